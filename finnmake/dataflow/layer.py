@@ -1,0 +1,160 @@
+"""What every hardware layer states about itself: streams, cycles, parameters, arithmetic.
+
+A layer is the structure of one hardware node plus its parameters (weights, thresholds). It knows nothing of files, tasks or
+simulators. Its canonical text names its IP core; the kernel of the same name in ``hls_library`` implements it twice, in C++
+and in Verilog, and ``execute`` is the NumPy reference that both must equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finnmake.graph.datatype import AnyDataType, DataType
+
+IntegerArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One AXI4-Stream port: how a frame (one sample's tensor) crosses it.
+
+    Attributes:
+        datatype: of one element; its encoding is two's complement, BIPOLAR -1/+1 as 0/1.
+        elements_per_word: elements side by side in one word, element 0 in the least significant bits.
+        words_per_frame: words that make up one frame.
+    """
+
+    datatype: AnyDataType
+    elements_per_word: int
+    words_per_frame: int
+
+    @property
+    def width(self) -> int:
+        """Bits of ``tdata``."""
+        return self.elements_per_word * self.datatype.bitwidth()
+
+    @property
+    def elements_per_frame(self) -> int:
+        """Elements of one frame."""
+        return self.elements_per_word * self.words_per_frame
+
+
+@dataclass(frozen=True)
+class MemoryImage:
+    """Contents of one memory of a core, as ``$readmemh`` loads it.
+
+    Attributes:
+        words: shape (depth, elements per word), int64: what each word holds, element 0 in the least significant bits.
+        datatype: of one element.
+    """
+
+    words: IntegerArray = field(repr=False)
+    datatype: AnyDataType
+
+    @property
+    def depth(self) -> int:
+        """Words in the memory."""
+        return int(self.words.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Bits of one word."""
+        return int(self.words.shape[1]) * self.datatype.bitwidth()
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(ABC):
+    """Base of all hardware layers; a subclass is a frozen dataclass of structural fields.
+
+    Structural fields are ints, strings and booleans only: together with ``op_type`` they are the layer's structure, and
+    their canonical text is what the core's digest is taken of. Arrays (``parameters``) are not structure.
+    """
+
+    op_type: ClassVar[str]
+    """The ONNX op type of the node, for example ``MatrixVectorActivation``."""
+    kernel: ClassVar[str]
+    """The folder of ``hls_library`` that implements it; the Verilog module and the C++ function have the same name."""
+
+    parameters: Mapping[str, IntegerArray] = field(default_factory=dict, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.check()
+
+    # -- structure -------------------------------------------------------------------------------------------------
+    def structure(self) -> dict[str, int | str | bool]:
+        """The structural fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "parameters"}
+
+    def structure_text(self) -> str:
+        """Canonical text of the structure: JSON with sorted keys; equal layers have equal text."""
+        body = {"op_type": self.op_type, "structure": self.structure()}
+        return json.dumps(body, sort_keys=True, indent=1) + "\n"
+
+    def core_name(self) -> str:
+        """Module name of the IP core: op type and the first 16 hex digits of the structure's SHA-256."""
+        return f"{self.op_type}_{hashlib.sha256(self.structure_text().encode()).hexdigest()[:16]}"
+
+    @abstractmethod
+    def check(self) -> None:
+        """Checks fields and parameters against each other.
+
+        Raises:
+            FoldingError: a folding that is not legal; says the field, the value and the legal values.
+            ModelError: parameters that do not fit their datatype or shape.
+        """
+
+    # -- streams ---------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def input_stream(self) -> Stream:
+        """The stream this layer consumes."""
+
+    @abstractmethod
+    def output_stream(self) -> Stream:
+        """The stream this layer produces."""
+
+    # -- time, in clock cycles ---------------------------------------------------------------------------------------
+    @abstractmethod
+    def interval_cycles(self) -> int:
+        """Cycles between frames when input is always valid and output always ready."""
+
+    @abstractmethod
+    def first_output_latency(self) -> int:
+        """Cycles from the transfer of a frame's first input word to that of its first output word.
+
+        Counted on an idle core with input always valid and output always ready; both transfers in one cycle is 0.
+        """
+
+    # -- function --------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def execute(self, frames: IntegerArray) -> IntegerArray:
+        """NumPy reference: (batch, input elements per frame) to (batch, output elements per frame), int64."""
+
+    # -- what codegen needs ------------------------------------------------------------------------------------------
+    @abstractmethod
+    def verilog_parameters(self) -> dict[str, int | str]:
+        """Values of the Verilog kernel module's structural parameters, memory file names excepted."""
+
+    @abstractmethod
+    def cpp_template_arguments(self) -> list[str]:
+        """Template arguments of the C++ kernel function, in order, as C++ text."""
+
+    def memory_images(self) -> dict[str, MemoryImage]:
+        """The core's memories by name (``weights``, ``thresholds``).
+
+        For ``name`` the Verilog kernel has a string parameter ``NAME_FILE`` and the C++ kernel takes an array of
+        ``ap_uint<width>`` with ``depth`` words after its streams, in the order of this mapping.
+        """
+        return {}
+
+
+def structural_datatype(name: str) -> AnyDataType:
+    """The datatype that a structural field names."""
+    return DataType[name]

@@ -1,0 +1,84 @@
+"""Layer files: the canonical text of one layer, and its parameters as arrays named by their digests.
+
+A layer file holds op type, structure and the digests of the parameters: no node name, no tensor name, no position. Two equal
+layers have equal files, hence one core and one build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from finnmake.dataflow.layer import IntegerArray, Layer
+from finnmake.dataflow.registry import layer_class
+from finnmake.errors import ModelError
+
+
+def parameter_bytes(values: IntegerArray) -> bytes:
+    """A parameter array as the bytes of an ``.npy`` file of the smallest integer type that holds it."""
+    narrow = values.astype(np.min_scalar_type(_signed_extreme(values)))
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(narrow), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _signed_extreme(values: IntegerArray) -> int:
+    """A number whose smallest signed type holds all values."""
+    if values.size == 0:
+        return -1
+    low, high = int(values.min()), int(values.max())
+    return min(low, -high - 1, -1)
+
+
+def parameter_digest(values: IntegerArray) -> str:
+    """SHA-256 of ``parameter_bytes``."""
+    return hashlib.sha256(parameter_bytes(values)).hexdigest()
+
+
+def layer_text(layer: Layer) -> str:
+    """The layer file: canonical JSON of op type, structure and parameter digests."""
+    body = {
+        "op_type": layer.op_type,
+        "structure": layer.structure(),
+        "parameters": {name: parameter_digest(values) for name, values in sorted(layer.parameters.items())},
+    }
+    return json.dumps(body, sort_keys=True, indent=1) + "\n"
+
+
+def configured_core_name(layer: Layer) -> str:
+    """Module name of the core together with its parameters; the core's own name where it has none."""
+    if not layer.parameters:
+        return layer.core_name()
+    return f"{layer.core_name()}_{hashlib.sha256(layer_text(layer).encode()).hexdigest()[:8]}"
+
+
+def read_layer(text: str, read_parameter: Callable[[str], bytes]) -> Layer:
+    """The layer that a layer file describes.
+
+    Args:
+        text: the layer file.
+        read_parameter: gives the ``.npy`` bytes of a parameter by digest.
+
+    Raises:
+        ModelError: where the text is no layer file, or a parameter's bytes do not have their digest.
+    """
+    try:
+        body = json.loads(text)
+        kind = layer_class(body["op_type"])
+        structure: Mapping[str, int | str | bool] = body["structure"]
+        digests: Mapping[str, str] = body["parameters"]
+    except (ValueError, KeyError, TypeError) as problem:
+        raise ModelError(f"not a layer file: {problem}") from problem
+    return kind(**structure, parameters={name: _parameter(name, digest, read_parameter) for name, digest in digests.items()})
+
+
+def _parameter(name: str, digest: str, read_parameter: Callable[[str], bytes]) -> IntegerArray:
+    content = read_parameter(digest)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ModelError("the bytes do not have their digest", where=f"parameter {name} {digest[:12]}")
+    values = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    return values.astype(np.int64)

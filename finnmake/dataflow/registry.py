@@ -1,0 +1,39 @@
+"""The hardware layer classes by op type, and the ONNX domain of their nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from finnmake.dataflow.label_select import LabelSelect
+from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
+from finnmake.dataflow.streaming_fifo import StreamingFIFO
+from finnmake.dataflow.thresholding import Thresholding
+from finnmake.errors import ModelError
+
+HARDWARE_DOMAIN = "finnmake.dataflow"
+
+LAYER_CLASSES: dict[str, type[Any]] = {
+    kind.op_type: kind
+    for kind in (MatrixVectorActivation, Thresholding, LabelSelect, StreamingFIFO, StreamingDataWidthConverter)
+}
+
+
+def layer_class(op_type: str) -> type[Any]:
+    """The layer class of an op type.
+
+    Raises:
+        ModelError: for an op type that is no hardware layer.
+    """
+    try:
+        return LAYER_CLASSES[op_type]
+    except KeyError:
+        raise ModelError(
+            f"no hardware layer is called {op_type!r}", remedy="Known: " + ", ".join(sorted(LAYER_CLASSES)) + "."
+        ) from None
+
+
+def is_layer(op_type: str) -> bool:
+    """True for the op type of a hardware layer."""
+    return issubclass(LAYER_CLASSES.get(op_type, object), Layer)
