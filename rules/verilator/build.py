@@ -1,0 +1,91 @@
+"""Builds a Verilator simulation of one core (or of a stitched design) as a shared object.
+
+    python build.py --top NAME --output model.so --runtime verilated.a [--optimise 1] [--trace] FILES…
+
+The shared object follows PyVerilator's symbol convention (``pyverilator.PyVerilator("model.so")`` opens it) and holds the
+AXI4-Stream driver of ``stream_driver.cpp``. All generated C++ is one translation unit: one compiler call costs less than many.
+The same inputs give the same bytes, wherever they lie.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from toolchain import compiler_flags, run, verilator
+
+FOLDER = Path("verilated")
+PREFIX = "Vmodel"
+PORT = re.compile(r"VL_(IN|OUT|INOUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)(?:,\d+)?\);")
+EXPORTS = "{ global: construct; eval; destruct; *_vcd_trace; get_*; set_*; finnmake_*; _pyverilator_*; local: *; };\n"
+STREAM_PORTS = {
+    "aclk", "aresetn", "s_axis_tdata", "s_axis_tvalid", "s_axis_tready", "m_axis_tdata", "m_axis_tvalid", "m_axis_tready",
+}  # fmt: skip
+
+
+def ports(header: str) -> dict[str, list[tuple[str, int]]]:
+    """Names and widths of the ports that Verilator's generated header declares, by direction."""
+    found: dict[str, list[tuple[str, int]]] = {"IN": [], "OUT": [], "INOUT": []}
+    for direction, name, high, low in PORT.findall(header):
+        found[direction].append((name, int(high) - int(low) + 1))
+    return found
+
+
+def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
+    """The C++ text that includes the model, describes its ports and includes the driver."""
+    lines = [f'#include "{FOLDER}/{path.name}"' for path in sorted(FOLDER.glob("*.cpp"))]
+    for direction in ("IN", "OUT"):
+        entries = " ".join(f"X({name}, {width})" for name, width in found[direction])
+        lines.append(f"#define FINNMAKE_{direction}PUTS(X) {entries}")
+    for name, width in found["IN"] + found["OUT"]:
+        if name.endswith("_tdata"):
+            lines.append(f"#define FINNMAKE_{name.upper()}_WIDTH {width}")
+    lines.append(f'#define FINNMAKE_TOP "{top}"')
+    return "\n".join([*lines, '#include "stream_driver.cpp"', ""])
+
+
+def main() -> None:
+    """Verilates, compiles and links."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--top", required=True)
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--runtime", default="verilated.a")
+    parser.add_argument("--optimise", default="1", choices=["0", "1", "2", "3"])
+    parser.add_argument("--trace", action="store_true", help="value change dumps; makes the build and the simulation slower")
+    parser.add_argument("--define", action="append", default=[], help="Verilog macro NAME or NAME=VALUE")
+    parser.add_argument("--compiler", default="g++")
+    parser.add_argument("files", nargs="+")
+    arguments = parser.parse_args()
+
+    verilator(
+        [
+            "--cc", "--top-module", arguments.top, "--prefix", PREFIX, "--Mdir", str(FOLDER), "--quiet",
+            # Warnings are the lint rule's business; a synthesised netlist has many.
+            "-Wno-fatal", "--no-timing", "--x-assign", "unique", "--x-initial", "unique", "--output-split", "0",
+            *(["--trace-vcd"] if arguments.trace else []),
+            *(f"+define+{macro}" for macro in arguments.define),
+            *arguments.files,
+        ]
+    )  # fmt: skip
+    found = ports((FOLDER / f"{PREFIX}.h").read_text())
+    missing = STREAM_PORTS - {name for name, _ in found["IN"] + found["OUT"]}
+    if missing:
+        sys.exit(f"%Error: {arguments.top} has no port {', '.join(sorted(missing))}")
+    Path("model.cpp").write_text(translation_unit(arguments.top, found))
+    Path("exports.map").write_text(EXPORTS)
+    run(
+        [
+            arguments.compiler, *compiler_flags(), f"-O{arguments.optimise}", "-I.", f"-I{FOLDER}", "-w",
+            *(["-DFINNMAKE_TRACE"] if arguments.trace else []),
+            "-shared", "-s", "-o", arguments.output, "model.cpp", arguments.runtime,
+            # fopen: memory files are read relative to the folder that the caller names.
+            "-Wl,--wrap=fopen", "-Wl,--version-script=exports.map", "-Wl,--build-id=none", "-Wl,--gc-sections",
+            "-pthread",
+        ]
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
