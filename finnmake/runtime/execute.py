@@ -1,0 +1,213 @@
+"""Reference execution: standard ops in maximal runs through onnxruntime, custom ops in NumPy, whole batches.
+
+Models have their batch size 1 written into them; any batch is executed. What depends on constants only (weights' quantisers) is
+computed once per ``Executor``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from finnmake.errors import ModelError
+from finnmake.graph.custom_op import CustomOps, describe
+from finnmake.graph.general_ops import GENERAL_OPS
+from finnmake.graph.model_wrapper import ModelWrapper, get_constant
+from finnmake.graph.standard_ops import StandardRun, is_standard
+
+Array = NDArray[Any]
+_Step = tuple[Sequence[ir.Value], Sequence[ir.Value], Callable[[Sequence[Array | None]], list[Array]]]
+
+_CHUNK_BYTES = 8 << 20
+"""Input bytes per pass: a batch is cut so that intermediate tensors stay near the caches."""
+
+
+class Executor:
+    """A model made ready to run.
+
+    Args:
+        model: any model, as exported or in between transformations.
+        custom_ops: table of custom ops; the general ops and the hardware layers where not given.
+        keep_all: make every intermediate tensor available.
+
+    Raises:
+        ModelError: for a custom op that the table does not have.
+    """
+
+    def __init__(self, model: ModelWrapper, *, custom_ops: CustomOps | None = None, keep_all: bool = False) -> None:
+        self._model = model
+        self._ops = custom_ops if custom_ops is not None else default_custom_ops(model)
+        self._keep_all = keep_all
+        self._opset = model.model.opset_imports.get("", 1)
+        self._replaced = _reshapes_for_any_batch(model.graph)
+        self._inputs = [value for value in model.graph.inputs if not value.is_initializer()]
+        self._known: dict[ir.Value, Array] = {}
+        constant_nodes, nodes = _split_constant(model.graph)
+        wanted = {v for node in nodes for v in node.inputs if v is not None} | set(model.graph.outputs)
+        for step in self._steps(constant_nodes, wanted):
+            _advance(step, self._known)
+        self._schedule = self._steps(nodes, wanted)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Executes whole batches.
+
+        Args:
+            inputs: by tensor name, shape (batch, …); integers are converted to the input's type.
+
+        Returns:
+            Outputs by tensor name (every tensor where ``keep_all``).
+
+        Raises:
+            ModelError: for an input that is missing, unknown or of the wrong shape.
+        """
+        arrays = self._checked(inputs)
+        batch = next(iter(arrays.values())).shape[0] if len(arrays) == 1 else 0
+        rows = max(1, _CHUNK_BYTES * batch // max(1, sum(a.nbytes for a in arrays.values()))) if batch else 0
+        if not batch or rows >= batch or self._keep_all:
+            return self._run(arrays)
+        pieces = [self._run({v: a[i : i + rows] for v, a in arrays.items()}) for i in range(0, batch, rows)]
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _run(self, arrays: Mapping[ir.Value, Array]) -> dict[str, Array]:
+        values = {**self._known, **arrays}
+        for step in self._schedule:
+            _advance(step, values)
+        if self._keep_all:
+            initialisers = {v: get_constant(v) for v in self._model.graph.initializers.values()}
+            return {str(v.name): a for v, a in {**initialisers, **values}.items() if a is not None}
+        return {str(v.name): _value(v, values) for v in self._model.graph.outputs}
+
+    def _checked(self, inputs: Mapping[str, Array]) -> dict[ir.Value, Array]:
+        by_name = {str(value.name): value for value in self._inputs}
+        for name in inputs:
+            if name not in by_name:
+                raise ModelError(f"the model has no input {name!r}", remedy=f"Its inputs: {', '.join(by_name)}.")
+        checked: dict[ir.Value, Array] = {}
+        for name, value in by_name.items():
+            if name not in inputs:
+                raise ModelError(f"no array is given for input {name!r}")
+            array = np.asarray(inputs[name], dtype=value.dtype.numpy() if value.dtype is not None else None)
+            shape = value.shape
+            if shape is not None and (
+                array.ndim != len(shape)
+                or any(isinstance(dim, int) and dim != size for dim, size in zip(shape[1:], array.shape[1:], strict=True))
+            ):
+                raise ModelError(
+                    f"input {name!r} has shape {array.shape}, the model wants {shape} with any first dimension"
+                )
+            checked[value] = np.ascontiguousarray(array)
+        return checked
+
+    def _steps(self, nodes: Sequence[ir.Node], wanted: set[ir.Value]) -> list[_Step]:
+        phases: dict[ir.Node, int] = {}
+        runs: dict[int, list[ir.Node]] = {}
+        for node in nodes:
+            before = [phases.get(value.producer(), 0) for value in node.inputs if value is not None and value.producer()]
+            phase = max(before, default=0)
+            # Even phases are standard ops, odd ones custom: a node waits for the next phase of its kind.
+            phase += (phase + (0 if is_standard(node) else 1)) % 2
+            phases[node] = phase
+            runs.setdefault(phase, []).append(node)
+        steps: list[_Step] = []
+        for phase in sorted(runs):
+            if phase % 2:
+                steps += [self._custom(node) for node in runs[phase]]
+            else:
+                inside = set(runs[phase])
+                outputs = [
+                    value
+                    for node in runs[phase]
+                    for value in node.outputs
+                    if value.name
+                    and (
+                        self._keep_all
+                        or value in wanted
+                        and (value.is_graph_output() or any(consumer not in inside for consumer in value.consumers()))
+                    )
+                ]
+                if outputs:
+                    run = StandardRun(runs[phase], outputs, self._opset, self._replaced)
+                    steps.append((run.inputs, run.outputs, run))
+        return steps
+
+    def _custom(self, node: ir.Node) -> _Step:
+        op = self._ops.find(node)
+        if op is None:
+            raise ModelError(
+                f"no op is called {node.domain}::{node.op_type}",
+                where=describe(node),
+                remedy="Register a CustomOp for it, or export the model without it.",
+            )
+        return node.inputs, node.outputs, lambda arrays: op.execute(node, arrays)  # type: ignore[return-value]
+
+
+def execute_onnx(
+    model: ModelWrapper,
+    inputs: Mapping[str, Array],
+    return_full_exec_context: bool = False,
+    *,
+    custom_ops: CustomOps | None = None,
+) -> dict[str, Array]:
+    """Executes a model once; to run more batches through one model, keep an ``Executor``.
+
+    Args:
+        model: any model.
+        inputs: arrays by input name, batch first.
+        return_full_exec_context: every tensor rather than the outputs.
+        custom_ops: table of custom ops.
+
+    Raises:
+        ModelError: see ``Executor``.
+    """
+    return Executor(model, custom_ops=custom_ops, keep_all=return_full_exec_context).run(inputs)
+
+
+def default_custom_ops(model: ModelWrapper) -> CustomOps:
+    """The general ops, and the hardware layers where the model has any."""
+    if any(node.domain == "finnmake.dataflow" for node in model.graph):
+        from finnmake.runtime.layer_ops import layer_ops  # imported late: most models have no layers
+
+        return GENERAL_OPS.extended(layer_ops())
+    return GENERAL_OPS
+
+
+def _advance(step: _Step, values: dict[ir.Value, Array]) -> None:
+    inputs, outputs, function = step
+    arrays = [None if value is None else _value(value, values) for value in inputs]
+    values.update(zip(outputs, function(arrays), strict=False))
+
+
+def _value(value: ir.Value, values: Mapping[ir.Value, Array]) -> Array:
+    found = values.get(value)
+    if found is None:
+        found = get_constant(value)
+    if found is None:
+        raise ModelError(f"tensor {value.name} has no value", remedy="The graph is not in an order in which it can run.")
+    return found
+
+
+def _split_constant(graph: ir.Graph) -> tuple[list[ir.Node], list[ir.Node]]:
+    """The nodes that depend on constants only, and the others."""
+    constant: dict[ir.Node, None] = {}
+    others: list[ir.Node] = []
+    for node in graph:
+        if all(v is None or v.const_value is not None or v.producer() in constant for v in node.inputs):
+            constant[node] = None
+        else:
+            others.append(node)
+    return list(constant), others
+
+
+def _reshapes_for_any_batch(graph: ir.Graph) -> dict[ir.Value, Array]:
+    """Target shapes that start with the batch size 1, with "as the input" (0) in its place."""
+    replaced: dict[ir.Value, Array] = {}
+    for node in graph:
+        if node.op_type == "Reshape" and is_standard(node) and len(node.inputs) > 1 and node.inputs[0] is not None:
+            shape = get_constant(node.inputs[1])
+            if shape is not None and shape.size and shape[0] == 1 and node.inputs[0].const_value is None:
+                replaced[node.inputs[1]] = np.concatenate([[0], shape[1:]]).astype(np.int64)  # type: ignore[index]
+    return replaced
