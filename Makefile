@@ -58,12 +58,13 @@ prerequisites:
 
 # Two steps, two stamps: a new entry point in pyproject.toml does not compare all the packages again.
 $(VENV)/packages-ready: requirements.lock | prerequisites
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "installing the packages of requirements.lock into $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # These tools are WebAssembly and compile themselves at their first start, for about a minute: here, not in a build.
