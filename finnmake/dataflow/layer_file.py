@@ -61,7 +61,7 @@ def read_layer(text: str, read_parameter: Callable[[str], bytes]) -> Layer:
 
     Args:
         text: the layer file.
-        read_parameter: gives the ``.npy`` bytes of a parameter by digest.
+        read_parameter: gives the ``.npy`` bytes of a parameter by its name.
 
     Raises:
         ModelError: where the text is no layer file, or a parameter's bytes do not have their digest.
@@ -77,7 +77,7 @@ def read_layer(text: str, read_parameter: Callable[[str], bytes]) -> Layer:
 
 
 def _parameter(name: str, digest: str, read_parameter: Callable[[str], bytes]) -> IntegerArray:
-    content = read_parameter(digest)
+    content = read_parameter(name)
     if hashlib.sha256(content).hexdigest() != digest:
         raise ModelError("the bytes do not have their digest", where=f"parameter {name} {digest[:12]}")
     values = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)

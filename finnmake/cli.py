@@ -1,0 +1,119 @@
+"""The command line: ``finnmake build | run | why | doctor | …``.
+
+Parsing and printing only; what the commands do lies in ``finnmake.flow``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import finnmake
+from finnmake.errors import FinnmakeError
+from finnmake.flow.stages import STAGE_NAMES
+
+ENGINES = ("reference", "cpp", "rtl", "stitched")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        The exit status: 0 when all is well, 1 when something is wrong with model, build file, tool or build, 2 for a command
+        line that cannot be understood.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except FinnmakeError as error:
+        if getattr(options, "json", False):
+            print(json.dumps({"ok": False, "error": error.text}))
+        print(f"finnmake: {error.text}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        print("finnmake: interrupted", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="finnmake", description="Quantised neural networks to streaming-dataflow FPGA accelerators."
+    )
+    parser.add_argument("--version", action="version", version=f"finnmake {finnmake.__version__}")
+    parser.add_argument("-C", dest="directory", type=Path, default=Path(), metavar="DIR", help="folder of the build file")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_build(commands.add_parser("build", help="build a target of the build file, or a bare model"))
+    _add_run(commands.add_parser("run", help="execute a batch of inputs on a target or a model"))
+    why = commands.add_parser("why", help="say for each action of the last build why it ran")
+    why.add_argument("tasks", nargs="*", metavar="TASK")
+    why.set_defaults(command=_why)
+    doctor = commands.add_parser("doctor", help="list every tool: found, version, where, what is skipped without it")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_target_options(parser: argparse.ArgumentParser) -> None:
+    bare = parser.add_argument_group("for a bare model")
+    bare.add_argument("--board", help="name of the board")
+    bare.add_argument("--fold", metavar="FILE|auto", help="folding file, or auto (default)")
+    bare.add_argument("--target-fps", type=float, metavar="N", help="frames per second that automatic folding aims at")
+    bare.add_argument("--clock", type=float, metavar="MHZ", help="clock of the accelerator")
+    bare.add_argument("--input-datatype", metavar="TYPE", help="datatype of the input integers, for example UINT8")
+    bare.add_argument("--input-scale", metavar="X", help="value of one input step, for example 1/255")
+    bare.add_argument("--top-k", type=int, choices=(0, 1), help="end with a LabelSelect (1) or not (0)")
+    bare.add_argument("--samples", metavar="FILE.npy", help="inputs that simulations are verified on")
+    bare.add_argument("--labels", metavar="FILE.npy", help="class labels of the samples")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to build (default build/NAME)")
+    parser.add_argument("-j", "--jobs", type=int, default=0, metavar="N", help="actions at once (default: CPUs)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", nargs="?", help="target of the build file, or an .onnx file (default: all targets)")
+    parser.add_argument("--until", choices=list(STAGE_NAMES), default="bitstream", help="last stage to build")
+    _add_target_options(parser)
+    parser.set_defaults(command=_build)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", help="target of the build file, or an .onnx file")
+    parser.add_argument("--engine", choices=ENGINES, default="reference", help="what computes (default: reference)")
+    parser.add_argument("--inputs", type=Path, required=True, metavar="X.npy", help="batch of inputs, one sample a row")
+    parser.add_argument("--output", type=Path, required=True, metavar="Y.npy", help="where the outputs go")
+    _add_target_options(parser)
+    parser.set_defaults(command=_run)
+
+
+def _build(options: argparse.Namespace) -> int:
+    from finnmake.flow.session import build_command
+
+    return build_command(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from finnmake.flow.run import run_command
+
+    return run_command(options)
+
+
+def _why(options: argparse.Namespace) -> int:
+    from finnmake.flow.session import why_command
+
+    return why_command(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from finnmake.flow.doctor import doctor_command
+
+    return doctor_command(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""InsertFIFO: buffers in front of layers that take a frame in a burst and then pause."""
+
+from __future__ import annotations
+
+from finnmake.dataflow.nodes import chain, hardware_node, layer_from_node, splice
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.base import Transformation
+
+_WITHOUT_PAUSE = frozenset({"StreamingDataWidthConverter", "StreamingFIFO"})
+
+
+class InsertFIFO(Transformation):
+    """Puts a StreamingFIFO in front of every layer that pauses its input for longer than it takes.
+
+    A matrix-vector layer with more than one neuron fold takes a vector in SF cycles and replays it for the rest of its
+    interval. A FIFO that holds one vector lets the layer before it go on meanwhile, so that the chain runs at the interval of
+    its slowest layer. The first layer needs none: what feeds the accelerator waits.
+
+    Needs: a chain of folded hardware layers with equal words at every edge. Leaves: same function, same order.
+    """
+
+    def apply(self, model: ModelWrapper) -> ModelWrapper:
+        """Returns the model with FIFOs."""
+        result = model.copy()
+        number = 0
+        for node in chain(result)[1:]:
+            layer = layer_from_node(node)
+            stream = layer.input_stream()
+            if node.op_type in _WITHOUT_PAUSE or layer.interval_cycles() <= stream.words_per_frame:
+                continue
+            vectors = int(layer.structure().get("numInputVectors", 1))
+            fifo = hardware_node(
+                "StreamingFIFO",
+                node.inputs[0],
+                {
+                    "datatype": stream.datatype.name,
+                    "elements_per_word": stream.elements_per_word,
+                    "words_per_frame": stream.words_per_frame,
+                    "depth": max(2, stream.words_per_frame // vectors),
+                    "ram_style": "auto",
+                },
+                f"StreamingFIFO_{number}",
+            )
+            number += 1
+            splice(result, node.inputs[0], fifo)
+        return result

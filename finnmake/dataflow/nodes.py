@@ -1,0 +1,126 @@
+"""Between ONNX nodes of the hardware domain and layers.
+
+A layer's structural fields are the node's attributes of the same names; its parameters are the node's inputs after the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.dataflow.layer import IntegerArray, Layer, Stream
+from finnmake.dataflow.registry import HARDWARE_DOMAIN, is_layer, layer_class
+from finnmake.errors import FinnmakeError, ModelError
+from finnmake.graph.custom_op import attribute, describe
+from finnmake.graph.model_wrapper import ModelWrapper, get_constant
+
+PARAMETER_INPUTS: Mapping[str, tuple[str, ...]] = {
+    "MatrixVectorActivation": ("weights", "thresholds"),
+    "Thresholding": ("thresholds",),
+}
+"""Names of a node's inputs after the first, by op type."""
+
+
+def is_hardware(node: ir.Node) -> bool:
+    """True for a node that is a hardware layer."""
+    return node.domain == HARDWARE_DOMAIN and is_layer(node.op_type)
+
+
+def layer_from_node(node: ir.Node) -> Layer:
+    """The layer of a node.
+
+    Raises:
+        ModelError: an attribute is missing, or a parameter is no constant of integers.
+        FoldingError: the folding is not legal; names the node.
+    """
+    kind = layer_class(node.op_type)
+    where = describe(node)
+    structure: dict[str, int | str | bool] = {}
+    for entry in fields(kind):
+        if entry.name == "parameters":
+            continue
+        value = attribute(node, entry.name)
+        if value is None:
+            if entry.default is MISSING:
+                raise ModelError(f"has no attribute {entry.name}", where=where)
+            value = entry.default
+        structure[entry.name] = bool(value) if entry.type in ("bool", bool) else value
+    try:
+        layer: Layer = kind(**structure, parameters=_parameters(node))
+    except FinnmakeError as problem:
+        raise type(problem)(problem.what, where=node.name or where, remedy=problem.remedy) from None
+    return layer
+
+
+def _parameters(node: ir.Node) -> dict[str, IntegerArray]:
+    names = PARAMETER_INPUTS.get(node.op_type, ())
+    parameters = {}
+    for name, value in zip(names, list(node.inputs)[1:], strict=False):
+        array = get_constant(value)
+        if array is None:
+            raise ModelError(f"its {name} are no constant", where=describe(node))
+        integers = np.rint(np.asarray(array, dtype=np.float64)).astype(np.int64)
+        if not np.array_equal(integers, array):
+            raise ModelError(f"its {name} are not all integers", where=describe(node))
+        parameters[name] = integers
+    return parameters
+
+
+def hardware_node(layer_type: str, source: ir.Value, structure: Mapping[str, Any], name: str) -> ir.Node:
+    """A node of the hardware domain without parameters, for FIFOs and width converters."""
+    attributes = [
+        ir.AttrString(key, value) if isinstance(value, str) else ir.AttrInt64(key, int(value))
+        for key, value in structure.items()
+    ]
+    return ir.Node(HARDWARE_DOMAIN, layer_type, inputs=[source], attributes=attributes, name=name)
+
+
+def chain(model: ModelWrapper) -> list[ir.Node]:
+    """The hardware nodes from the graph's input to its output.
+
+    Raises:
+        ModelError: where the graph is no chain of hardware layers.
+    """
+    nodes = model.nodes
+    value = next(value for value in model.graph.inputs if not value.is_initializer())
+    ordered: list[ir.Node] = []
+    while value is not model.graph.outputs[0]:
+        users = [user for user in value.consumers() if is_hardware(user)]
+        if len(users) != 1:
+            raise ModelError(
+                f"tensor {value.name} goes to {len(users)} hardware layers",
+                remedy="The stitched design is a chain of layers: every tensor must have one consumer.",
+            )
+        ordered.append(users[0])
+        value = users[0].outputs[0]
+    rest = [describe(node) for node in nodes if node not in ordered]
+    if rest:
+        raise ModelError("not all nodes are hardware layers", where=", ".join(rest))
+    return ordered
+
+
+def splice(model: ModelWrapper, value: ir.Value, node: ir.Node) -> None:
+    """Puts a node, whose input is ``value``, between ``value`` and its consumers.
+
+    The node's output has the tensor's shape and datatype; where ``value`` was a graph output, the node's output is that.
+    """
+    output = node.outputs[0]
+    output.shape, output.type = value.shape, value.type
+    output.meta.update(value.meta)
+    users = [(use.node, use.idx) for use in value.uses() if use.node is not node]
+    producer = value.producer()
+    if producer is None:
+        model.graph.insert_before(users[0][0], node)
+    else:
+        model.graph.insert_after(producer, node)
+    for user, index in users:
+        user.replace_input_with(index, output)
+
+
+def stream_shape(stream: Stream) -> str:
+    """A stream in words: words x elements x datatype."""
+    return f"{stream.words_per_frame}x{stream.elements_per_word} {stream.datatype}"

@@ -1,0 +1,151 @@
+"""What a user writes in ``dodo.py``: one accelerator, from its model to its bitstream."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finnmake.build import Workspace, action_task, load_rules
+from finnmake.deploy.board import Board, load_board
+from finnmake.errors import BuildFileError
+from finnmake.flow.compile_tasks import Json, ModelSource, Step, plan_compile
+from finnmake.flow.design_tasks import plan_design
+from finnmake.flow.layer_tasks import LayerContext, plan_layer
+from finnmake.flow.manifest import read_manifest
+from finnmake.flow.plan import PlannedTask
+from finnmake.flow.resources import Resources, find_resources
+from finnmake.flow.stages import Stage
+from finnmake.flow.steps import compile_steps
+
+DEFAULT_TARGET_CYCLES = 1024
+"""Cycles a frame that automatic folding aims at when the build file names neither a folding nor a target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """One accelerator of a build file; doit takes its tasks from it.
+
+    Attributes:
+        model: the ONNX file, relative to ``directory``.
+        board: name of a board.
+        name: of the target; the model's file name without suffix by default.
+        clock_mhz: clock of the accelerator; the board's default where None.
+        fold: a folding file (JSON), a mapping ``{layer: {"PE": .., "SIMD": ..}}``, or ``"auto"``.
+        target_fps: frames per second that automatic folding aims at.
+        samples: ``.npy`` of inputs that every simulation is verified on; random inputs where None.
+        labels: ``.npy`` of class labels of the samples, for the accuracy in the report.
+        input_datatype: datatype of the integers that the hardware takes; found from the model where None.
+        input_scale: what one integer step of the input means to the model; found from the model where None.
+        top_k: put a LabelSelect of that many labels at the end; 0 for none; None: 1 for a classifier's output.
+        output: folder of everything that is built, relative to ``directory``.
+        directory: folder of the build file; the current folder by default, which is the build file's when doit loads it.
+        until: the last stage to plan.
+    """
+
+    model: str
+    board: str
+    name: str = ""
+    clock_mhz: float | None = None
+    fold: str | Mapping[str, Mapping[str, Json]] = "auto"
+    target_fps: float | None = None
+    samples: str | None = None
+    labels: str | None = None
+    input_datatype: str | None = None
+    input_scale: float | None = None
+    top_k: int | None = None
+    output: str = ""
+    directory: Path = field(default_factory=Path.cwd)
+    until: Stage = Stage.BITSTREAM
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", re.sub(r"[^A-Za-z0-9_]+", "_", Path(self.model).name.split(".")[0]))
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.name):
+            raise BuildFileError(
+                f"{self.name!r} cannot name an accelerator", remedy="Use letters, digits and underscores."
+            )
+        if not self.output:
+            object.__setattr__(self, "output", f"build/{self.name}")
+        if self.clock_mhz is not None and not 1 <= self.clock_mhz <= 1000:
+            raise BuildFileError(f"a clock of {self.clock_mhz} MHz", where=self.name, remedy="Say 1 to 1000 MHz.")
+        if self.target_fps is not None and self.target_fps <= 0:
+            raise BuildFileError(f"a target of {self.target_fps} frames per second", where=self.name)
+
+    # -- what doit and the command line call -----------------------------------------------------------------------
+    def create_doit_tasks(self) -> Iterator[dict[str, Any]]:
+        """The tasks as doit wants them: a group named after the accelerator, and its subtasks."""
+        workspace = self.workspace()
+        for planned in self.plan(workspace):
+            yield action_task(
+                planned.name,
+                planned.action,
+                doc=planned.doc,
+                task_dep=planned.after,
+                workspace=workspace,
+                expands=planned.expands,
+            )
+
+    def workspace(self) -> Workspace:
+        """The workspace that holds state and store of this build file."""
+        return Workspace.find(self.directory)
+
+    def plan(self, workspace: Workspace | None = None) -> list[PlannedTask]:
+        """All tasks known so far, up to the stage ``until``: those of the layers once there is a manifest.
+
+        Raises:
+            BuildFileError, BoardError: for files, boards or values that are not there.
+        """
+        resources = find_resources()
+        board = load_board(self.board, resources.boards)
+        clock_mhz = self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz
+        context = self._context(workspace or self.workspace(), resources, board)
+        tasks = plan_compile(self._source(), self._steps(clock_mhz), context)
+        manifest = read_manifest(context.path("manifest.json"))
+        if manifest is not None:
+            for layer in manifest.layers:
+                tasks.extend(plan_layer(layer, context))
+            tasks.extend(plan_design(manifest, context, board, clock_mhz))
+        return [task for task in tasks if task.stage <= self.until]
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+    def _context(self, workspace: Workspace, resources: Resources, board: Board) -> LayerContext:
+        folder = (self.directory / self.output).resolve()
+        return LayerContext(
+            accelerator=self.name,
+            folder=workspace.relative(folder),
+            root=workspace.root,
+            resources=resources,
+            rules=load_rules(resources.rules),
+            synthesis_rule=f"{board.flow}_synth",
+        )
+
+    def _existing(self, name: str, what: str) -> Path:
+        path = (self.directory / name).absolute()
+        if not path.is_file():
+            raise BuildFileError(f"there is no {what} {name}", where=self.name, remedy=f"Looked for {path}.")
+        return path
+
+    def _source(self) -> ModelSource:
+        return ModelSource(
+            model=self._existing(self.model, "model"),
+            input_datatype=self.input_datatype,
+            input_scale=self.input_scale,
+            top_k=self.top_k,
+            samples=None if self.samples is None else self._existing(self.samples, "samples file"),
+            labels=None if self.labels is None else self._existing(self.labels, "labels file"),
+        )
+
+    def _steps(self, clock_mhz: float) -> list[Step]:
+        target = DEFAULT_TARGET_CYCLES if self.target_fps is None else int(clock_mhz * 1e6 // self.target_fps)
+        folding: Step
+        if self.fold == "auto":
+            folding = Step("SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
+        elif isinstance(self.fold, str):
+            path = self._existing(self.fold, "folding file")
+            folding = Step("ApplyFolding", {"file": "folding.json"}, Stage.LAYERS, {"folding.json": path})
+        else:
+            folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
+        return compile_steps(self.top_k, folding)

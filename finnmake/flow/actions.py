@@ -1,0 +1,73 @@
+"""What worker processes run between the model and the manifest of layers.
+
+Each function reads and writes files relative to the current folder, which holds the declared inputs only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from finnmake.codegen.stitch import Instance, stitched_name
+from finnmake.dataflow.layer import Layer, Stream
+from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
+from finnmake.dataflow.nodes import chain, layer_from_node
+from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
+from finnmake.graph.model_wrapper import ModelWrapper
+
+
+def _stream_entry(stream: Stream) -> StreamEntry:
+    return StreamEntry(stream.datatype.name, stream.elements_per_word, stream.words_per_frame, stream.width)
+
+
+def _layer_entry(name: str, layer: Layer) -> LayerEntry:
+    return LayerEntry(
+        name=name,
+        op_type=layer.op_type,
+        core=layer.core_name(),
+        configured=configured_core_name(layer),
+        engine="rtl",
+        uses_dsp=bool(getattr(layer, "multiplies_with_dsp", False)),
+        verilog_files=layer.verilog_files,
+        cpp_files=layer.cpp_files,
+        parameters=tuple(sorted(layer.parameters)),
+        memories=tuple(layer.memory_images()),
+        input=_stream_entry(layer.input_stream()),
+        output=_stream_entry(layer.output_stream()),
+        interval=layer.interval_cycles(),
+        latency=layer.first_output_latency(),
+    )
+
+
+def write_layers() -> None:
+    """``in/graph.onnx`` to ``out/manifest.json`` and ``out/layers/NAME/{layer.json, PARAMETER.npy}``."""
+    model = ModelWrapper(Path("in/graph.onnx"))
+    counts: dict[str, int] = {}
+    entries: list[LayerEntry] = []
+    for node in chain(model):
+        layer = layer_from_node(node)
+        index = counts.get(node.op_type, 0)
+        counts[node.op_type] = index + 1
+        name = f"{node.op_type}_{index}"
+        folder = Path("out/layers", name)
+        folder.mkdir(parents=True)
+        (folder / "layer.json").write_text(layer_text(layer), encoding="utf-8")
+        for parameter, values in layer.parameters.items():
+            (folder / f"{parameter}.npy").write_bytes(parameter_bytes(values))
+        entries.append(_layer_entry(name, layer))
+    instances = [
+        Instance(i, entry.core, entry.configured, entry.memories, entry.input.width, entry.output.width)
+        for i, entry in enumerate(entries)
+    ]
+    inputs = [value for value in model.graph.inputs if not value.is_initializer()]
+    manifest = Manifest(
+        layers=tuple(entries),
+        stitched=stitched_name(instances),
+        input_shape=model.get_tensor_shape(inputs[0]) or (),
+        output_shape=model.get_tensor_shape(model.graph.outputs[0]) or (),
+    )
+    body: Mapping[str, Any] = {"format": MANIFEST_FORMAT, **asdict(manifest)}
+    Path("out/manifest.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")

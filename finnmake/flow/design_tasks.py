@@ -1,0 +1,339 @@
+"""The tasks of the whole design: stitch, simulate, merge, place and route, pack, deploy, report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from finnmake.build import Action, PythonCommand
+from finnmake.deploy.board import Board
+from finnmake.flow.layer_tasks import LayerContext, kernel_files
+from finnmake.flow.manifest import Manifest
+from finnmake.flow.plan import PlannedTask
+from finnmake.flow.stages import Stage
+
+
+def plan_design(manifest: Manifest, context: LayerContext, board: Board, clock_mhz: float) -> list[PlannedTask]:
+    """All tasks after the layers' own."""
+    design = _Design(manifest, context, board, clock_mhz)
+    return [
+        design.stitch(),
+        design.lint(),
+        design.rtlsim_build(),
+        design.rtlsim(),
+        design.shell(),
+        design.merge(),
+        design.place_and_route(),
+        design.timing(),
+        design.pack(),
+        design.unpack(),
+        design.repack(),
+        design.check_bitstream(),
+        design.deploy(),
+        design.report(),
+    ]
+
+
+class _Design:
+    def __init__(self, manifest: Manifest, context: LayerContext, board: Board, clock_mhz: float) -> None:
+        self.manifest = manifest
+        self.context = context
+        self.board = board
+        self.clock_mhz = clock_mhz
+
+    # -- names -------------------------------------------------------------------------------------------------------
+    def task(self, step: str) -> str:
+        return self.context.task(step)
+
+    def file(self, relative: str) -> Path:
+        return self.context.path(relative)
+
+    def output(self, relative: str) -> str:
+        return f"{self.context.folder}/{relative}"
+
+    def layer_tasks(self, step: str) -> tuple[str, ...]:
+        return tuple(self.task(f"{layer.name}.{step}") for layer in self.manifest.layers)
+
+    def layer_files(self, pattern: str, name: str) -> dict[str, Path]:
+        """One file of every layer, at a scratch path made of its position."""
+        return {
+            pattern.format(position): self.file(f"layers/{layer.name}/{name}")
+            for position, layer in enumerate(self.manifest.layers)
+        }
+
+    # -- stitched design, simulated ------------------------------------------------------------------------------------
+    def stitch(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("stitch"),
+            doc="connect the cores to one design",
+            stage=Stage.STITCHED,
+            after=(self.task("layers"),),
+            action=Action(
+                mnemonic="Stitch",
+                command=PythonCommand("finnmake.codegen.actions:stitch", {}),
+                inputs={
+                    "manifest.json": self.file("manifest.json"),
+                    "stitched.v.j2": self.context.resources.templates / "stitched.v.j2",
+                },
+                outputs={
+                    "out/stitched.v": self.output("stitched/stitched.v"),
+                    "out/stitched_configured.v": self.output("stitched/stitched_configured.v"),
+                },
+            ),
+        )
+
+    def _simulated_sources(self) -> dict[str, Path]:
+        """Top, distinct cores and kernels as scratch path to file."""
+        sources: dict[str, Path] = {"stitched.v": self.file("stitched/stitched.v")}
+        for layer in self.manifest.layers:
+            sources.setdefault(f"{layer.core}.v", self.file(f"layers/{layer.name}/core.v"))
+        for layer in self.manifest.layers:
+            for name, path in kernel_files(self.context.resources, layer.verilog_files).items():
+                sources.setdefault(name, path)
+        return sources
+
+    def lint(self) -> PlannedTask:
+        sources = self._simulated_sources()
+        return PlannedTask(
+            name=self.task("lint"),
+            doc="check the Verilog of the stitched design",
+            stage=Stage.STITCHED,
+            after=(self.task("stitch"), *self.layer_tasks("generate")),
+            action=self.context.rules["verilator_lint"].action(
+                parameters={"top": self.manifest.stitched, "files": list(sources)},
+                inputs=sources,
+                outputs={"lint.txt": self.output("stitched/lint.txt")},
+            ),
+        )
+
+    def rtlsim_build(self) -> PlannedTask:
+        sources = self._simulated_sources()
+        return PlannedTask(
+            name=self.task("rtlsim_build"),
+            doc="build the RTL simulation of the stitched design",
+            stage=Stage.STITCHED,
+            after=(self.task("stitch"), self.task("simulator"), *self.layer_tasks("generate")),
+            action=self.context.rules["verilator_build"].action(
+                parameters={"top": self.manifest.stitched, "optimise": "2", "options": [], "files": list(sources)},
+                inputs={**sources, "verilated.a": self.file("simulator/verilated.a")},
+                outputs={"model.so": self.output("stitched/rtlsim.so")},
+            ),
+        )
+
+    def _images(self) -> dict[str, Path]:
+        return {
+            f"layer_{position}_{memory}.mem": self.file(f"layers/{layer.name}/{memory}.mem")
+            for position, layer in enumerate(self.manifest.layers)
+            for memory in layer.memories
+        }
+
+    def rtlsim(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("rtlsim"),
+            doc="simulate the stitched design on the samples; equal to the reference or it fails",
+            stage=Stage.STITCHED,
+            after=(self.task("rtlsim_build"), self.task("reference"), *self.layer_tasks("generate")),
+            action=Action(
+                mnemonic="SimulateStitched",
+                command=PythonCommand("finnmake.runtime.actions:simulate_stitched", {}),
+                inputs={
+                    "manifest.json": self.file("manifest.json"),
+                    "samples.npy": self.file("reference/samples.npy"),
+                    "expected.npy": self.file("reference/expected.npy"),
+                    "rtlsim.so": self.file("stitched/rtlsim.so"),
+                    **self._images(),
+                },
+                outputs={"out/rtlsim.json": self.output("stitched/rtlsim.json")},
+            ),
+        )
+
+    # -- on the board ----------------------------------------------------------------------------------------------
+    def shell(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("shell"),
+            doc=f"render the {self.board.shell} shell for {self.board.name}",
+            stage=Stage.BITSTREAM,
+            after=(self.task("layers"),),
+            action=Action(
+                mnemonic="RenderShell",
+                command=PythonCommand("finnmake.deploy.actions:render_shell", {"clock_mhz": self.clock_mhz}),
+                inputs={"manifest.json": self.file("manifest.json"), "board.toml": self.board.path},
+                outputs={
+                    "out/shell.v": self.output("design/shell.v"),
+                    "out/shell.json": self.output("design/shell.json"),
+                },
+            ),
+        )
+
+    def merge(self) -> PlannedTask:
+        netlists: dict[str, Path] = {}
+        for layer in self.manifest.layers:
+            netlists.setdefault(f"{layer.configured}.il", self.file(f"layers/{layer.name}/netlist.il"))
+        sources = {
+            "shell.v": self.file("design/shell.v"),
+            "stitched_configured.v": self.file("stitched/stitched_configured.v"),
+            **kernel_files(self.context.resources, self.board.shell_files),
+        }
+        return PlannedTask(
+            name=self.task("merge"),
+            doc="link the cores' netlists, the stitched top and the shell",
+            stage=Stage.BITSTREAM,
+            after=(self.task("shell"), self.task("stitch"), *self.layer_tasks("synth")),
+            action=self.context.rules[f"{self.board.flow}_merge"].action(
+                parameters={"top": self.board.top, "netlists": list(netlists), "sources": list(sources)},
+                inputs={**netlists, **sources},
+                outputs={
+                    "design.json": self.output("design/design.json"),
+                    "netlist.v": self.output("design/netlist.v"),
+                    "resources.json": self.output("design/resources.json"),
+                },
+            ),
+        )
+
+    def place_and_route(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("place_and_route"),
+            doc=f"place and route for {self.board.device}",
+            stage=Stage.BITSTREAM,
+            after=(self.task("merge"),),
+            action=self.context.rules[f"{self.board.flow}_place_and_route"].action(
+                parameters={
+                    **self.board.place_and_route,
+                    "clock_mhz": f"{self.clock_mhz:g}",
+                },
+                inputs={
+                    "design.json": self.file("design/design.json"),
+                    "board.lpf": self.board.constraints,
+                },
+                outputs={
+                    "design.config": self.output("design/design.config"),
+                    "timing.json": self.output("design/place_and_route.json"),
+                },
+            ),
+        )
+
+    def timing(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("timing"),
+            doc=f"check that the clock of {self.clock_mhz:g} MHz is met",
+            stage=Stage.BITSTREAM,
+            after=(self.task("place_and_route"),),
+            action=Action(
+                mnemonic="CheckTiming",
+                command=PythonCommand("finnmake.deploy.actions:check_timing", {"clock_mhz": self.clock_mhz}),
+                inputs={"place_and_route.json": self.file("design/place_and_route.json")},
+                outputs={"out/timing.json": self.output("design/timing.json")},
+            ),
+        )
+
+    def pack(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("bitstream"),
+            doc="pack the bitstream",
+            stage=Stage.BITSTREAM,
+            after=(self.task("place_and_route"),),
+            action=self.context.rules[f"{self.board.flow}_pack"].action(
+                parameters={},
+                inputs={"design.config": self.file("design/design.config")},
+                outputs={"design.bit": self.output(f"{self.context.accelerator}.bit")},
+            ),
+        )
+
+    def unpack(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("unpack"),
+            doc="read the bitstream back",
+            stage=Stage.BITSTREAM,
+            after=(self.task("bitstream"),),
+            action=self.context.rules[f"{self.board.flow}_unpack"].action(
+                parameters={},
+                inputs={"design.bit": self.file(f"{self.context.accelerator}.bit")},
+                outputs={"unpacked.config": self.output("design/unpacked.config")},
+            ),
+        )
+
+    def repack(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("repack"),
+            doc="pack what was read back",
+            stage=Stage.BITSTREAM,
+            after=(self.task("unpack"),),
+            action=self.context.rules[f"{self.board.flow}_repack"].action(
+                parameters={},
+                inputs={"unpacked.config": self.file("design/unpacked.config")},
+                outputs={"repacked.bit": self.output("design/repacked.bit")},
+            ),
+        )
+
+    def check_bitstream(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("check_bitstream"),
+            doc="compare what was read back with what was routed and packed",
+            stage=Stage.BITSTREAM,
+            after=(self.task("repack"),),
+            action=self.context.rules[f"{self.board.flow}_check"].action(
+                parameters={},
+                inputs={
+                    "design.config": self.file("design/design.config"),
+                    "unpacked.config": self.file("design/unpacked.config"),
+                    "design.bit": self.file(f"{self.context.accelerator}.bit"),
+                    "repacked.bit": self.file("design/repacked.bit"),
+                },
+                outputs={"check.json": self.output("design/bitstream_check.json")},
+            ),
+        )
+
+    def deploy(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("deploy"),
+            doc="the folder to take to the board: bitstream, driver, description",
+            stage=Stage.BITSTREAM,
+            after=(self.task("bitstream"), self.task("check_bitstream"), self.task("shell"), self.task("timing")),
+            action=Action(
+                mnemonic="Deploy",
+                command=PythonCommand("finnmake.deploy.actions:deploy", {"name": self.context.accelerator}),
+                inputs={
+                    "manifest.json": self.file("manifest.json"),
+                    "shell.json": self.file("design/shell.json"),
+                    "timing.json": self.file("design/timing.json"),
+                    "board.toml": self.board.path,
+                    "design.bit": self.file(f"{self.context.accelerator}.bit"),
+                    "check.json": self.file("design/bitstream_check.json"),
+                },
+                outputs={"out/deploy/": self.output("deploy")},
+            ),
+        )
+
+    def report(self) -> PlannedTask:
+        names = ("cppsim", "rtlsim", "resources")
+        steps = ("cppsim", "rtlsim", "synth")
+        inputs: dict[str, Path] = {
+            "manifest.json": self.file("manifest.json"),
+            "stitched.json": self.file("stitched/rtlsim.json"),
+            "reference.json": self.file("reference/reference.json"),
+            "design.json": self.file("design/resources.json"),
+            "timing.json": self.file("design/timing.json"),
+            "check.json": self.file("design/bitstream_check.json"),
+        }
+        for name in names:
+            inputs.update(self.layer_files(f"layer_{{}}_{name}.json", f"{name}.json"))
+        after: Sequence[str] = [self.task(s) for s in ("rtlsim", "merge", "timing", "check_bitstream", "reference")]
+        return PlannedTask(
+            name=self.task("report"),
+            doc="cycles, resources, clock and accuracy in one report",
+            stage=Stage.BITSTREAM,
+            after=(*after, *(name for step in steps for name in self.layer_tasks(step))),
+            action=Action(
+                mnemonic="Report",
+                command=PythonCommand(
+                    "finnmake.report.actions:report",
+                    {"name": self.context.accelerator, "board": self.board.name, "clock_mhz": self.clock_mhz},
+                ),
+                inputs=inputs,
+                outputs={
+                    "out/report.json": self.output("report.json"),
+                    "out/report.txt": self.output("report.txt"),
+                    "out/report.svg": self.output("report.svg"),
+                },
+            ),
+        )

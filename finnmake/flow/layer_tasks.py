@@ -1,0 +1,218 @@
+"""The tasks of one layer: generate its core, simulate it in C++ and RTL, lint it, synthesise it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from finnmake.build import Action, PythonCommand, Rule
+from finnmake.flow.manifest import LayerEntry
+from finnmake.flow.plan import PlannedTask
+from finnmake.flow.resources import Resources
+from finnmake.flow.stages import Stage
+
+
+SIMULATION_HEADERS = ("include/ap_int.h", "include/hls_stream.h")
+"""What stands in for the vendor's headers when a C++ top is compiled for simulation."""
+
+
+@dataclass(frozen=True)
+class LayerContext:
+    """What all layer tasks of an accelerator share.
+
+    Attributes:
+        accelerator: its name, the first part of task names.
+        folder: the accelerator's output folder, relative to the workspace.
+        root: the workspace.
+        rules: the rules by name.
+        synthesis_rule: name of the board's synthesis rule.
+    """
+
+    accelerator: str
+    folder: str
+    root: Path
+    resources: Resources
+    rules: Mapping[str, Rule]
+    synthesis_rule: str
+
+    def task(self, step: str) -> str:
+        """Full name of a task of this accelerator."""
+        return f"{self.accelerator}:{step}"
+
+    def path(self, relative: str) -> Path:
+        """A file in the accelerator's output folder."""
+        return self.root / self.folder / relative
+
+
+def kernel_files(resources: Resources, names: tuple[str, ...]) -> dict[str, Path]:
+    """Kernel sources as inputs: scratch path (file name) to the file in the kernel library."""
+    return {Path(name).name: resources.hls_library / name for name in names}
+
+
+def plan_layer(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
+    """All tasks of one layer."""
+    return [
+        _generate(layer, context),
+        _lint(layer, context),
+        _cppsim_build(layer, context),
+        _cppsim(layer, context),
+        _rtlsim_build(layer, context),
+        _rtlsim(layer, context),
+        _synth(layer, context),
+    ]
+
+
+def _task(layer: LayerEntry, context: LayerContext, step: str) -> str:
+    return context.task(f"{layer.name}.{step}")
+
+
+def _file(layer: LayerEntry, context: LayerContext, name: str) -> Path:
+    return context.path(f"layers/{layer.name}/{name}")
+
+
+def _output(layer: LayerEntry, context: LayerContext, name: str) -> str:
+    return f"{context.folder}/layers/{layer.name}/{name}"
+
+
+def layer_inputs(layer: LayerEntry, context: LayerContext) -> dict[str, Path]:
+    """The layer file and its parameters, as inputs of a Python action."""
+    names = ["layer.json", *(f"{name}.npy" for name in layer.parameters)]
+    return {name: _file(layer, context, name) for name in names}
+
+
+def _images(layer: LayerEntry, context: LayerContext) -> dict[str, Path]:
+    return {f"{name}.mem": _file(layer, context, f"{name}.mem") for name in layer.memories}
+
+
+def _generate(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+    templates = {name: context.resources.templates / name for name in ("core.v.j2", "configured.v.j2", "top.cpp.j2")}
+    names = ["core.v", "configured.v", "top.cpp", *(f"{m}.{kind}" for m in layer.memories for kind in ("mem", "inc"))]
+    return PlannedTask(
+        name=_task(layer, context, "generate"),
+        doc=f"render the Verilog core and the C++ top of {layer.core}",
+        stage=Stage.CORES,
+        after=(context.task("layers"),),
+        action=Action(
+            mnemonic="GenerateCore",
+            command=PythonCommand("finnmake.codegen.actions:generate_core", {}),
+            inputs={**layer_inputs(layer, context), **templates},
+            outputs={f"out/{name}": _output(layer, context, name) for name in names},
+        ),
+    )
+
+
+def _lint(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+    rule = context.rules["verilator_lint"]
+    sources = kernel_files(context.resources, layer.verilog_files)
+    return PlannedTask(
+        name=_task(layer, context, "lint"),
+        doc=f"check the Verilog of {layer.core}",
+        stage=Stage.CORES,
+        after=(_task(layer, context, "generate"),),
+        action=rule.action(
+            parameters={"top": layer.core, "files": ["core.v", *sources]},
+            inputs={"core.v": _file(layer, context, "core.v"), **sources},
+            outputs={"lint.txt": _output(layer, context, "lint.txt")},
+        ),
+    )
+
+
+def _cppsim_build(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+    rule = context.rules["cxx_build"]
+    headers = kernel_files(context.resources, (*SIMULATION_HEADERS, *layer.cpp_files))
+    return PlannedTask(
+        name=_task(layer, context, "cppsim_build"),
+        doc=f"compile the C++ simulation of {layer.core}",
+        stage=Stage.CPPSIM,
+        after=(_task(layer, context, "generate"),),
+        action=rule.action(
+            parameters={"top": "top.cpp"},
+            inputs={"top.cpp": _file(layer, context, "top.cpp"), **headers},
+            outputs={"model.so": _output(layer, context, "cppsim.so")},
+        ),
+    )
+
+
+def _cppsim(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+    return PlannedTask(
+        name=_task(layer, context, "cppsim"),
+        doc=f"simulate {layer.core} in C++ against NumPy",
+        stage=Stage.CPPSIM,
+        after=(_task(layer, context, "generate"), _task(layer, context, "cppsim_build")),
+        action=Action(
+            mnemonic="SimulateCpp",
+            command=PythonCommand("finnmake.runtime.actions:simulate_core_cpp", {}),
+            inputs={
+                **layer_inputs(layer, context),
+                **_images(layer, context),
+                "cppsim.so": _file(layer, context, "cppsim.so"),
+            },
+            outputs={"out/cppsim.json": _output(layer, context, "cppsim.json")},
+        ),
+    )
+
+
+def _rtlsim_build(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+    sources = kernel_files(context.resources, layer.verilog_files)
+    return PlannedTask(
+        name=_task(layer, context, "rtlsim_build"),
+        doc=f"build the RTL simulation of {layer.core}",
+        stage=Stage.RTLSIM,
+        after=(_task(layer, context, "generate"), context.task("simulator")),
+        action=context.rules["verilator_build"].action(
+            parameters={"top": layer.core, "optimise": "1", "options": [], "files": ["core.v", *sources]},
+            inputs={
+                "core.v": _file(layer, context, "core.v"),
+                **sources,
+                "verilated.a": context.path("simulator/verilated.a"),
+            },
+            outputs={"model.so": _output(layer, context, "rtlsim.so")},
+        ),
+    )
+
+
+def _rtlsim(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+    return PlannedTask(
+        name=_task(layer, context, "rtlsim"),
+        doc=f"simulate {layer.core} in RTL against NumPy, with stalls; check its cycles",
+        stage=Stage.RTLSIM,
+        after=(_task(layer, context, "generate"), _task(layer, context, "rtlsim_build")),
+        action=Action(
+            mnemonic="SimulateRtl",
+            command=PythonCommand("finnmake.runtime.actions:simulate_core_rtl", {}),
+            inputs={
+                **layer_inputs(layer, context),
+                **_images(layer, context),
+                "rtlsim.so": _file(layer, context, "rtlsim.so"),
+            },
+            outputs={"out/rtlsim.json": _output(layer, context, "rtlsim.json")},
+        ),
+    )
+
+
+def _synth(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+    sources = kernel_files(context.resources, layer.verilog_files)
+    return PlannedTask(
+        name=_task(layer, context, "synth"),
+        doc=f"synthesise {layer.configured} to a netlist",
+        stage=Stage.SYNTH,
+        after=(_task(layer, context, "generate"),),
+        action=context.rules[context.synthesis_rule].action(
+            parameters={
+                "top": layer.configured,
+                "sources": ["configured.v", "core.v", *sources],
+                "dsp_options": [] if layer.uses_dsp else ["--no-dsp"],
+            },
+            inputs={
+                "configured.v": _file(layer, context, "configured.v"),
+                "core.v": _file(layer, context, "core.v"),
+                **sources,
+                **_images(layer, context),
+            },
+            outputs={
+                "netlist.il": _output(layer, context, "netlist.il"),
+                "resources.json": _output(layer, context, "resources.json"),
+            },
+        ),
+    )

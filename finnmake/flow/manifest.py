@@ -1,0 +1,109 @@
+"""The manifest of layers: what planning has to know of a folded graph, as the ``layers`` action wrote it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finnmake.errors import BuildFileError
+
+MANIFEST_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StreamEntry:
+    """A stream at the edge of a layer: datatype name, elements in a word, words in a frame, bits of a word."""
+
+    datatype: str
+    elements_per_word: int
+    words_per_frame: int
+    width: int
+
+
+@dataclass(frozen=True)
+class LayerEntry:
+    """One layer of the stream graph.
+
+    Attributes:
+        name: op type and index, for example ``MatrixVectorActivation_1``; the name of its tasks.
+        core: module name of the core, made from the structure alone.
+        configured: module name of the core with its parameters.
+        engine: what makes the core: ``rtl``.
+        uses_dsp: synthesis may use hard multipliers.
+        verilog_files: kernel sources, relative to the kernel library.
+        cpp_files: kernel headers, relative to the kernel library.
+        parameters: names of its parameter files.
+        memories: names of its memory images.
+        interval: cycles between frames.
+        latency: cycles from the first word in to the first word out.
+    """
+
+    name: str
+    op_type: str
+    core: str
+    configured: str
+    engine: str
+    uses_dsp: bool
+    verilog_files: tuple[str, ...]
+    cpp_files: tuple[str, ...]
+    parameters: tuple[str, ...]
+    memories: tuple[str, ...]
+    input: StreamEntry
+    output: StreamEntry
+    interval: int
+    latency: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The layers in stream order, and what the whole accelerator takes and gives."""
+
+    layers: tuple[LayerEntry, ...]
+    stitched: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """The manifest, or None where there is none yet.
+
+    Raises:
+        BuildFileError: where the file is damaged.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        return parse_manifest(json.loads(text))
+    except (ValueError, KeyError, TypeError) as problem:
+        raise BuildFileError(
+            f"not a manifest of layers: {problem}", where=str(path), remedy="Delete the file; the build writes it again."
+        ) from problem
+
+
+def parse_manifest(body: dict[str, Any]) -> Manifest:
+    """The manifest that a parsed JSON document holds."""
+    if body["format"] != MANIFEST_FORMAT:
+        raise ValueError(f"format {body['format']} instead of {MANIFEST_FORMAT}")
+    return Manifest(
+        layers=tuple(
+            LayerEntry(
+                **{
+                    **entry,
+                    "verilog_files": tuple(entry["verilog_files"]),
+                    "cpp_files": tuple(entry["cpp_files"]),
+                    "parameters": tuple(entry["parameters"]),
+                    "memories": tuple(entry["memories"]),
+                    "input": StreamEntry(**entry["input"]),
+                    "output": StreamEntry(**entry["output"]),
+                }
+            )
+            for entry in body["layers"]
+        ),
+        stitched=body["stitched"],
+        input_shape=tuple(body["input_shape"]),
+        output_shape=tuple(body["output_shape"]),
+    )

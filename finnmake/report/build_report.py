@@ -1,0 +1,104 @@
+"""The build report: what each layer and the whole design cost and achieve, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+RESOURCES = ("LUT", "FF", "BRAM", "DSP")
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of the report.
+
+    Attributes:
+        interval: cycles between frames, as stated and as the RTL simulation measured.
+        latency: cycles from first word in to first word out, as stated and as measured.
+        resources: LUT, FF, BRAM, DSP of the synthesised core.
+        folding: the structural fields that say how the layer shares hardware.
+    """
+
+    name: str
+    core: str
+    input: str
+    output: str
+    interval: int
+    latency: int
+    resources: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """All figures of one build.
+
+    Attributes:
+        cycles_per_frame: measured on the stitched RTL.
+        first_latency_cycles: from the first input word to the first output word, measured on the stitched RTL.
+        accuracy: top-1 of the stitched RTL on the labelled samples, 0 to 1; None without labels.
+        mismatches: samples on which the stitched RTL and the reference differ (0, or the build has failed).
+        clock_mhz: the clock that was asked for.
+        fmax_mhz: the clock that place and route reached.
+        utilisation: used and available by name, of the routed design.
+    """
+
+    name: str
+    board: str
+    layers: Sequence[LayerRow]
+    samples: int
+    mismatches: int
+    accuracy: float | None
+    cycles_per_frame: int
+    first_latency_cycles: int
+    clock_mhz: float
+    fmax_mhz: float
+    utilisation: Mapping[str, tuple[int, int]]
+    bitstream_checked: bool
+
+    @property
+    def frames_per_second(self) -> float:
+        """At the clock that was asked for."""
+        return self.clock_mhz * 1e6 / self.cycles_per_frame
+
+    def as_json(self) -> dict[str, object]:
+        """For ``report.json``."""
+        return {**asdict(self), "frames_per_second": self.frames_per_second}
+
+
+def report_text(report: BuildReport) -> str:
+    """The report as a screen of text."""
+    lines = [f"{report.name} on {report.board}", ""]
+    header = ("layer", "in", "out", "cycles", "latency", *RESOURCES)
+    rows = [
+        (
+            row.name,
+            row.input,
+            row.output,
+            str(row.interval),
+            str(row.latency),
+            *(str(row.resources.get(r, 0)) for r in RESOURCES),
+        )
+        for row in report.layers
+    ]
+    lines.extend(_table([header, *rows]))
+    accuracy = "" if report.accuracy is None else f", accuracy {100 * report.accuracy:.2f} %"
+    lines += [
+        "",
+        f"  cycles per frame      {report.cycles_per_frame}",
+        f"  first-frame latency   {report.first_latency_cycles} cycles",
+        f"  clock                 {report.clock_mhz:g} MHz asked, Fmax {report.fmax_mhz:.1f} MHz",
+        f"  frames per second     {report.frames_per_second:,.0f} at {report.clock_mhz:g} MHz",
+        "  device                "
+        + ", ".join(f"{name} {used}/{available}" for name, (used, available) in report.utilisation.items()),
+        f"  verified              {report.samples} samples in stitched RTL, {report.mismatches} mismatches{accuracy}",
+        f"  bitstream             {'unpacked and equal to the routed design' if report.bitstream_checked else '-'}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  " + "  ".join(c.ljust(w) if n < 3 else c.rjust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]

@@ -1,0 +1,148 @@
+"""What worker processes run: simulations of cores and of the stitched design, against NumPy and the reference.
+
+Each function reads and writes files relative to the current folder, which holds the declared inputs only. Equality is ``==``
+on integers; anything else raises ``VerificationError``, and nothing is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finnmake.codegen.actions import load_layer
+from finnmake.dataflow.layer import IntegerArray, Layer
+from finnmake.errors import VerificationError
+from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.runtime.cppsim import CppSimulation
+from finnmake.runtime.packing import PackedWords, npy_to_packed, packed_to_npy
+from finnmake.runtime.rtlsim import RtlSimulation
+
+CORE_FRAMES = 6
+"""Frames a core is simulated with: enough for a steady state behind the first."""
+
+_STALLS = ((0.0, 0.0), (0.4, 0.4), (0.0, 0.6), (0.6, 0.0))
+
+
+def random_frames(datatype: AnyDataType, frames: int, elements: int, seed: int) -> IntegerArray:
+    """Uniformly random values of a datatype, the first frame its minimum and the second its maximum throughout.
+
+    Returns:
+        Shape (frames, elements), int64.
+    """
+    generator = np.random.default_rng(seed)
+    values = generator.integers(int(datatype.min()), int(datatype.max()), (frames, elements), endpoint=True)
+    if datatype.name == "BIPOLAR":
+        values = np.where(values >= 0, 1, -1)
+    values[0], values[1 % frames] = int(datatype.min()), int(datatype.max())
+    return values.astype(np.int64)
+
+
+def _stimulus(layer: Layer) -> tuple[IntegerArray, PackedWords, IntegerArray]:
+    stream = layer.input_stream()
+    frames = random_frames(stream.datatype, CORE_FRAMES, stream.elements_per_frame, seed=1)
+    return frames, npy_to_packed(frames, stream.datatype, stream.elements_per_word), layer.execute(frames)
+
+
+def _unpack(layer: Layer, words: PackedWords) -> IntegerArray:
+    stream = layer.output_stream()
+    return packed_to_npy(words, stream.datatype, stream.elements_per_word, stream.words_per_frame)
+
+
+def check_equal(actual: IntegerArray, expected: IntegerArray, what: str, where: str) -> None:
+    """Compares integers with ``==``.
+
+    Raises:
+        VerificationError: says how many differ, and the first of them.
+    """
+    if actual.shape != expected.shape:
+        raise VerificationError(f"{what} has shape {actual.shape}, expected {expected.shape}", where=where)
+    different = np.argwhere(actual != expected)
+    if len(different):
+        first = tuple(int(index) for index in different[0])
+        raise VerificationError(
+            f"{what} differs in {len(different)} of {expected.size} values; the first at {list(first)}: "
+            f"{actual[first]} instead of {expected[first]}",
+            where=where,
+        )
+
+
+def _write_json(name: str, body: Mapping[str, object]) -> None:
+    Path("out", name).write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def simulate_core_cpp() -> None:
+    """Runs ``cppsim.so`` on random frames; its words must equal the NumPy reference. Writes ``out/cppsim.json``."""
+    layer = load_layer(Path())
+    _, words, expected = _stimulus(layer)
+    stream = layer.output_stream()
+    simulation = CppSimulation(Path("cppsim.so"))
+    memories = {name: Path(f"{name}.mem") for name in layer.memory_images()}
+    outputs = simulation.run(words, CORE_FRAMES * stream.words_per_frame, memories)
+    check_equal(_unpack(layer, outputs), expected, "the C++ simulation", layer.core_name())
+    _write_json("cppsim.json", {"core": layer.core_name(), "frames": CORE_FRAMES, "mismatches": 0})
+
+
+def simulate_core_rtl() -> None:
+    """Runs ``rtlsim.so`` on random frames, at full rate and with random stalls on both sides.
+
+    Words must equal the NumPy reference; interval and latency at full rate must be those that the layer states, to the cycle.
+    Writes ``out/rtlsim.json``.
+    """
+    layer = load_layer(Path())
+    _, words, expected = _stimulus(layer)
+    stream = layer.output_stream()
+    output_words = CORE_FRAMES * stream.words_per_frame
+    measured: dict[str, int] = {}
+    with RtlSimulation(Path("rtlsim.so"), Path()) as simulation:
+        for seed, (input_stall, output_stall) in enumerate(_STALLS):
+            result = simulation.run(
+                words, output_words, input_stall=input_stall, output_stall=output_stall, seed=seed, surplus_cycles=64
+            )
+            check_equal(_unpack(layer, result.outputs), expected, "the RTL simulation", layer.core_name())
+            if input_stall == output_stall == 0:
+                intervals = result.output_intervals(stream.words_per_frame)
+                measured["interval_cycles"] = int(intervals[-1])
+                measured["first_output_latency"] = result.first_output_latency()
+    stated = {
+        "interval_cycles": layer.interval_cycles(),
+        "first_output_latency": layer.first_output_latency(),
+    }
+    if measured != stated:
+        raise VerificationError(f"the core takes {measured}, the layer states {stated}", where=layer.core_name())
+    _write_json("rtlsim.json", {"core": layer.core_name(), "frames": CORE_FRAMES, "mismatches": 0, **measured})
+
+
+def _stream_datatype(stream: Mapping[str, Any]) -> AnyDataType:
+    return DataType[stream["datatype"]]
+
+
+def simulate_stitched() -> None:
+    """Runs the stitched ``rtlsim.so`` on ``samples.npy``; outputs must equal ``expected.npy``.
+
+    Writes ``out/rtlsim.json`` with the measured interval and latency.
+    """
+    layers = json.loads(Path("manifest.json").read_text(encoding="utf-8"))["layers"]
+    source, sink = layers[0]["input"], layers[-1]["output"]
+    samples = np.load("samples.npy", allow_pickle=False).astype(np.int64)
+    expected = np.load("expected.npy", allow_pickle=False).astype(np.int64)
+    words = npy_to_packed(samples, _stream_datatype(source), source["elements_per_word"])
+    with RtlSimulation(Path("rtlsim.so"), Path()) as simulation:
+        result = simulation.run(words, len(samples) * sink["words_per_frame"], surplus_cycles=1000)
+    outputs = packed_to_npy(
+        result.outputs, _stream_datatype(sink), sink["elements_per_word"], sink["words_per_frame"]
+    )
+    check_equal(outputs, expected.reshape(outputs.shape), "the stitched RTL simulation", layers[0]["core"])
+    intervals = result.output_intervals(sink["words_per_frame"])
+    _write_json(
+        "rtlsim.json",
+        {
+            "samples": len(samples),
+            "mismatches": 0,
+            "cycles_per_sample": int(intervals[-1]) if len(intervals) else result.cycles,
+            "first_latency_cycles": result.first_output_latency(),
+        },
+    )

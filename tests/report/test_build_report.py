@@ -1,0 +1,43 @@
+"""The build report as text and picture."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+from finnmake.report.build_report import BuildReport, LayerRow, report_text
+from finnmake.report.picture import report_picture
+
+
+def a_report(**changes: object) -> BuildReport:
+    row = LayerRow("Thresholding_0", "Thresholding_ab", "2x4 UINT8", "2x4 INT2", 2, 3, {"LUT": 10, "FF": 20})
+    values: dict[str, object] = {
+        "name": "net",
+        "board": "board",
+        "layers": [row],
+        "samples": 200,
+        "mismatches": 0,
+        "accuracy": 0.965,
+        "cycles_per_frame": 64,
+        "first_latency_cycles": 200,
+        "clock_mhz": 50.0,
+        "fmax_mhz": 61.5,
+        "utilisation": {"LUT": (10, 100)},
+        "bitstream_checked": True,
+    }
+    return BuildReport(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_text_names_every_figure() -> None:
+    text = report_text(a_report())
+    for figure in ("Thresholding_0", "64", "200 cycles", "61.5 MHz", "781,250", "LUT 10/100", "96.50 %"):
+        assert figure in text
+
+
+def test_text_without_labels_has_no_accuracy() -> None:
+    assert "accuracy" not in report_text(a_report(accuracy=None))
+
+
+def test_picture_is_svg_with_a_box_a_layer() -> None:
+    root = ElementTree.fromstring(report_picture(a_report()))
+    assert root.tag.endswith("svg")
+    assert sum(element.text == "Thresholding_0" for element in root.iter()) == 1
