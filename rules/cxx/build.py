@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--output", required=True)
     parser.add_argument("--compiler", default="g++")
-    parser.add_argument("--include", action="append", default=[], help="folder of headers, relative")
+    parser.add_argument("--include", action="append", default=[], help="another folder of headers, relative; . and include are always searched")
     parser.add_argument("top")
     arguments = parser.parse_args()
     Path("exports.map").write_text(EXPORTS)
@@ -29,7 +29,7 @@ def main() -> None:
         arguments.compiler, "-std=c++17", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
         # Pragmas are the HLS tools'.
         "-Wno-unknown-pragmas",
-        "-DFINNMAKE_SIMULATION", "-I.", *(f"-I{folder}" for folder in arguments.include),
+        "-DFINNMAKE_SIMULATION", "-I.", "-Iinclude", *(f"-I{folder}" for folder in arguments.include),
         "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fno-gnu-unique",
         "-shared", "-s", "-o", arguments.output, arguments.top,
         "-Wl,--version-script=exports.map", "-Wl,--build-id=none",

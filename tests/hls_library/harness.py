@@ -1,0 +1,235 @@
+"""Builds and runs one layer's core, for the tests of the kernels.
+
+    from tests.hls_library.harness import Bench                 # the fixture `bench` is in conftest.py
+
+    def test_numbers_and_cycles(bench: Bench) -> None:
+        bench.check(layer, frames)               # lint, RTL with and without stalls, cycles, C++
+
+Single steps: `bench.lint`, `bench.rtl`, `bench.cpp`, `bench.check_rtl`, `bench.check_cpp`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from finnmake.dataflow.layer import IntegerArray, Layer, Stream
+from finnmake.runtime.cppsim import CppSimulation
+from finnmake.runtime.packing import memory_text, npy_to_packed, packed_to_npy
+from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "hls_library"
+VERILATOR_RULE = ROOT / "rules" / "verilator"
+CXX_RULE = ROOT / "rules" / "cxx"
+
+
+def run_script(folder: Path, script: str, *arguments: str) -> None:
+    """Runs a rule's script in a scratch folder; its messages are the assertion's text where it fails."""
+    result = subprocess.run(
+        [sys.executable, script, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, f"{script} failed:\n{result.stdout}{result.stderr}"
+
+
+def copy_rule(rule: Path, folder: Path) -> None:
+    """Puts a rule's files into a scratch folder."""
+    for path in rule.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder / path.name)
+
+
+def core_verilog(layer: Layer) -> str:
+    """A core: the kernel with the layer's literal parameter values, memory files as parameters."""
+    source, sink = layer.input_stream(), layer.output_stream()
+    memories = [f"{name.upper()}_FILE" for name in layer.memory_images()]
+    header = ", ".join(f'parameter {name} = "{name[:-5].lower()}.mem"' for name in memories)
+    literals = {k: f'"{v}"' if isinstance(v, str) else v for k, v in layer.verilog_parameters().items()}
+    values = [f".{name}({literal})" for name, literal in literals.items()]
+    values += [f".{name}({name})" for name in memories]
+    widths = {"s_axis_tdata": source.width, "m_axis_tdata": sink.width}
+    inputs = ("aclk", "aresetn", "s_axis_tdata", "s_axis_tvalid", "m_axis_tready")
+    outputs = ("s_axis_tready", "m_axis_tdata", "m_axis_tvalid")
+    ports = [
+        " ".join([kind, "wire", *([f"[{widths[name] - 1}:0]"] if name in widths else []), name])
+        for kind, names in (("input", inputs), ("output", outputs))
+        for name in names
+    ]
+    connections = ", ".join(f".{name}({name})" for name in (*inputs, *outputs))
+    return (
+        f"module {layer.core_name()} {f'#({header})' if header else ''} (\n    " + ",\n    ".join(ports) + "\n);\n"
+        f"    {layer.kernel} #({', '.join(values)}) kernel ({connections});\nendmodule\n"
+    )
+
+
+def core_cpp(layer: Layer) -> str:
+    """A C++ top as `finnmake.runtime.cppsim` describes it, for simulation only."""
+    source, sink = layer.input_stream(), layer.output_stream()
+    images = layer.memory_images()
+    header = next(name for name in layer.cpp_files if name.endswith(f"/{layer.kernel}.hpp"))  # type: ignore[attr-defined]
+    arguments = ", ".join(["s_axis", "m_axis", *images, "frames"])
+    return "".join(
+        [
+            f'#include "ap_int.h"\n#include "hls_stream.h"\n#include "{header}"\n#include "simulation.hpp"\n',
+            *(f"FINNMAKE_MEMORY({name}, {image.width}, {image.depth})\n" for name, image in images.items()),
+            f"void top(hls::stream<ap_uint<{source.width}>>& s_axis, hls::stream<ap_uint<{sink.width}>>& m_axis, ",
+            f"unsigned frames) {{\n    {layer.kernel}<{', '.join(layer.cpp_template_arguments())}>({arguments});\n}}\n",
+            f"FINNMAKE_SIMULATE(top, {source.width}, {source.words_per_frame}, {sink.width})\n",
+        ]
+    )
+
+
+def random_frames(layer: Layer, batch: int, seed: int = 0) -> IntegerArray:
+    """Random inputs over the whole range of the datatype, extremes included."""
+    stream = layer.input_stream()
+    generator = np.random.default_rng(seed)
+    shape = (batch, stream.elements_per_frame)
+    if stream.datatype.name == "BIPOLAR":
+        return 2 * generator.integers(0, 2, shape) - 1
+    low, high = int(stream.datatype.min()), int(stream.datatype.max())
+    values = generator.integers(low, high, shape, endpoint=True, dtype=np.int64)
+    extreme = generator.random(shape) < 0.1
+    return np.where(extreme, generator.choice(np.array([low, high]), shape), values)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Builds cores below a folder; equal structures are built once.
+
+    Attributes:
+        folder: of this test process.
+        shared: of all test processes and sessions; holds Verilator's compiled runtime.
+    """
+
+    folder: Path
+    shared: Path
+
+    def runtime(self) -> Path:
+        """Verilator's compiled runtime; test processes and sessions share it."""
+        folder = self.shared / _runtime_key()
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = folder / "verilated.a"
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "complete").exists():
+                copy_rule(VERILATOR_RULE, folder)
+                run_script(folder, "runtime.py", "--output", archive.name)
+                (folder / "complete").touch()
+        return archive
+
+    def _scratch(self, layer: Layer, kind: str, rule: Path, files: tuple[str, ...]) -> Path:
+        folder = self.folder / f"{layer.core_name()}-{kind}"
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_rule(rule, folder)
+        for name in files:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(LIBRARY / name, target)
+        return folder
+
+    def _rtl_scratch(self, layer: Layer, kind: str) -> tuple[Path, list[str]]:
+        files = layer.verilog_files  # type: ignore[attr-defined]
+        folder = self._scratch(layer, kind, VERILATOR_RULE, files)
+        core = f"{layer.core_name()}.v"
+        (folder / core).write_text(core_verilog(layer))
+        return folder, [core, *files]
+
+    def lint(self, layer: Layer) -> None:
+        """``verilator --lint-only -Wall`` of the core."""
+        folder, files = self._rtl_scratch(layer, "lint")
+        run_script(folder, "lint.py", "--top", layer.core_name(), "--output", "lint.txt", *files)
+
+    def rtl(self, layer: Layer, *options: str) -> RtlSimulation:
+        """The core's RTL simulation with the layer's memories; ``options`` go to ``build.py`` (``--trace``)."""
+        folder, files = self._rtl_scratch(layer, "rtl" + "".join(options))
+        for name, image in layer.memory_images().items():
+            (folder / f"{name}.mem").write_text(memory_text(image))
+        if not (folder / "model.so").exists():
+            archive = self.runtime()
+            shutil.copy(archive, folder / archive.name)
+            run_script(folder, "build.py", "--top", layer.core_name(), "--output", "model.so", *options, *files)
+        return RtlSimulation(folder / "model.so", folder)
+
+    def run_rtl(
+        self, layer: Layer, frames: IntegerArray, *, input_stall: float = 0, output_stall: float = 0, seed: int = 0
+    ) -> StreamResult:
+        """Runs frames through the RTL and compares numbers; looks for words too many."""
+        sink = layer.output_stream()
+        with self.rtl(layer) as simulation:
+            result = simulation.run(
+                pack_frames(frames, layer.input_stream()),
+                len(frames) * sink.words_per_frame,
+                input_stall=input_stall,
+                output_stall=output_stall,
+                seed=seed,
+                surplus_cycles=layer.first_output_latency() + layer.interval_cycles() + 8,
+                max_idle_cycles=20 * (layer.first_output_latency() + layer.interval_cycles()) + 1000,
+            )
+        outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+        np.testing.assert_array_equal(outputs, layer.execute(frames))
+        return result
+
+    def check_rtl(self, layer: Layer, frames: IntegerArray) -> None:
+        """Numbers and exact cycles without stalls, then numbers under three patterns of stalls."""
+        result = self.run_rtl(layer, frames)
+        assert result.first_output_latency() == layer.first_output_latency()
+        source, sink = layer.input_stream(), layer.output_stream()
+        # The first frames fill what the core can buffer: its steady state shows at the end.
+        intervals = result.output_intervals(sink.words_per_frame)
+        assert set(intervals.tolist()) <= {layer.interval_cycles()}, intervals
+        if len(frames) >= 8:
+            assert result.input_intervals(source.words_per_frame)[-1] == layer.interval_cycles()
+        for seed, (input_stall, output_stall) in enumerate(((0.5, 0.5), (0.9, 0.1), (0.1, 0.9))):
+            self.run_rtl(layer, frames, input_stall=input_stall, output_stall=output_stall, seed=seed)
+
+    def cpp(self, layer: Layer) -> CppSimulation:
+        """The core's C++ simulation."""
+        files = (*layer.cpp_files, "include/ap_int.h", "include/hls_stream.h")  # type: ignore[attr-defined]
+        folder = self._scratch(layer, "cpp", CXX_RULE, files)
+        if not (folder / "model.so").exists():
+            (folder / "top.cpp").write_text(core_cpp(layer))
+            run_script(folder, "build.py", "--output", "model.so", "top.cpp")
+        return CppSimulation(folder / "model.so")
+
+    def check_cpp(self, layer: Layer, frames: IntegerArray) -> None:
+        """Numbers of the C++."""
+        sink = layer.output_stream()
+        simulation = self.cpp(layer)
+        memories = {}
+        for name, image in layer.memory_images().items():
+            memories[name] = self.folder / f"{layer.core_name()}-cpp" / f"{name}.mem"
+            memories[name].write_text(memory_text(image))
+        words = simulation.run(
+            pack_frames(frames, layer.input_stream()), len(frames) * sink.words_per_frame, memories
+        )
+        outputs = packed_to_npy(words, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+        np.testing.assert_array_equal(outputs, layer.execute(frames))
+
+    def check(self, layer: Layer, frames: IntegerArray) -> None:
+        """Everything: lint, RTL, C++."""
+        self.lint(layer)
+        self.check_rtl(layer, frames)
+        self.check_cpp(layer, frames)
+
+
+def pack_frames(frames: IntegerArray, stream: Stream) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Frames as the words of a stream."""
+    return npy_to_packed(frames, stream.datatype, stream.elements_per_word)
+
+
+def _runtime_key() -> str:
+    """What the compiled runtime depends on: scripts, Verilator, compiler."""
+    digest = hashlib.sha256()
+    for name in ("runtime.py", "toolchain.py"):
+        digest.update((VERILATOR_RULE / name).read_bytes())
+    compiler = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True)
+    digest.update(f"{importlib.metadata.version('verilator')} {compiler.stdout}".encode())
+    return digest.hexdigest()[:16]
