@@ -90,6 +90,7 @@ class MatrixVectorActivation(Layer):
     verilog_files: ClassVar[tuple[str, ...]] = (
         *THRESHOLD_VERILOG_FILES,
         "common/output_queue.v",
+        "common/resize.v",
         "matrix_vector_activation/dot_product.v",
         "matrix_vector_activation/input_replay.v",
         "matrix_vector_activation/matrix_vector_activation.v",

@@ -21,7 +21,12 @@ POPCOUNT_GROUP = 7
 COMBINATIONAL_STEPS = 3
 """Up to so many thresholds ``multi_threshold.v`` compares and counts in one cycle."""
 
-THRESHOLD_VERILOG_FILES = ("common/adder_tree.v", "common/popcount.v", "common/multi_threshold.v")
+THRESHOLD_VERILOG_FILES = (
+    "common/adder_tree.v",
+    "common/full_count.v",
+    "common/popcount.v",
+    "common/multi_threshold.v",
+)
 """Verilog files of ``multi_threshold`` and of what it instantiates, relative to ``hls_library``."""
 
 

@@ -1,0 +1,184 @@
+// Matrix-vector product with PE x SIMD multipliers, output-stationary, with thresholds behind the accumulator or without.
+//
+// A vector takes MW/SIMD words in and MH/PE words out, and (MW/SIMD)*(MH/PE) cycles. The input is taken during the first
+// fold and kept for the others, in which s_axis_tready is low. Behind the first register nothing ever halts: a fold's last
+// step waits for a place in the output queue instead.
+//
+// Weights: word fold * MW/SIMD + step, element pe * SIMD + simd. Thresholds: see multi_threshold. Element kinds: see
+// dot_product. NUM_STEPS = 0: the accumulators are the output.
+module matrix_vector_activation #(
+    parameter MW = 8,
+    parameter MH = 8,
+    parameter SIMD = 4,
+    parameter PE = 2,
+    parameter INPUT_WIDTH = 2,
+    parameter INPUT_KIND = 1,
+    parameter WEIGHT_WIDTH = 2,
+    parameter WEIGHT_KIND = 1,
+    parameter XNOR_MODE = 0,
+    parameter ACCUMULATOR_WIDTH = 8,
+    parameter ACCUMULATOR_SIGNED = 1,
+    parameter NUM_STEPS = 3,
+    parameter THRESHOLD_WIDTH = 8,
+    parameter OUTPUT_WIDTH = 2,
+    parameter OUTPUT_OFFSET = 0,
+    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
+    // verilator lint_off UNUSEDPARAM
+    parameter RAM_STYLE = "auto",
+    // verilator lint_on UNUSEDPARAM
+    parameter USE_DSP = "no",
+    parameter WEIGHTS_FILE = "weights.mem",
+    parameter THRESHOLDS_FILE = "thresholds.mem"
+) (
+    input  wire                        aclk,
+    input  wire                        aresetn,
+    input  wire [SIMD*INPUT_WIDTH-1:0] s_axis_tdata,
+    input  wire                        s_axis_tvalid,
+    output wire                        s_axis_tready,
+    output wire [PE*OUTPUT_WIDTH-1:0]  m_axis_tdata,
+    output wire                        m_axis_tvalid,
+    input  wire                        m_axis_tready
+);
+    localparam SF = MW / SIMD;
+    localparam NF = MH / PE;
+    localparam DEPTH = SF * NF;
+    localparam STEP_WIDTH = (SF > 1) ? $clog2(SF) : 1;
+    localparam ADDRESS_WIDTH = (DEPTH > 1) ? $clog2(DEPTH) : 1;
+    localparam integer LAST_STEP = SF - 1;
+    localparam integer LAST_ADDRESS = DEPTH - 1;
+
+    // Cycles: see the modules that have them.
+    localparam BIPOLAR = 3;
+    localparam DECODED_PRODUCT = ((INPUT_KIND == BIPOLAR) ? 2 : INPUT_WIDTH) * ((WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH);
+    localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
+    localparam POPCOUNT_CYCLES = 1 + ($clog2((SIMD + 6) / 7) + 1) / 2;
+    localparam DOT_PRODUCT_CYCLES = ONE_BIT ? POPCOUNT_CYCLES + ((INPUT_KIND == BIPOLAR) ? 1 : 0)
+        : (DECODED_PRODUCT <= 4) ? POPCOUNT_CYCLES + 1 : 1 + ($clog2(SIMD) + 1) / 2;
+    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : 2 + ($clog2((NUM_STEPS + 6) / 7) + 1) / 2;
+    localparam OPERAND_CYCLES = 2;
+    localparam SUM_CYCLES = OPERAND_CYCLES + DOT_PRODUCT_CYCLES;
+    localparam PIPELINE_CYCLES = SUM_CYCLES + ((SF > 1) ? 1 : 0) + COUNT_CYCLES + 1;
+    localparam ENOUGH_PLACES = (PIPELINE_CYCLES + SF) / SF;
+    localparam PLACES = (ENOUGH_PLACES < 2) ? 2 : ENOUGH_PLACES;
+
+    // Which step of which fold
+    reg  [STEP_WIDTH-1:0] step_index;
+    reg  [ADDRESS_WIDTH-1:0] address;
+    reg  first_fold;
+    reg  last_step;
+    wire place_free;
+    wire may_step = !last_step || place_free;
+    wire step = may_step && (!first_fold || s_axis_tvalid);
+    wire [STEP_WIDTH-1:0] next_step_index =
+        !step ? step_index : last_step ? {STEP_WIDTH{1'b0}} : step_index + 1'b1;
+    wire last_of_vector = address == LAST_ADDRESS[ADDRESS_WIDTH-1:0];
+
+    always @(posedge aclk) begin
+        if (!aresetn) begin
+            step_index <= {STEP_WIDTH{1'b0}};
+            address <= {ADDRESS_WIDTH{1'b0}};
+            first_fold <= 1'b1;
+            last_step <= SF == 1;
+        end else begin
+            step_index <= next_step_index;
+            last_step <= next_step_index == LAST_STEP[STEP_WIDTH-1:0];
+            if (step) begin
+                address <= last_of_vector ? {ADDRESS_WIDTH{1'b0}} : address + 1'b1;
+                if (last_step) first_fold <= last_of_vector;
+            end
+        end
+    end
+
+    assign s_axis_tready = first_fold && may_step && aresetn;
+
+    // Operands: the memories' registers, then one more, because block memories answer late in the cycle.
+    wire [SIMD*INPUT_WIDTH-1:0] input_word;
+    input_replay #(.WIDTH(SIMD*INPUT_WIDTH), .WORDS(SF), .FOLDS(NF), .INDEX_WIDTH(STEP_WIDTH)) replay (
+        .aclk(aclk), .first_fold(first_fold), .take(step && first_fold),
+        .index(step_index), .next_index(next_step_index), .input_word(s_axis_tdata), .word(input_word)
+    );
+
+    (* ram_style = RAM_STYLE *)
+    reg [PE*SIMD*WEIGHT_WIDTH-1:0] weights [0:DEPTH-1];
+    initial $readmemh(WEIGHTS_FILE, weights);
+
+    reg [PE*SIMD*WEIGHT_WIDTH-1:0] weights_read, weights_held;
+    reg [SIMD*INPUT_WIDTH-1:0] inputs_read, inputs_held;
+    always @(posedge aclk) begin
+        weights_read <= weights[address];
+        weights_held <= weights_read;
+        inputs_read <= input_word;
+        inputs_held <= inputs_read;
+    end
+
+    reg [SUM_CYCLES-1:0] valid, last;
+    always @(posedge aclk) begin
+        if (!aresetn) valid <= {SUM_CYCLES{1'b0}};
+        else valid <= {valid[SUM_CYCLES-2:0], step};
+        last <= {last[SUM_CYCLES-2:0], last_step};
+    end
+
+    // Dot products and accumulators
+    wire [PE*ACCUMULATOR_WIDTH-1:0] totals;
+    wire totals_valid;
+    genvar p;
+    generate
+        if (SF > 1) begin : accumulators_valid
+            reg held;
+            always @(posedge aclk) held <= aresetn && valid[SUM_CYCLES-1] && last[SUM_CYCLES-1];
+            assign totals_valid = held;
+        end else begin : sums_valid
+            wire unused_always_last = last[SUM_CYCLES-1];
+            assign totals_valid = valid[SUM_CYCLES-1];
+        end
+        for (p = 0; p < PE; p = p + 1) begin : neuron
+            wire [ACCUMULATOR_WIDTH-1:0] sum;
+            dot_product #(
+                .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                .WEIGHT_KIND(WEIGHT_KIND), .XNOR_MODE(XNOR_MODE), .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
+            ) product (
+                .aclk(aclk), .inputs(inputs_held),
+                .weights(weights_held[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]), .sum(sum)
+            );
+            if (SF > 1) begin : accumulate
+                // The total has a register of its own, so that the accumulator is cleared by its reset input and not by
+                // gates before its adder.
+                reg [ACCUMULATOR_WIDTH-1:0] accumulator, total;
+                wire [ACCUMULATOR_WIDTH-1:0] next = accumulator + sum;
+                always @(posedge aclk) begin
+                    if (!aresetn || (valid[SUM_CYCLES-1] && last[SUM_CYCLES-1])) accumulator <= {ACCUMULATOR_WIDTH{1'b0}};
+                    else if (valid[SUM_CYCLES-1]) accumulator <= next;
+                    total <= next;
+                end
+                assign totals[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH] = total;
+            end else begin : pass
+                assign totals[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH] = sum;
+            end
+        end
+    endgenerate
+
+    // Activation
+    wire [PE*OUTPUT_WIDTH-1:0] results;
+    wire results_valid;
+    generate
+        if (NUM_STEPS == 0) begin : no_activation
+            assign results = totals;
+            assign results_valid = totals_valid;
+        end else begin : activation
+            multi_threshold #(
+                .PE(PE), .FOLDS(NF), .VALUE_WIDTH(ACCUMULATOR_WIDTH), .VALUE_SIGNED(ACCUMULATOR_SIGNED),
+                .THRESHOLD_WIDTH(THRESHOLD_WIDTH), .NUM_STEPS(NUM_STEPS), .OUTPUT_WIDTH(OUTPUT_WIDTH),
+                .OUTPUT_OFFSET(OUTPUT_OFFSET), .THRESHOLDS_FILE(THRESHOLDS_FILE)
+            ) comparison (
+                .aclk(aclk), .aresetn(aresetn), .valid(totals_valid), .values(totals),
+                .result_valid(results_valid), .results(results)
+            );
+        end
+    endgenerate
+
+    output_queue #(.WIDTH(PE*OUTPUT_WIDTH), .PLACES(PLACES)) queue (
+        .aclk(aclk), .aresetn(aresetn), .start(step && last_step), .place_free(place_free),
+        .valid(results_valid), .data(results),
+        .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready)
+    );
+endmodule
