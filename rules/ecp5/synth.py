@@ -1,0 +1,40 @@
+"""Synthesises one IP core for ECP5, out of context, to a flat netlist in RTLIL and a resource report.
+
+The files named ``*.mem`` that the sources read with $readmemh lie in the working directory; their contents end up in
+the initial values of the memories.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from netlist import forget_sources, module_named, resources, run, write_resources
+from pyosys import libyosys as yosys
+
+
+def main() -> None:
+    """Synthesises and writes."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--top", required=True, help="module to synthesise")
+    arguments.add_argument("--netlist", required=True, help="netlist to write (RTLIL)")
+    arguments.add_argument("--resources", required=True, help="resource report to write (JSON)")
+    arguments.add_argument("--no-dsp", action="store_true", help="multiply in LUTs, never in MULT18X18D")
+    arguments.add_argument("sources", nargs="+", help="Verilog files")
+    options = arguments.parse_args()
+    design = yosys.Design()
+    run(
+        design,
+        *(f"read_verilog {source}" for source in options.sources),
+        f"hierarchy -check -top {options.top}",
+        f"synth_ecp5 -top {options.top}{' -nodsp' if options.no_dsp else ''}",
+        # A loop, an undriven wire or two drivers is a fault of the kernel: better found here than on the board.
+        f"check -mapped -noinit -assert {options.top}",
+    )
+    forget_sources(design, options.top)
+    # Selected: without the simulation models of the primitives, whose sources are named by absolute paths.
+    run(design, f"select {options.top}", f"write_rtlil -selected {options.netlist}", "select -clear")
+    write_resources(resources(module_named(design, options.top)), options.resources)
+
+
+if __name__ == "__main__":
+    main()
