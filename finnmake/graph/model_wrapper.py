@@ -161,7 +161,7 @@ class ModelWrapper:
         value = name if isinstance(name, ir.Value) else values.get(name)
         if value is None:
             value = next((v for v in _values(self.graph) if v.name == name), None) or ir.Value(name=str(name))
-        value.const_value = ir.Tensor(np.ascontiguousarray(array), name=value.name)
+        value.const_value = ir.Tensor(np.asarray(array, order="C"), name=value.name)
         value.shape = ir.Shape(array.shape)
         value.type = ir.TensorType(ir.DataType.from_numpy(array.dtype))
         if value.name not in self.graph.initializers:

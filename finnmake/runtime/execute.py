@@ -99,7 +99,7 @@ class Executor:
                 raise ModelError(
                     f"input {name!r} has shape {array.shape}, the model wants {shape} with any first dimension"
                 )
-            checked[value] = np.ascontiguousarray(array)
+            checked[value] = np.asarray(array, order="C")
         return checked
 
     def _steps(self, nodes: Sequence[ir.Node], wanted: set[ir.Value]) -> list[_Step]:

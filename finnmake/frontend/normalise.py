@@ -1,0 +1,232 @@
+"""One spelling for what exporters write in many ways.
+
+After it: constants are folded (weights stay behind their quantisers, which know the scale), reshapes keep the batch dimension
+first whatever its size, Gemm is MatMul and Add, quantisers have one domain, and every tensor has a shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.errors import ModelError
+from finnmake.graph.custom_op import Array, CustomOps, attribute, describe
+from finnmake.graph.general_ops import GENERAL_DOMAIN, QUANTISER_DOMAINS
+from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_shape
+from finnmake.graph.shape_inference import infer_node
+from finnmake.graph.standard_ops import StandardRun, is_standard
+
+_ONLY_SHAPE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+_ONLY_NAME = frozenset({"Identity", "Dropout"})
+
+
+def normalise(model: ModelWrapper, custom_ops: CustomOps) -> None:
+    """Normalises in place. Precondition: ``validate`` and ``fix_batch`` have passed.
+
+    Raises:
+        ModelError: where a shape cannot be inferred, or a reshape moves the batch dimension.
+    """
+    opset = model.model.opset_imports.get("", 1)
+    graph = model.graph
+    try:
+        graph.sort()
+    except ValueError:
+        raise ModelError("the graph has a cycle", remedy="Export the model again.") from None
+    for value in [value for value in graph.inputs if value.is_initializer()]:
+        graph.inputs.remove(value)  # before ONNX IR 4 initialisers were listed as inputs too
+    for node in list(graph):
+        if node.domain in QUANTISER_DOMAINS and custom_ops.find(node) is not None:
+            node.domain = GENERAL_DOMAIN
+            node.op_type = "Quant" if node.op_type == "IntQuant" else node.op_type
+        rewrite = _rewrite_of(node)
+        for fresh in rewrite(node, opset) if rewrite else [node]:
+            infer_node(fresh, opset, custom_ops)
+            if is_standard(fresh) and fresh.op_type in _ONLY_SHAPE:
+                _keep_batch_first(fresh)
+    remove_unused_nodes(model)
+    for domain in {entry for entry in model.model.opset_imports if entry in (*QUANTISER_DOMAINS, "ai.onnx")}:
+        del model.model.opset_imports[domain]
+    if any(node.domain == GENERAL_DOMAIN for node in graph):
+        model.model.opset_imports[GENERAL_DOMAIN] = 1
+
+
+def remove_unused_nodes(model: ModelWrapper) -> None:
+    """Removes nodes whose outputs lead to no output of the graph."""
+    for node in reversed(list(model.graph)):
+        if not any(value.uses() or value.is_graph_output() for value in node.outputs):
+            model.graph.remove(node, safe=True)
+
+
+def constant_value(array: Array) -> ir.Value:
+    """A new constant tensor, to be used as a node's input and registered as initialiser."""
+    return ir.Value(
+        shape=ir.Shape(list(array.shape)),
+        type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+        const_value=ir.Tensor(np.asarray(array, order="C")),
+    )
+
+
+def add_initialiser(graph: ir.Graph, array: Array, hint: str) -> ir.Value:
+    """A new initialiser of the graph under a name that is not in use."""
+    value = constant_value(array)
+    name, count = hint, 0
+    while name in graph.initializers:
+        count += 1
+        name = f"{hint}_{count}"
+    value.name = name
+    graph.initializers.add(value)
+    return value
+
+
+_Rewrite = Callable[[ir.Node, int], list[ir.Node]]
+
+
+def _rewrite_of(node: ir.Node) -> _Rewrite | None:
+    """What to do with a node; a rewrite returns the nodes whose shapes are still to be inferred."""
+    if not is_standard(node):
+        return None
+    first = node.inputs[0] if node.inputs else None
+    if node.op_type == "Constant":
+        return _constant
+    if node.op_type in _ONLY_NAME or (
+        node.op_type == "Cast"
+        and first is not None
+        and first.dtype == ir.DataType.FLOAT
+        and attribute(node, "to") == int(ir.DataType.FLOAT)
+    ):
+        return _bypass
+    if node.op_type == "Shape" and first is not None and get_shape(first) is not None:
+        return _shape
+    if all(value is None or value.const_value is not None for value in node.inputs):
+        return _fold
+    return _gemm if node.op_type == "Gemm" else None
+
+
+def _become(node: ir.Node, arrays: list[Array]) -> list[ir.Node]:
+    """Replaces a node by constants."""
+    graph = node.graph
+    if not isinstance(graph, ir.Graph):
+        return [node]
+    for output, array in zip(node.outputs, arrays, strict=True):
+        value = add_initialiser(graph, array, f"folded {output.name}")
+        output.replace_all_uses_with(value, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
+    return []
+
+
+def _constant(node: ir.Node, opset: int) -> list[ir.Node]:
+    for name, kind in (("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64), ("value_ints", np.int64)):
+        if name in node.attributes:
+            return _become(node, [np.asarray(attribute(node, name), dtype=kind)])
+    if "value" not in node.attributes:
+        raise ModelError("its constant is neither a number nor a tensor", where=describe(node))
+    value = attribute(node, "value")
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise ModelError("its constant has NaN or infinite values", where=describe(node), remedy="Export the model again.")
+    return _become(node, [value])
+
+
+def _bypass(node: ir.Node, opset: int) -> list[ir.Node]:
+    graph, source = node.graph, node.inputs[0]
+    if isinstance(graph, ir.Graph) and source is not None and not (
+        node.outputs[0].is_graph_output() and source.is_graph_input()
+    ):
+        node.outputs[0].replace_all_uses_with(source, replace_graph_outputs=True)
+        graph.remove(node, safe=True)
+        return []
+    return [node]
+
+
+def _shape(node: ir.Node, opset: int) -> list[ir.Node]:
+    source = node.inputs[0]
+    shape = get_shape(source) if source is not None else None
+    return _become(node, [np.asarray(shape, dtype=np.int64)[attribute(node, "start", 0) : attribute(node, "end")]])
+
+
+def _fold(node: ir.Node, opset: int) -> list[ir.Node]:
+    simple = _INTEGER_FOLDS.get(node.op_type)
+    arrays = [get_constant(value) for value in node.inputs]
+    if simple is not None and all(array is not None and array.dtype.kind == "i" for array in arrays):
+        return _become(node, [simple(node, [array for array in arrays if array is not None])])
+    run = StandardRun([node], list(node.outputs), opset)
+    return _become(node, run([]))
+
+
+def _axes(node: ir.Node, arrays: list[Array]) -> list[int]:
+    return [int(axis) for axis in (arrays[1] if len(arrays) > 1 else attribute(node, "axes", ()))]
+
+
+# Arithmetic on shapes, which legacy exporters leave in the graph. Floats go through onnxruntime, to the last bit.
+_INTEGER_FOLDS: dict[str, Callable[[ir.Node, list[Array]], Array]] = {
+    "Gather": lambda node, arrays: np.take(arrays[0], arrays[1], axis=attribute(node, "axis", 0)),
+    "Unsqueeze": lambda node, arrays: np.expand_dims(arrays[0], tuple(_axes(node, arrays))),
+    "Squeeze": lambda node, arrays: np.squeeze(arrays[0], tuple(_axes(node, arrays)) or None),
+    "Concat": lambda node, arrays: np.concatenate(arrays, axis=attribute(node, "axis", 0)),
+}
+
+
+def _gemm(node: ir.Node, opset: int) -> list[ir.Node]:
+    """Y = alpha·A'·B' + beta·C as MatMul, Mul where alpha is not 1, and Add."""
+    graph = node.graph
+    if not isinstance(graph, ir.Graph):
+        return [node]
+    fresh: list[ir.Node] = []
+
+    def make(op_type: str, inputs: list[ir.Value | None], attributes: dict[str, object] | None = None) -> ir.Value:
+        made = ir.node(op_type, inputs, attributes or {})  # type: ignore[arg-type]
+        graph.insert_before(node, made)
+        fresh.append(made)
+        return made.outputs[0]
+
+    def factor(value: ir.Value, name: str) -> ir.Value:
+        number = float(attribute(node, name, 1.0))
+        return value if number == 1.0 else make("Mul", [value, add_initialiser(graph, np.float32(number), name)])
+
+    a, b = (
+        make("Transpose", [value], {"perm": [1, 0]}) if attribute(node, flag, 0) else value
+        for value, flag in zip(node.inputs[:2], ("transA", "transB"), strict=True)
+    )
+    result = factor(make("MatMul", [a, b]), "alpha")
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is not None:
+        result = make("Add", [result, factor(bias, "beta")])
+    node.outputs[0].replace_all_uses_with(result, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
+    return fresh
+
+
+def _keep_batch_first(node: ir.Node) -> None:
+    """Makes a change of shape a Reshape to [0, …]: 0 stands for the input's batch size."""
+    source, output = node.inputs[0], node.outputs[0]
+    before = get_shape(source) if source is not None else None
+    after = get_shape(output)
+    if before is None or after is None or source is None:
+        raise ModelError("its output shape is not static", where=describe(node), remedy="Export with fixed shapes.")
+    graph = node.graph
+    if source.const_value is not None or _constant_source(source) or not isinstance(graph, ir.Graph):
+        return
+    if not after or after[0] != before[0]:
+        raise ModelError(
+            f"reshapes {list(before)} to {list(after)}: the first dimension must stay the batch",
+            where=describe(node),
+            remedy="Flatten from dimension 1 on (x.flatten(1)) in the network.",
+        )
+    if before == after and not (output.is_graph_output() and source.is_graph_input()):
+        output.replace_all_uses_with(source, replace_graph_outputs=True)
+        graph.remove(node, safe=True)
+        return
+    target = add_initialiser(graph, np.array([0, *after[1:]], dtype=np.int64), f"shape {output.name}")
+    node.op_type = "Reshape"
+    node.attributes.clear()
+    node.resize_inputs(2)
+    node.replace_input_with(1, target)
+
+
+def _constant_source(value: ir.Value) -> bool:
+    """True where a tensor depends on constants only (a weight behind its quantiser)."""
+    producer = value.producer()
+    return value.const_value is not None or (
+        producer is not None and all(entry is None or _constant_source(entry) for entry in producer.inputs)
+    )

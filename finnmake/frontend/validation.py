@@ -1,0 +1,71 @@
+"""What a model must be before anything is done with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.errors import ModelError
+from finnmake.graph.custom_op import CustomOps, describe
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.shape_inference import unknown_op
+from finnmake.graph.standard_ops import is_standard
+
+
+def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
+    """Checks ops, constants and input shapes.
+
+    Raises:
+        ModelError: for an op that is not known, a constant with NaN or infinity, control flow, a shape that is not static.
+    """
+    for node in model.graph:
+        if custom_ops.find(node) is None and not is_standard(node):
+            raise unknown_op(node)
+        if any(a.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for a in node.attributes.values()):
+            raise ModelError(
+                f"{node.op_type} is control flow, which has no hardware",
+                where=describe(node),
+                remedy="Export the model for inference with fixed control flow.",
+            )
+    for value in model.graph.initializers.values():
+        _check_finite(value)
+
+
+def fix_batch(model: ModelWrapper) -> list[ir.Value]:
+    """The graph's inputs, their first dimension set to 1 where it was left open.
+
+    Raises:
+        ModelError: where another dimension is open, or the batch size is not 1.
+    """
+    inputs = [value for value in model.graph.inputs if not value.is_initializer()]
+    for value in inputs:
+        where = f"input {value.name}"
+        if value.shape is None:
+            raise ModelError("has no shape", where=where, remedy="Export the model with a fixed input shape.")
+        dims: list[int | None] = [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]
+        dims[:1] = [1 if dim is None else dim for dim in dims[:1]]
+        if None in dims:
+            raise ModelError(
+                f"its shape {value.shape} is dynamic",
+                where=where,
+                remedy="Export the model with a fixed input shape; the first dimension (batch) alone may stay open.",
+            )
+        value.shape = ir.Shape([int(dim or 1) for dim in dims])
+    return inputs
+
+
+def _check_finite(value: ir.Value) -> None:
+    if value.const_value is None or value.dtype is None and value.const_value.dtype == ir.DataType.STRING:
+        return
+    array = value.const_value.numpy()
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return
+    bad = int(array.size - np.isfinite(array).sum())
+    users = ", ".join(describe(node) for node in value.consumers()) or "no node"
+    if all(node.op_type in ("Clip", "Pad") for node in value.consumers()):
+        return  # an open bound
+    raise ModelError(
+        f"{bad} of its {array.size} values are NaN or infinite",
+        where=f"tensor {value.name}, used by {users}",
+        remedy="The training diverged or the file is damaged: train or export the model again.",
+    )
