@@ -24,6 +24,12 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@for folder in rules/*/; do \
+	  ls $$folder*.py >/dev/null 2>&1 || continue; \
+	  echo "mypy in $$folder"; \
+	  (cd $$folder && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml \
+	    --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; \
+	done
 	$(BIN)/lint-imports --no-logo
 
 bench: setup
