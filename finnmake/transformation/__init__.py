@@ -1,0 +1,1 @@
+"""Transformations: pure functions from a model to a model, one file each."""
