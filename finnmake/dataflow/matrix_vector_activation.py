@@ -96,7 +96,7 @@ class MatrixVectorActivation(Layer):
         "matrix_vector_activation/matrix_vector_activation.v",
     )
     cpp_files: ClassVar[tuple[str, ...]] = (
-        "common/datatypes.hpp",
+        "include/datatypes.hpp",
         "matrix_vector_activation/matrix_vector_activation.hpp",
     )
 

@@ -209,7 +209,7 @@ def threshold_image(thresholds: IntegerArray, pe: int, minimum: int, maximum: in
 
 # -- C++ spelling of datatypes ----------------------------------------------------------------------------------------
 def cpp_datatype(datatype: AnyDataType) -> str:
-    """The type tag of ``hls_library/common/datatypes.hpp``."""
+    """The type tag of ``hls_library/include/datatypes.hpp``."""
     if datatype.name == "BIPOLAR":
         return "finnmake::Bipolar"
     return f"finnmake::{'Signed' if datatype.signed() else 'Unsigned'}<{datatype.bitwidth()}>"
@@ -250,7 +250,7 @@ class Thresholding(Layer):
         "common/output_queue.v",
         "thresholding/thresholding.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("common/datatypes.hpp", "thresholding/thresholding.hpp")
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "thresholding/thresholding.hpp")
 
     def check(self) -> None:
         check_folding(self, "PE", "NumChannels")

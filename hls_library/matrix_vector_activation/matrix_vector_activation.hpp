@@ -1,0 +1,143 @@
+// Matrix-vector product with PE x SIMD multipliers, output-stationary, with thresholds behind the accumulator or without.
+//
+// A vector is MW/SIMD words in and MH/PE words out. Weights: word fold * MW/SIMD + step, element pe * SIMD + simd.
+// Thresholds: word fold, element pe * NumSteps + step. In xnor mode inputs and weights are bits for -1 and +1 and the
+// accumulator counts equal ones.
+
+#ifndef FINNMAKE_MATRIX_VECTOR_ACTIVATION_HPP
+#define FINNMAKE_MATRIX_VECTOR_ACTIVATION_HPP
+
+#include "ap_int.h"
+#include "datatypes.hpp"
+#include "hls_stream.h"
+
+namespace finnmake {
+
+// Adds the products of one step to the accumulators of PE outputs.
+template <int SIMD, int PE, typename Input, typename Weight, bool Xnor, typename Accumulator>
+void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const ap_uint<PE * SIMD * Weight::width>& weights,
+                         bool first, Accumulator* accumulators) {
+#pragma HLS inline
+    for (int pe = 0; pe < PE; ++pe) {
+#pragma HLS unroll
+        Accumulator sum = first ? Accumulator(0) : accumulators[pe];
+        for (int simd = 0; simd < SIMD; ++simd) {
+#pragma HLS unroll
+            if constexpr (Xnor) {
+                const bool equal = bits_of<1>(inputs, simd) == bits_of<1>(weights, pe * SIMD + simd);
+                sum = Accumulator(sum + (equal ? 1 : 0));
+            } else {
+                sum = Accumulator(sum + element<Input>(inputs, simd) * element<Weight>(weights, pe * SIMD + simd));
+            }
+        }
+        accumulators[pe] = sum;
+    }
+}
+
+// The activations differ in one argument only, the thresholds: what turns PE accumulators into an output word.
+template <int PE, typename Output>
+struct NoActivation {
+    template <typename Accumulator>
+    ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int) const {
+#pragma HLS inline
+        ap_uint<PE * Output::width> result = 0;
+        for (int pe = 0; pe < PE; ++pe) {
+#pragma HLS unroll
+            result.range((pe + 1) * Output::width - 1, pe * Output::width) = ap_uint<Output::width>(accumulators[pe]);
+        }
+        return result;
+    }
+};
+
+template <int PE, typename Threshold, typename Output, int NumSteps, int Offset>
+struct Thresholds {
+    using Word = ap_uint<PE * NumSteps * Threshold::width>;
+    const Word* words;
+
+    template <typename Accumulator>
+    ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int fold) const {
+#pragma HLS inline
+        const Word levels = words[fold];
+        ap_uint<PE * Output::width> result = 0;
+        for (int pe = 0; pe < PE; ++pe) {
+#pragma HLS unroll
+            result.range((pe + 1) * Output::width - 1, pe * Output::width) =
+                count_thresholds<Threshold, Output, NumSteps, Offset>(accumulators[pe], levels, pe * NumSteps);
+        }
+        return result;
+    }
+};
+
+template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
+          bool Xnor, int Vectors, typename Activation>
+void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
+                   const ap_uint<PE * SIMD * Weight::width>* weights, const Activation& activation, unsigned frames) {
+#pragma HLS inline
+    constexpr int SF = MW / SIMD;
+    constexpr int NF = MH / PE;
+    ap_uint<SIMD * Input::width> kept[SF];
+    typename Accumulator::Value accumulators[PE];
+#pragma HLS array_partition variable=accumulators complete
+
+#if defined(__BAMBU__)
+    // Bambu does not pipeline loops: a loop costs its states per iteration, so each inner loop is one basic block.
+    for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
+        for (int step = 0; step < SF; ++step) {
+            const ap_uint<SIMD * Input::width> word = in.read();
+            kept[step] = word;
+            multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(word, weights[step], step == 0, accumulators);
+        }
+        out.write(activation(accumulators, 0));
+        for (int fold = 1; fold < NF; ++fold) {
+            for (int step = 0; step < SF; ++step)
+                multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(kept[step], weights[fold * SF + step], step == 0,
+                                                                   accumulators);
+            out.write(activation(accumulators, fold));
+        }
+    }
+#else
+    // One loop over all steps, so that no iteration is lost between folds or vectors.
+    int fold = 0;
+    int step = 0;
+    for (unsigned total = 0; total < frames * (Vectors * NF * SF); ++total) {
+#pragma HLS pipeline II=1
+        if (fold == 0) kept[step] = in.read();
+        multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(kept[step], weights[fold * SF + step], step == 0,
+                                                           accumulators);
+        if (step == SF - 1) out.write(activation(accumulators, fold));
+        const bool last_step = step == SF - 1;
+        step = last_step ? 0 : step + 1;
+        if (last_step) fold = fold == NF - 1 ? 0 : fold + 1;
+    }
+#endif
+}
+
+}  // namespace finnmake
+
+// With thresholds.
+template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
+          typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
+                              hls::stream<ap_uint<PE * Output::width>>& out,
+                              const ap_uint<PE * SIMD * Weight::width>* weights,
+                              const ap_uint<PE * NumSteps * Threshold::width>* thresholds, unsigned frames) {
+#pragma HLS inline
+    const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset> activation{thresholds};
+    finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, weights,
+                                                                                                 activation, frames);
+}
+
+// Without: the accumulators are the output. NumSteps and Offset are 0, Threshold says nothing.
+template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
+          typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
+                              hls::stream<ap_uint<PE * Output::width>>& out,
+                              const ap_uint<PE * SIMD * Weight::width>* weights, unsigned frames) {
+#pragma HLS inline
+    static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
+    const finnmake::NoActivation<PE, Output> activation{};
+    finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, weights,
+                                                                                                 activation, frames);
+}
+
+#endif
