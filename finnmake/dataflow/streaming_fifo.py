@@ -86,7 +86,12 @@ class StreamingFIFO(Layer):
         return np.asarray(frames, dtype=np.int64).reshape(len(frames), self.input_stream().elements_per_frame)
 
     def verilog_parameters(self) -> dict[str, int | str]:
-        return {"WIDTH": self.input_stream().width, "DEPTH": self.depth, "IMPLEMENTATION": self.implementation()}
+        return {
+            "WIDTH": self.input_stream().width,
+            "DEPTH": self.depth,
+            "USE_REGISTERS": int(self.implementation() == "registers"),
+            "USE_BLOCK_RAM": int(self.implementation() == "block"),
+        }
 
     def cpp_template_arguments(self) -> list[str]:
         return [str(self.input_stream().width), str(self.words_per_frame)]

@@ -37,18 +37,20 @@ template <typename T>
 using FromInteger = Type<std::is_same_v<T, bool> ? 1 : int(8 * sizeof(T)), std::is_signed_v<T>>;
 
 // Bits hi … lo of a limb array as one word; at most 64 bits.
-inline Limb extract(const Limb* limbs, int hi, int lo) {
+template <int Count>
+Limb extract(const Limb (&limbs)[Count], int hi, int lo) {
     const int limb = lo / 64, offset = lo % 64, width = hi - lo + 1;
     Limb result = limbs[limb] >> offset;
-    if (offset + width > 64) result |= limbs[limb + 1] << (64 - offset);
+    if (limb + 1 < Count && offset + width > 64) result |= limbs[limb + 1] << (64 - offset);
     return result & mask_of(width);
 }
 
-inline void insert(Limb* limbs, int hi, int lo, Limb value) {
+template <int Count>
+void insert(Limb (&limbs)[Count], int hi, int lo, Limb value) {
     const int limb = lo / 64, offset = lo % 64, width = hi - lo + 1;
     value &= mask_of(width);
     limbs[limb] = (limbs[limb] & ~(mask_of(width) << offset)) | (value << offset);
-    if (offset + width > 64) {
+    if (limb + 1 < Count && offset + width > 64) {
         const int rest = offset + width - 64;
         limbs[limb + 1] = (limbs[limb + 1] & ~mask_of(rest)) | (value >> (64 - offset));
     }
