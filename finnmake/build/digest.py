@@ -1,0 +1,120 @@
+"""SHA-256 of files, remembered by what the file system says of them; XXH3 where only "did it change here?" is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from finnmake.build.state import DigestRow, State
+from finnmake.errors import BuildFileError
+
+RACY_NS = 2_000_000_000
+"""A file that changed less than two seconds before it was hashed may change again without its times showing it."""
+
+CHUNK = 1 << 20
+
+
+class Digest(NamedTuple):
+    """A blob's name: SHA-256 (64 hex digits) and size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class FileDigest(NamedTuple):
+    """A file's bytes and whether its owner may execute it."""
+
+    sha256: str
+    size: int
+    executable: bool
+
+    @property
+    def digest(self) -> Digest:
+        """Name of the blob."""
+        return Digest(self.sha256, self.size)
+
+
+def digest_of_bytes(data: bytes) -> Digest:
+    """Name of a blob that is in memory."""
+    return Digest(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def hash_file(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits, without looking into any memory."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (str paths: this is the hot path)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def change_stamp(text: str) -> str:
+    """XXH3-128 of a text: for "did this change here?", never for a name that leaves the machine."""
+    import xxhash
+
+    return xxhash.xxh3_128_hexdigest(text.encode())
+
+
+class DigestMemo:
+    """Digests of files, remembered in the state by (path, inode, size, mtime, ctime).
+
+    Args:
+        root: the workspace; files below it are remembered by their relative path, so that a moved workspace is still
+            known.
+        state: where they are remembered.
+    """
+
+    def __init__(self, root: Path, state: State) -> None:
+        self._prefix = f"{root}{os.sep}"
+        self._state = state
+
+    def _name(self, path: str) -> str:
+        return path[len(self._prefix) :] if path.startswith(self._prefix) else path
+
+    def file(self, path: Path | str) -> FileDigest:
+        """Digest of a regular file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            BuildFileError: it is something else, or may not be read.
+        """
+        text = str(path)
+        status = os.stat(text)  # noqa: PTH116 (the null build is made of this call)
+        if not stat.S_ISREG(status.st_mode):
+            raise BuildFileError("is not a regular file", where=text)
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        name = self._name(text)
+        row = self._state.digests.get(name)
+        if (
+            row is not None
+            and row.inode == status.st_ino
+            and row.size == status.st_size
+            and row.mtime_ns == status.st_mtime_ns
+            and row.ctime_ns == status.st_ctime_ns
+            and row.recorded_ns - max(row.mtime_ns, row.ctime_ns) >= RACY_NS
+        ):
+            return FileDigest(row.sha256, row.size, executable)
+        # Taken before the file is read: a change during or after reading then counts as racy.
+        recorded = time.time_ns()
+        try:
+            sha256 = hash_file(text)
+        except PermissionError as error:
+            raise BuildFileError("may not be read", where=text) from error
+        self._state.record_digest(
+            name,
+            DigestRow(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, recorded, sha256),
+        )
+        return FileDigest(sha256, status.st_size, executable)
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Relative POSIX path and path of every file below a folder, in the order of their names; byte code is left out."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                for name, path in files_below(Path(entry.path)):
+                    yield f"{entry.name}/{name}", path
+        else:
+            yield entry.name, Path(entry.path)

@@ -1,0 +1,337 @@
+"""doit's commands, with engine tasks. In a folder whose dodo.py has none they are doit's own.
+
+Registered under the entry-point group ``doit.COMMAND``, so that plain ``doit`` uses them.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import IO, Any
+
+from doit.action import PythonAction
+from doit.cmd_base import DoitCmdBase, check_tasks_exist
+from doit.cmd_clean import Clean as DoitClean
+from doit.cmd_forget import Forget as DoitForget
+from doit.cmd_info import Info as DoitInfo
+from doit.cmd_list import List as DoitList
+from doit.cmd_run import Run as DoitRun
+from doit.control import TaskControl
+from doit.dependency import Dependency
+from doit.exceptions import InvalidCommand
+from doit.runner import MThreadRunner, Runner
+from doit.task import Stream, Task
+
+from finnmake.build.reporter import EngineReporter
+from finnmake.build.session import EngineDependencies, Session
+from finnmake.errors import FinnmakeError
+
+INTERRUPTED = 130
+
+
+class _EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
+    """What all commands share: the session, the dependency manager, errors without a traceback."""
+
+    may_run_functions = False
+    task_list: list[Task]
+    sel_tasks: list[str] | None
+    raise_errors = False
+    """For programs: FinnmakeErrors of build files and planning are raised, not printed."""
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Load the tasks and run the command."""
+        self.session = Session()
+        self.pos_args = args
+        _ignore_classes(self.loader)
+
+        def stock() -> Dependency:
+            return Dependency(
+                self._backends.get(params["backend"]),
+                params["dep_file"],
+                checker_cls=self.get_checker_cls(params["check_file_uptodate"]),
+                codec_cls=self.get_codec_cls(params["codec_cls"]),
+            )
+
+        self.dep_manager = EngineDependencies(self.session, stock, may_run=self.may_run_functions)
+        try:
+            with _terminated_as_interrupt():
+                return super().execute(params, args) or 0
+        except FinnmakeError as error:
+            if self.raise_errors:
+                raise
+            sys.stderr.write(f"ERROR: {error.text}\n")
+            return 1
+        except KeyboardInterrupt:
+            self.session.stop()
+            sys.stderr.write("interrupted\n")
+            return INTERRUPTED
+        finally:
+            self.session.close()
+
+    def adopt(self) -> bool:
+        """Take over the engine tasks of the loaded task list; whether there are any."""
+        self.session.adopt(self.task_list)
+        return bool(self.session.tasks)
+
+
+def _ignore_classes(loader: Any) -> None:
+    """Keep doit from taking a class for a task creator because its objects are: build files import such classes."""
+    setup = loader.setup
+
+    def setup_without_classes(values: Any) -> None:
+        setup(values)
+        namespace = getattr(loader, "namespace", None)
+        if namespace is not None:
+            loader.namespace = {name: value for name, value in namespace.items() if not isinstance(value, type)}
+
+    loader.setup = setup_without_classes
+
+
+@contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a build like Ctrl-C: its tools are killed, its state is written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
+    """``doit run``: engine tasks with threads, expanding tasks first."""
+
+    name = "run"
+    may_run_functions = True
+
+    def _execute(
+        self,
+        outfile: IO[str] | str,
+        verbosity: int | None = None,
+        always: bool = False,
+        continue_: bool = False,
+        reporter: Any = "console",
+        num_process: int = 0,
+        par_type: str = "process",
+        single: bool = False,
+        auto_delayed_regex: bool = False,
+        force_verbosity: bool = False,
+        failure_verbosity: int = 0,
+        pdb: bool = False,
+    ) -> int:
+        if not self.adopt():
+            stock: Callable[..., int] = super()._execute
+            return stock(
+                outfile, verbosity, always, continue_, reporter, num_process, par_type, single, auto_delayed_regex,
+                force_verbosity, failure_verbosity, pdb,
+            )  # fmt: skip
+        PythonAction.pm_pdb = pdb
+        self.session.always = always
+        self._single = single
+        self._auto_delayed_regex = auto_delayed_regex
+        stream = Stream(verbosity, force_verbosity)
+        outstream: IO[str] = open(outfile, "w", encoding="utf-8") if isinstance(outfile, str) else outfile  # noqa: PTH123, SIM115
+        self.outstream = outstream
+        try:
+            options = {"failure_verbosity": failure_verbosity}
+            engine_reporter: EngineReporter | None = None
+            report: Any = None
+            if reporter == "console":
+                report = engine_reporter = EngineReporter(self.session, outstream, options)
+            elif isinstance(reporter, str):
+                report = self.reporters[reporter](outstream, options)
+            else:
+                report = reporter(outstream, options) if isinstance(reporter, type) else reporter
+
+            def runner() -> Any:
+                arguments = (self.dep_manager, report, continue_, always, stream)
+                return Runner(*arguments) if num_process <= 1 else MThreadRunner(*arguments, num_process)
+
+            self.session.begin_build()
+            try:
+                return self._build(runner)
+            finally:
+                self.session.end_build()
+                if engine_reporter is not None:
+                    engine_reporter.summary()
+        finally:
+            if isinstance(outfile, str):
+                outstream.close()
+
+    def _build(self, runner: Callable[[], Any]) -> int:
+        """Expanding tasks first, as long as there are new ones, then what is selected."""
+        expanded: set[str] = set()
+        while True:
+            control = TaskControl(self.task_list, auto_delayed_regex=self._auto_delayed_regex)
+            unknown: InvalidCommand | None = None
+            try:
+                control.process(self.sel_tasks)
+                needed = _closure(control, control.selected_tasks)
+            except InvalidCommand as error:
+                # Perhaps a task that an expanding task has yet to bring forth.
+                unknown = error
+                needed = {name for name, action in self.session.tasks.items() if action.expanding}
+            todo = [
+                name
+                for name in self.session.tasks
+                if name in needed and name not in expanded and self.session.tasks[name].expanding
+            ]
+            if not todo:
+                break
+            expanded.update(todo)
+            control = TaskControl(self.task_list)
+            control.selected_tasks = todo
+            self.session.require_tools(_closure(control, todo))
+            status = self._finish(runner().run_all(control.task_dispatcher()))
+            if status:
+                return status
+            # Even if nothing ran: control.process() has taken the tasks' options, and takes them only once.
+            self.task_list = self.loader.load_tasks(cmd=self, pos_args=self.pos_args)
+            self.adopt()
+            self.session.open_all()
+        if unknown is not None:
+            raise unknown
+        if self._single:
+            _drop_dependencies(control)
+            needed = _closure(control, control.selected_tasks)
+        self.session.require_tools(needed)
+        self.control = control
+        return self._finish(runner().run_all(control.task_dispatcher()))
+
+    def _finish(self, status: int) -> int:
+        # doit says 2 for "could not even try"; for its users a failed build is a failed build.
+        return 1 if status and self.session.failures else status
+
+
+def _closure(control: TaskControl, names: Iterable[str]) -> set[str]:
+    """Tasks and all that they need."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            task = control.tasks[name]
+            waiting.extend((*task.task_dep, *task.setup_tasks, *task.calc_dep))
+    return found
+
+
+def _drop_dependencies(control: TaskControl) -> None:
+    for name in control.selected_tasks:
+        task = control.tasks[name]
+        for each in [control.tasks[sub] for sub in task.task_dep] if task.has_subtask else [task]:
+            each.task_dep = []
+
+
+class List(_EngineCommand, DoitList):  # type: ignore[misc] # doit is untyped
+    """``doit list``."""
+
+    name = "list"
+
+    def _print_task(self, template: str, task: Task, status: bool, list_deps: bool, tasks: dict[str, Task]) -> None:
+        if not self.session.tasks:
+            self.adopt()
+        super()._print_task(template, task, status, list_deps, tasks)
+
+
+class Info(_EngineCommand, DoitInfo):  # type: ignore[misc] # doit is untyped
+    """``doit info``: with the reason why an engine task would be executed."""
+
+    name = "info"
+
+    def _execute(self, pos_args: list[str], hide_status: bool = False) -> int:
+        self.adopt()
+        check_tasks_exist({task.name for task in self.task_list}, pos_args)
+        result: int = super()._execute(pos_args, hide_status)
+        return result
+
+    @staticmethod
+    def get_reasons(reasons: Any) -> str:
+        """Why a task is not up to date."""
+        lines = [f" * {reason}" for reason in reasons.pop("finnmake", ())]
+        return "\n".join([*lines, *filter(None, [DoitInfo.get_reasons(reasons)])])
+
+
+class Forget(_EngineCommand, DoitForget):  # type: ignore[misc] # doit is untyped
+    """``doit forget``: the state forgets; the store does not."""
+
+    name = "forget"
+
+    def _execute(self, forget_sub: bool, forget_disable_default: bool, forget_all: bool) -> int:
+        if self.adopt() and self.sel_tasks is None and not forget_disable_default:
+            self.sel_tasks = [task.name for task in self.task_list if not task.subtask_of]
+        result: int = super()._execute(forget_sub, forget_disable_default, forget_all)
+        return result
+
+
+class Clean(_EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
+    """``doit clean``: removes outputs, also those of tasks that earlier, larger graphs had."""
+
+    name = "clean"
+
+    def clean_tasks(self, tasks: Iterable[Task], dryrun: bool, cleanforget: bool) -> None:
+        """Clean the tasks that were selected."""
+        tasks = list(tasks)
+        self.adopt()
+        self.session.open_all()
+        super().clean_tasks([task for task in tasks if task.name not in self.session.tasks], dryrun, cleanforget)
+        groups = {task.name.partition(":")[0] for task in tasks}
+        for task in tasks:
+            if task.name in self.session.tasks:
+                rebuilder = self.session.rebuilder(task.name)
+                record = rebuilder.state.tasks.get(task.name)
+                if record is not None:
+                    self._say(task.name, rebuilder.clean(record, dry_run=dryrun))
+                if cleanforget and not dryrun:
+                    self.dep_manager.remove(task.name)
+        for rebuilder in self.session.rebuilders:
+            for record in list(rebuilder.state.tasks.values()):
+                group = record.name.partition(":")[0]
+                everything = not self.pos_args and record.origin == rebuilder.workspace.origin
+                if record.name not in self.session.tasks and (
+                    everything or (group in self.pos_args and group in groups)
+                ):
+                    self._say(record.name, rebuilder.clean(record, dry_run=dryrun))
+                    if not dryrun:
+                        rebuilder.state.remove_task(record.name)
+            if not self.pos_args:
+                self._say("earlier tasks", rebuilder.clean_leftovers(dry_run=dryrun))
+
+    def _say(self, name: str, removed: Iterable[str]) -> None:
+        for path in removed:
+            self.outstream.write(f"{name} - removing file '{path}'\n")
+
+
+class Why(_EngineCommand):
+    """``doit why``: what made each action of the last build run."""
+
+    name = "why"
+    doc_purpose = "say which input, argument, tool or source made each action of the last build run"
+    doc_usage = "[TASK ...]"
+    doc_description = None
+    cmd_options = ()
+
+    def _execute(self, pos_args: list[str]) -> int:
+        from finnmake.build.why import explain
+
+        self.adopt()
+        self.session.open_all()
+        names = set(self.session.tasks)
+        groups = {task.name for task in self.task_list if task.has_subtask}
+        for argument in pos_args:
+            if argument not in names | groups:
+                raise InvalidCommand(f"'{argument}' is not a task with an action key.")
+        for rebuilder in self.session.rebuilders:
+            for line in explain(rebuilder.state, pos_args):
+                self.outstream.write(f"{line}\n")
+        return 0

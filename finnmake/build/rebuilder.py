@@ -1,0 +1,415 @@
+"""Decides what is out of date and brings it up to date: from the store if it can, by running the action if it must."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
+from finnmake.build.digest import DigestMemo, FileDigest, change_stamp, files_below, hash_file
+from finnmake.build.executor import Executor
+from finnmake.build.files import prune_empty_parents, temporary_name
+from finnmake.build.key import Resolved, reapi_action
+from finnmake.build.result import ActionResult
+from finnmake.build.sandbox import Bubblewrap, InputChangedError, Scratch, ScratchFolder
+from finnmake.build.sources import SourceIndex
+from finnmake.build.state import OutputRecord, State, TaskRecord
+from finnmake.build.store import LocalStore
+from finnmake.build.tools import Toolbox
+from finnmake.build.worker import WorkerPool
+from finnmake.build.workspace import Workspace
+from finnmake.errors import BuildFileError, FinnmakeError
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a task has to be executed, and why.
+
+    Attributes:
+        up_to_date: nothing is to be done.
+        reason: one line; "" when up to date.
+        changed_outputs: workspace paths that are missing or have other bytes than the task produced.
+    """
+
+    up_to_date: bool
+    reason: str = ""
+    changed_outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What bringing a task up to date took.
+
+    Attributes:
+        how: ``run`` or ``store``.
+    """
+
+    how: str
+    seconds: float
+
+
+class CanonicalUnknownError(FinnmakeError):
+    """A canonical input's function would have to be run to know."""
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A resolved action and where its inputs' bytes are: a path, or None for canonical inputs (the store has them)."""
+
+    resolved: Resolved
+    paths: Mapping[str, Path | None]
+    originals: tuple[tuple[Path, FileDigest], ...]
+
+
+class Rebuilder:
+    """The rebuilder of one workspace. Its methods may be called from any thread.
+
+    Args:
+        workspace: where everything is.
+        use_bubblewrap: False runs tools without it even where it works.
+    """
+
+    def __init__(self, workspace: Workspace, *, use_bubblewrap: bool = True) -> None:
+        self.workspace = workspace
+        folder = workspace.state_folder
+        self.state = State(folder / "state.sqlite")
+        self.digests = DigestMemo(workspace.root, self.state)
+        self.toolbox = Toolbox(workspace.tools, self.state)
+        self.sources = SourceIndex(self.digests, self.state)
+        self.store = LocalStore(workspace.store)
+        self._scratch = ScratchFolder(folder / "scratch")
+        self._pool = WorkerPool(folder / "logs" / "workers.log")
+        self._executor = Executor(self.toolbox, self._pool, Bubblewrap() if use_bubblewrap else None)
+        self._keys: dict[str, threading.Lock] = {}
+        self._keys_lock = threading.Lock()
+
+    # Looking inputs up
+
+    def _look(self, action: Action, *, may_run: bool) -> _Looked:
+        files: dict[str, FileDigest] = {}
+        paths: dict[str, Path | None] = {}
+        originals: list[tuple[Path, FileDigest]] = []
+        for scratch, source in action.inputs.items():
+            if isinstance(source, Canonical):
+                path = self.workspace.root / source.path
+                original = self._file(scratch, path)
+                files[scratch] = self._canonical(source, path, original, may_run=may_run)
+                paths[scratch] = None
+                originals.append((path, original))
+                continue
+            for name, path in self._expand(scratch, source):
+                files[name] = self._file(name, path)
+                paths[name] = path
+                originals.append((path, files[name]))
+        command = action.command
+        sources = None
+        if isinstance(command, PythonCommand):
+            sources = self.sources.of(command.module, command.allowed_packages)
+        versions = {name: self.toolbox.find(name).version for name in action.tools}
+        return _Looked(Resolved(action, files, versions, sources), paths, tuple(originals))
+
+    def _expand(self, scratch: str, source: Input) -> Iterator[tuple[str, Path]]:
+        root = self.workspace.root
+        if isinstance(source, DirectoryOf):
+            record = self.state.tasks.get(source.task)
+            if record is None:
+                raise BuildFileError(f"input {scratch}: task {source.task} has not been built")
+            for output in record.outputs:
+                if output.scratch.startswith(source.scratch):
+                    yield scratch + output.scratch[len(source.scratch) :], root / output.path
+        elif isinstance(source, Path):
+            path = root / source
+            if scratch.endswith("/"):
+                if not path.is_dir():
+                    raise BuildFileError("there is no such folder", where=str(path), remedy=f"it is input {scratch}")
+                for name, file in files_below(path):
+                    yield scratch + name, file
+            else:
+                yield scratch, path
+
+    def _file(self, scratch: str, path: Path) -> FileDigest:
+        try:
+            return self.digests.file(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BuildFileError("there is no such file", where=str(path), remedy=f"it is input {scratch}") from error
+
+    def _canonical(self, source: Canonical, path: Path, original: FileDigest, *, may_run: bool) -> FileDigest:
+        command = PythonCommand(source.function, packages=source.packages)
+        sources = self.sources.of(command.module, command.allowed_packages)
+        stamp = change_stamp(f"{original.sha256} {sources.digest}")
+        name = f"{source.function} {original.sha256}"
+        known = self.state.memo("canonical", name, stamp)
+        if known is not None:
+            sha256, size = known.split()
+            return FileDigest(sha256, int(size), False)
+        if not may_run:
+            raise CanonicalUnknownError(f"{source.function} has not been asked about {path} yet")
+        return self._run_canonical(command, path, original, name, stamp)
+
+    def _run_canonical(
+        self, command: PythonCommand, path: Path, original: FileDigest, name: str, stamp: str
+    ) -> FileDigest:
+        result = ".canonical-result"
+        with self._scratch.scratch() as scratch:
+            scratch.add(path.name, path, original)
+            self._pool.run(
+                command.function,
+                {"path": path.name},
+                packages=command.allowed_packages,
+                folder=scratch.folder,
+                log=self.log_path("canonical"),
+                result=result,
+            )
+            digest = self.store.put_file(scratch.box / result)
+        self.state.record_memo("canonical", name, stamp, f"{digest.sha256} {digest.size}")
+        return FileDigest(digest.sha256, digest.size, False)
+
+    # Status
+
+    def status(self, name: str, action: Action, *, may_run: bool) -> Status:
+        """Whether a task is up to date.
+
+        Args:
+            name: of the task.
+            action: of the task.
+            may_run: allows canonical inputs' functions to be run; without it such a task counts as out of date.
+
+        Raises:
+            FinnmakeError: an input or a tool is missing.
+        """
+        record = self.state.tasks.get(name)
+        try:
+            resolved = self._look(action, may_run=may_run).resolved
+        except CanonicalUnknownError as error:
+            return Status(False, error.what)
+        if record is None:
+            return Status(False, "first build")
+        if not record.fingerprint:
+            return Status(False, "forgotten")
+        if record.fingerprint != change_stamp(resolved.fingerprint_text()):
+            return Status(False, self._changes(name, resolved))
+        if any(_place(output.scratch, action.outputs) != output.path for output in record.outputs):
+            return Status(False, "outputs go to another place")
+        changed = tuple(output.path for output in record.outputs if not self._is(output))
+        if changed:
+            return Status(False, f"output edited: {', '.join(changed)}", changed)
+        return Status(True)
+
+    def _changes(self, name: str, resolved: Resolved) -> str:
+        before, _ = self.state.ingredients(name)
+        now = resolved.ingredients()
+        names = sorted(key for key in {*now, *(before or {})} if now.get(key) != (before or {}).get(key))
+        return f"changed: {', '.join(names)}"
+
+    def _is(self, output: OutputRecord) -> bool:
+        file = self.workspace.root / output.path
+        try:
+            return not file.is_symlink() and self.digests.file(file) == (output.sha256, output.size, output.executable)
+        except (OSError, BuildFileError):
+            return False
+
+    # Execution
+
+    def execute(self, name: str, action: Action, reason: str = "", *, always: bool = False) -> Outcome:
+        """Bring a task up to date and commit it to the state.
+
+        Args:
+            name: of the task.
+            action: of the task.
+            reason: why, as ``status`` said.
+            always: run the action even if the store knows its result.
+
+        Raises:
+            FinnmakeError: the action failed; the store and the state are as before.
+        """
+        started = time.monotonic()
+        looked = self._look(action, may_run=True)
+        key = reapi_action(looked.resolved).key
+        with self._single_flight(key):
+            how = "store"
+            result = None if always else self._stored(key, action)
+            if result is None or not self._publish(name, action, result):
+                how = "run"
+                result = self._run(name, looked)
+                self.store.put_result(key, result)
+                if not self._publish(name, action, result):
+                    raise BuildFileError("the store lost what was just put into it", where=str(self.store.folder))
+        seconds = time.monotonic() - started
+        self._record(name, looked.resolved, key, result, how, reason, seconds)
+        return Outcome(how, seconds)
+
+    def _stored(self, key: str, action: Action) -> ActionResult | None:
+        result = self.store.get_result(key)
+        if result is None:
+            return None
+        declared = {scratch for scratch in action.outputs if scratch.endswith("/")}
+        files = {scratch for scratch, _ in result.files if not scratch.startswith(tuple(declared))}
+        if set(result.directories) != declared or files != set(action.outputs) - declared:
+            return None
+        return result
+
+    def _run(self, name: str, looked: _Looked) -> ActionResult:
+        action = looked.resolved.action
+        with self._scratch.scratch() as scratch:
+            self._fill(scratch, looked)
+            self._executor.run(looked.resolved, scratch, self.log_path(name))
+            found = scratch.collect(tuple(action.outputs))
+            self._check_again(looked)
+            files = []
+            for path, file in sorted(found.items()):
+                executable = os.access(file, os.X_OK) and bool(file.stat().st_mode & 0o100)
+                digest = self.store.put_file(file)
+                files.append((path, FileDigest(digest.sha256, digest.size, executable)))
+        directories = tuple(sorted(path for path in action.outputs if path.endswith("/")))
+        return ActionResult(tuple(files), directories)
+
+    def _fill(self, scratch: Scratch, looked: _Looked) -> None:
+        for path, file in looked.resolved.inputs.items():
+            source = looked.paths[path]
+            if source is not None:
+                scratch.add(path, source, file)
+                continue
+            target = scratch.box / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not self.store.get_file(file, target):
+                self._restore_canonical(looked.resolved.action.inputs[path])
+                if not self.store.get_file(file, target):
+                    raise InputChangedError(
+                        "is not what it was when the build started", where=path, remedy="build again"
+                    )
+
+    def _restore_canonical(self, source: Input) -> None:
+        assert isinstance(source, Canonical)
+        path = self.workspace.root / source.path
+        command = PythonCommand(source.function, packages=source.packages)
+        original = self._file(path.name, path)
+        stamp = change_stamp(f"{original.sha256} {self.sources.of(command.module, command.allowed_packages).digest}")
+        self._run_canonical(command, path, original, f"{source.function} {original.sha256}", stamp)
+
+    def _check_again(self, looked: _Looked) -> None:
+        for path, file in looked.originals:
+            try:
+                same = self.digests.file(path) == file
+            except (OSError, BuildFileError):
+                same = False
+            if not same:
+                raise InputChangedError("was edited while its action ran", where=str(path), remedy="build again")
+        sources = looked.resolved.sources
+        if sources is not None and not self.sources.unchanged(sources):
+            raise InputChangedError("finnmake's own sources were edited while the build ran", remedy="build again")
+
+    def _publish(self, name: str, action: Action, result: ActionResult) -> bool:
+        """Write the outputs that differ into the workspace; False when the store has lost a blob."""
+        root = self.workspace.root
+        wanted: set[str] = set()
+        for scratch, file in result.files:
+            place = _place(scratch, action.outputs)
+            wanted.add(place)
+            target = root / place
+            with suppress(OSError, BuildFileError):
+                if not target.is_symlink() and self.digests.file(target) == file:
+                    continue
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary = temporary_name(target.parent)
+                try:
+                    if not self.store.get_file(file, temporary):
+                        return False
+                    temporary.replace(target)
+                finally:
+                    temporary.unlink(missing_ok=True)
+            except OSError as error:
+                raise BuildFileError(f"cannot be written: {error.strerror}", where=str(target)) from error
+        for scratch in result.directories:
+            (root / action.outputs[scratch]).mkdir(parents=True, exist_ok=True)
+        record = self.state.tasks.get(name)
+        for output in record.outputs if record else ():
+            if output.path in wanted:
+                continue
+            if _place(output.scratch, action.outputs) == output.path and self._is(output):
+                # Inside a directory output that is still this task's: what it does not produce any more must go.
+                (root / output.path).unlink(missing_ok=True)
+                prune_empty_parents(root / output.path, root)
+            else:
+                # May be another task's output by now; `clean` looks at it again.
+                self.state.record_memo("leftover", output.path, "", output.sha256)
+        return True
+
+    def _record(
+        self, name: str, resolved: Resolved, key: str, result: ActionResult, how: str, reason: str, seconds: float
+    ) -> None:
+        outputs = tuple(
+            OutputRecord(scratch, _place(scratch, resolved.action.outputs), *file) for scratch, file in result.files
+        )
+        fingerprint = change_stamp(resolved.fingerprint_text())
+        record = TaskRecord(
+            name, self.workspace.origin, fingerprint, key, outputs, self.state.build_id, how, reason, seconds
+        )
+        self.state.record_task(record, resolved.ingredients())
+
+    @contextmanager
+    def _single_flight(self, key: str) -> Iterator[None]:
+        with self._keys_lock:
+            lock = self._keys.setdefault(key, threading.Lock())
+        with lock, self.store.lock(key):
+            yield
+
+    # The rest
+
+    def log_path(self, name: str) -> Path:
+        """Where a task's log is."""
+        return self.workspace.state_folder / "logs" / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"
+
+    def clean_leftovers(self, *, dry_run: bool = False) -> tuple[str, ...]:
+        """Remove unedited files that tasks produced once, at places where no task produces anything now."""
+        current = {output.path for record in self.state.tasks.values() for output in record.outputs}
+        removed = []
+        for path, sha256 in self.state.memos("leftover").items():
+            file = self.workspace.root / path
+            if path not in current and file.is_file() and hash_file(file) == sha256:
+                removed.append(path)
+                if not dry_run:
+                    file.unlink()
+                    prune_empty_parents(file, self.workspace.root)
+            if not dry_run:
+                self.state.remove_memo("leftover", path)
+        return tuple(removed)
+
+    def clean(self, record: TaskRecord, *, dry_run: bool = False) -> tuple[str, ...]:
+        """Remove the files that a task has produced; returns those that were there."""
+        removed = []
+        for output in record.outputs:
+            path = self.workspace.root / output.path
+            if path.is_file() or path.is_symlink():
+                removed.append(output.path)
+                if not dry_run:
+                    path.unlink()
+                    prune_empty_parents(path, self.workspace.root)
+        return tuple(removed)
+
+    def stop(self) -> None:
+        """Kill what is running."""
+        self._executor.stop()
+
+    def close(self) -> None:
+        """End workers, remove scratch directories, write the state."""
+        self._executor.stop()
+        self._scratch.close()
+        self.state.close()
+
+
+def _place(scratch: str, outputs: Mapping[str, str]) -> str:
+    """Workspace path of an output file."""
+    place = outputs.get(scratch)
+    if place is not None:
+        return place
+    for directory, folder in outputs.items():
+        if directory.endswith("/") and scratch.startswith(directory):
+            return f"{folder}/{scratch[len(directory) :]}"
+    return ""

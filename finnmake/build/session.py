@@ -1,0 +1,259 @@
+"""One command's view of the engine tasks: their status, their execution, what became of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from doit.exceptions import BaseFail, TaskFailed
+from doit.task import Task
+
+from finnmake.build.doit_tasks import EngineAction, engine_action_of
+from finnmake.build.executor import with_task
+from finnmake.build.rebuilder import Rebuilder, Status
+from finnmake.errors import FinnmakeError
+
+OUTCOMES = ("run", "up_to_date", "store", "remote", "failed")
+
+
+@dataclass
+class TaskOutcome:
+    """What became of a task: one of ``OUTCOMES``, and how long it took."""
+
+    outcome: str
+    seconds: float = 0.0
+
+
+@dataclass
+class Session:
+    """The engine side of one doit command.
+
+    Attributes:
+        tasks: engine actions by task name, of the task list that is loaded now.
+        outcomes: by task name, of everything that this command has looked at for a build.
+        failures: messages by task name.
+    """
+
+    tasks: dict[str, EngineAction] = field(default_factory=dict)
+    outcomes: dict[str, TaskOutcome] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    always: bool = False
+    use_bubblewrap: bool = True
+    _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
+    _reasons: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def adopt(self, task_list: Iterable[Task]) -> None:
+        """Take over the engine tasks of a task list."""
+        self.tasks = {}
+        for task in task_list:
+            action = engine_action_of(task)
+            if action is not None:
+                action.performer = self
+                self.tasks[task.name] = action
+
+    def rebuilder(self, name: str) -> Rebuilder:
+        """The rebuilder of a task's workspace; opens its state."""
+        workspace = self.tasks[name].workspace
+        with self._lock:
+            rebuilder = self._rebuilders.get(workspace.root)
+            if rebuilder is None or dict(rebuilder.workspace.tools) != dict(workspace.tools):
+                if rebuilder is not None:
+                    raise FinnmakeError(
+                        "two build files name different tools for one workspace", where=str(workspace.root)
+                    )
+                rebuilder = Rebuilder(workspace, use_bubblewrap=self.use_bubblewrap)
+                self._rebuilders[workspace.root] = rebuilder
+            return rebuilder
+
+    @property
+    def rebuilders(self) -> tuple[Rebuilder, ...]:
+        """Those that are open."""
+        return tuple(self._rebuilders.values())
+
+    def open_all(self) -> None:
+        """Open every workspace that a task lies in."""
+        for name in self.tasks:
+            self.rebuilder(name)
+
+    def begin_build(self) -> None:
+        """Number this build in each of its workspaces."""
+        self.open_all()
+        for rebuilder in self.rebuilders:
+            rebuilder.state.begin_build()
+
+    def require_tools(self, names: Iterable[str]) -> None:
+        """Find the tools of these tasks.
+
+        Raises:
+            ToolError: some are missing.
+        """
+        by_root: dict[Path, list[str]] = {}
+        for name in names:
+            action = self.tasks.get(name)
+            if action is not None:
+                by_root.setdefault(action.workspace.root, []).extend(action.action.tools)
+        for root, tools in by_root.items():
+            self._rebuilders[root].toolbox.require(tools)
+
+    def status(self, name: str, *, may_run: bool) -> Status:
+        """Whether a task is up to date."""
+        status = self.rebuilder(name).status(name, self.tasks[name].action, may_run=may_run)
+        self._reasons[name] = status.reason
+        return status
+
+    def perform(self, name: str) -> BaseFail | None:
+        """Bring a task up to date; called from doit's threads."""
+        reason = self._reasons.get(name, "")
+        try:
+            outcome = self.rebuilder(name).execute(name, self.tasks[name].action, reason, always=self.always)
+        except FinnmakeError as error:
+            return TaskFailed(self.failed(name, error))
+        self.outcomes[name] = TaskOutcome(outcome.how, outcome.seconds)
+        return None
+
+    def failed(self, name: str, error: FinnmakeError) -> str:
+        """Note that a task failed; returns its message."""
+        text = with_task(error, name)
+        self.outcomes[name] = TaskOutcome("failed")
+        self.failures[name] = text
+        return text
+
+    def found_up_to_date(self, name: str) -> bool:
+        """Note that a task is up to date; False when this is known or the task has just been brought up to date."""
+        if name in self.outcomes:
+            return False
+        self.outcomes[name] = TaskOutcome("up_to_date")
+        return True
+
+    def counts(self) -> dict[str, int]:
+        """How many tasks came to each of ``OUTCOMES``."""
+        found = [outcome.outcome for outcome in self.outcomes.values()]
+        return {outcome: found.count(outcome) for outcome in OUTCOMES}
+
+    def outputs(self) -> Mapping[str, Path]:
+        """Output files and directories of the tasks that are up to date now: ``task/scratch path`` -> absolute path."""
+        return {
+            f"{name}/{scratch}": self.tasks[name].workspace.root / place
+            for name, outcome in self.outcomes.items()
+            if outcome.outcome != "failed" and name in self.tasks
+            for scratch, place in self.tasks[name].action.outputs.items()
+        }
+
+    def stop(self) -> None:
+        """Kill what is running."""
+        for rebuilder in self.rebuilders:
+            rebuilder.stop()
+
+    def end_build(self) -> None:
+        """Write down what was up to date."""
+        for rebuilder in self.rebuilders:
+            root = rebuilder.workspace.root
+            names = [
+                name
+                for name, outcome in self.outcomes.items()
+                if outcome.outcome == "up_to_date" and name in self.tasks and self.tasks[name].workspace.root == root
+            ]
+            rebuilder.state.end_build(names)
+
+    def close(self) -> None:
+        """End workers, remove scratch directories, write the states."""
+        for rebuilder in self.rebuilders:
+            rebuilder.close()
+
+
+class EngineDependencies:
+    """Replaces doit's dependency manager: engine tasks are answered by their keys, all others by doit's own.
+
+    Args:
+        session: knows the engine tasks.
+        stock: doit's dependency manager, made when the first task needs it.
+        may_run: whether asking for a status may run canonical inputs' functions.
+    """
+
+    def __init__(self, session: Session, stock: Any, *, may_run: bool) -> None:
+        self._session = session
+        self._make_stock = stock
+        self._stock: Any = None
+        self._may_run = may_run
+
+    @property
+    def stock(self) -> Any:
+        """Doit's own dependency manager."""
+        if self._stock is None:
+            self._stock = self._make_stock()
+        return self._stock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stock, name)
+
+    def get_status(self, task: Task, tasks_dict: Mapping[str, Task] | None, get_log: bool = False) -> Any:
+        """``up-to-date``, ``run`` or ``error`` with the reason."""
+        from doit.dependency import DependencyStatus
+
+        if self._is_group(task):
+            return DependencyStatus(get_log)
+        if task.name not in self._session.tasks:
+            return self.stock.get_status(task, tasks_dict, get_log)
+        result = DependencyStatus(get_log)
+        try:
+            status = self._session.status(task.name, may_run=self._may_run)
+        except FinnmakeError as error:
+            result.status = "error"
+            result.error_reason = self._session.failed(task.name, error)
+            result.reasons["finnmake"].append(error.text)
+            return result
+        if not status.up_to_date:
+            result.status = "run"
+            result.reasons["finnmake"].append(status.reason)
+        return result
+
+    def _is_group(self, task: Task) -> bool:
+        # Only groups of engine tasks: doit's own rules hold for everything else.
+        return bool(
+            task.has_subtask and not task._actions and any(name in self._session.tasks for name in task.task_dep)
+        )
+
+    def save_success(self, task: Task, result_hash: Any = None) -> None:
+        """Engine tasks have been committed by the rebuilder."""
+        if task.name not in self._session.tasks and not self._is_group(task):
+            self.stock.save_success(task, result_hash)
+
+    def remove_success(self, task: Task) -> None:
+        """An engine task that fails leaves its last success as it is."""
+        if task.name not in self._session.tasks and not self._is_group(task):
+            self.stock.remove_success(task)
+
+    def get_values(self, name: str) -> dict[str, Any]:
+        """Engine tasks have no values."""
+        if name in self._session.tasks or self._stock is None:
+            return {}
+        values: dict[str, Any] = self._stock.get_values(name)
+        return values
+
+    def status_is_ignore(self, task: Task) -> bool:
+        """Engine tasks cannot be ignored: what depends on them would be wrong."""
+        if task.name in self._session.tasks or self._is_group(task):
+            return False
+        return bool(self.stock.status_is_ignore(task))
+
+    def remove(self, name: str) -> None:
+        """Forget a task."""
+        if name in self._session.tasks:
+            self._session.rebuilder(name).state.forget_task(name)
+        elif self._stock is not None or not self._session.tasks:
+            self.stock.remove(name)
+
+    def remove_all(self) -> None:
+        """Forget all tasks."""
+        for name in self._session.tasks:
+            self.remove(name)
+        self.stock.remove_all()
+
+    def close(self) -> None:
+        """Write doit's own database, if it was used. The session is closed by its command."""
+        if self._stock is not None:
+            self._stock.close()

@@ -1,0 +1,229 @@
+"""Which source files and which distributions a Python function can depend on: its module's static import closure."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from finnmake.build.digest import DigestMemo, FileDigest
+from finnmake.build.state import State
+from finnmake.errors import BuildFileError
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the key of a Python command says of code.
+
+    Attributes:
+        files: path below the directory that holds the package, e.g. ``finnmake/graph/model.py`` -> file.
+        paths: the same, where the files are.
+        versions: distribution -> version, of the third-party packages that these files import.
+        digest: one text that changes when any of these does.
+    """
+
+    files: Mapping[str, FileDigest]
+    paths: Mapping[str, Path]
+    versions: Mapping[str, str]
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Imports:
+    """Imports of one file: ``(module, name)`` pairs as written; name "" for plain ``import module``.
+
+    ``on_demand`` are those in a module-level ``__getattr__``: they count only for who takes an attribute of the
+    package.
+    """
+
+    eager: tuple[tuple[str, str], ...]
+    on_demand: tuple[tuple[str, str], ...]
+
+
+class SourceIndex:
+    """Import closures, with each file parsed once per change (remembered in the state by the file's digest).
+
+    Sees ``import`` and ``from`` statements anywhere in a file except below ``if TYPE_CHECKING``; not
+    ``importlib.import_module``: code that a Python action runs must import what it uses by name.
+    """
+
+    def __init__(self, digests: DigestMemo, state: State) -> None:
+        self._digests = digests
+        self._state = state
+        self._roots: dict[str, Path | None] = {}
+        self._closures: dict[tuple[str, tuple[str, ...]], Sources] = {}
+        self._versions: dict[str, tuple[str, str]] = {}
+        self._parsed: dict[str, tuple[FileDigest, _Imports]] = {}
+        self._located: dict[str, Path | None] = {}
+
+    def of(self, module: str, packages: tuple[str, ...]) -> Sources:
+        """The closure of a module within some top-level packages, as the files are when this is first asked.
+
+        Raises:
+            BuildFileError: the module is not there, or a file of the closure is not Python.
+        """
+        known = self._closures.get((module, packages))
+        if known is None:
+            known = self._closures[module, packages] = self._closure(module, packages)
+        return known
+
+    def unchanged(self, sources: Sources) -> bool:
+        """Whether the files still have the bytes that their digests say."""
+        try:
+            return all(self._digests.file(sources.paths[name]) == file for name, file in sources.files.items())
+        except OSError:
+            return False
+
+    def _closure(self, module: str, packages: tuple[str, ...]) -> Sources:
+        if self._locate(module) is None:
+            raise BuildFileError(
+                f"there is no module {module}", remedy="check the spelling and that its package is installed"
+            )
+        files: dict[str, FileDigest] = {}
+        paths: dict[str, Path] = {}
+        distributions: dict[str, str] = {}
+        waiting = list(_with_parents(module))
+        seen = set(waiting)
+        while waiting:
+            name = waiting.pop()
+            path = self._locate(name)
+            if path is None:
+                continue
+            file, imports = self._imports(name, path)
+            key = name.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+            files[key], paths[key] = file, path
+            for found in self._modules(imports.eager):
+                top = found.partition(".")[0]
+                if top in packages:
+                    for parent in _with_parents(found):
+                        if parent not in seen:
+                            seen.add(parent)
+                            waiting.append(parent)
+                elif top not in sys.stdlib_module_names:
+                    distribution, version = self._version(top)
+                    distributions[distribution] = version
+        files = dict(sorted(files.items()))
+        text = json.dumps([[(name, file.sha256) for name, file in files.items()], sorted(distributions.items())])
+        return Sources(files, paths, dict(sorted(distributions.items())), text)
+
+    def _modules(self, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+        """The modules that import statements load."""
+        for module, name in pairs:
+            yield module
+            if not name or module.partition(".")[0] in sys.stdlib_module_names:
+                continue
+            if self._locate(f"{module}.{name}") is not None:
+                yield f"{module}.{name}"
+            elif (path := self._locate(module)) is not None and path.name == "__init__.py":
+                yield from self._modules(self._imports(module, path)[1].on_demand)
+
+    def _locate(self, module: str) -> Path | None:
+        if module in self._located:
+            return self._located[module]
+        top, _, rest = module.partition(".")
+        if top not in self._roots:
+            self._roots[top] = _package_folder(top)
+        root = self._roots[top]
+        found = None
+        if root is not None:
+            base = root.joinpath(*rest.split(".")) if rest else root
+            for path in (base / "__init__.py", base.with_suffix(".py")):
+                if path.is_file():
+                    found = path
+                    break
+        self._located[module] = found
+        return found
+
+    def _imports(self, module: str, path: Path) -> tuple[FileDigest, _Imports]:
+        parsed = self._parsed.get(module)
+        if parsed is not None:
+            return parsed
+        file = self._digests.file(path)
+        text = self._state.memo("imports", str(path), file.sha256)
+        if text is None:
+            imports = _parse(module, path)
+            self._state.record_memo("imports", str(path), file.sha256, json.dumps([imports.eager, imports.on_demand]))
+        else:
+            eager, on_demand = json.loads(text)
+            imports = _Imports(tuple(map(tuple, eager)), tuple(map(tuple, on_demand)))
+        self._parsed[module] = (file, imports)
+        return file, imports
+
+    def _version(self, top: str) -> tuple[str, str]:
+        known = self._versions.get(top)
+        if known is None:
+            known = self._versions[top] = self._find_version(top)
+        return known
+
+    def _find_version(self, top: str) -> tuple[str, str]:
+        from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+        name = self._state.memo("distribution", top, sys.prefix) or top
+        try:
+            return name.replace("_", "-"), version(name)
+        except PackageNotFoundError:
+            pass
+        # Slow (reads every installed package's list of files), so its answer is remembered.
+        for name in sorted(set(packages_distributions().get(top, ()))):
+            self._state.record_memo("distribution", top, sys.prefix, name)
+            return name, version(name)
+        return top, "not installed"
+
+
+def _with_parents(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    for count in range(1, len(parts) + 1):
+        yield ".".join(parts[:count])
+
+
+def _package_folder(top: str) -> Path | None:
+    from importlib.machinery import PathFinder
+
+    if top in sys.stdlib_module_names:
+        return None
+    loaded = sys.modules.get(top)
+    folders = list(getattr(loaded, "__path__", ()) or ())
+    if not folders:
+        specification = PathFinder.find_spec(top)
+        folders = list(specification.submodule_search_locations or ()) if specification is not None else []
+    return Path(folders[0]) if folders else None
+
+
+def _parse(module: str, path: Path) -> _Imports:
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        raise BuildFileError(f"is not Python: {error}", where=str(path)) from error
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    eager: set[tuple[str, str]] = set()
+    on_demand: set[tuple[str, str]] = set()
+    for statement in tree.body:
+        lazy = isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__"
+        _collect(statement, package, on_demand if lazy else eager)
+    return _Imports(tuple(sorted(eager)), tuple(sorted(on_demand)))
+
+
+def _collect(node: ast.AST, package: str, found: set[tuple[str, str]]) -> None:
+    if isinstance(node, ast.Import):
+        found.update((alias.name, "") for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        module = node.module or ""
+        if node.level:
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1])
+            module = f"{base}.{module}" if module else base
+        found.update((module, alias.name) for alias in node.names)
+    elif isinstance(node, ast.If) and _is_type_checking(node.test):
+        for statement in node.orelse:
+            _collect(statement, package, found)
+    else:
+        for child in ast.iter_child_nodes(node):
+            _collect(child, package, found)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return name == "TYPE_CHECKING"

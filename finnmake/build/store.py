@@ -1,0 +1,271 @@
+"""The store: blobs named by their content, action results named by their keys; local, with room for remote ones."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from finnmake.build.digest import Digest, FileDigest, digest_of_bytes, hash_file
+from finnmake.build.files import copy_file, temporary_name
+from finnmake.build.result import ActionResult, decode, encode
+from finnmake.errors import StoreError
+
+FORMAT_VERSION = 1
+
+
+class Store(Protocol):
+    """What a store can do; the local one and remote caches alike.
+
+    Everything that a store hands out has been hashed on the way: a store may lose things, it cannot lie.
+    """
+
+    def get_result(self, key: str) -> ActionResult | None:
+        """The result of the action with this key, or None. None also when a blob that the result names is missing."""
+
+    def put_result(self, key: str, result: ActionResult) -> None:
+        """Remember a result whose blobs have all been put."""
+
+    def contains(self, digest: Digest) -> bool:
+        """Whether a blob is there (its bytes are checked when they are read)."""
+
+    def get_file(self, file: FileDigest, target: Path) -> bool:
+        """Write a blob to the new file ``target``; False when it is missing or was corrupt."""
+
+    def get_bytes(self, digest: Digest) -> bytes | None:
+        """A small blob's bytes; None when it is missing or was corrupt."""
+
+    def put_file(self, source: Path) -> Digest:
+        """Take a file's bytes; the file may be moved into the store, so ``source`` must not be used afterwards."""
+
+    def put_bytes(self, data: bytes) -> Digest:
+        """Take a small blob."""
+
+
+def _warn(message: str) -> None:
+    print(f"finnmake: {message}", file=sys.stderr)
+
+
+class LocalStore:
+    """A store in a folder: ``cas/ab/<sha256>`` (read-only files) and ``ac/ab/<sha256>``.
+
+    Files appear by rename of a synced temporary file, so a crash leaves whole blobs or none, and any number of builds
+    may use the folder at once. An ``ac`` file is the SHA-256 (32 bytes) of a serialised REAPI ``ActionResult`` and
+    that message. Reading a blob updates its access time, for a later collection of what has not been used.
+
+    Args:
+        folder: of the store; made when something is put.
+        warn: told of corrupt blobs.
+
+    Raises:
+        StoreError: the folder holds a store of another format; from every method: disk full, no permission, bad disk.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None] = _warn) -> None:
+        self.folder = folder
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._ready = False
+        version = folder / "version"
+        with self._errors():
+            if version.exists():
+                text = version.read_text().strip()
+                if text != str(FORMAT_VERSION):
+                    raise StoreError(
+                        f"the store has format {text!r}, this finnmake reads {FORMAT_VERSION}",
+                        where=str(folder),
+                        remedy="name another folder in finnmake.toml ([store] path) or delete this one",
+                    )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> NoReturn:
+        remedy = "check the folder's permissions, or name another one in finnmake.toml ([store] path)"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "the disk is full: free space, or name another folder in finnmake.toml ([store] path)"
+        raise StoreError(f"the store cannot be used: {error}", where=str(self.folder), remedy=remedy) from error
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if self._ready:
+                return
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "tmp").mkdir(exist_ok=True)
+            version = self.folder / "version"
+            if not version.exists():
+                temporary = temporary_name(self.folder / "tmp")
+                temporary.write_text(f"{FORMAT_VERSION}\n")
+                temporary.replace(version)
+            self._ready = True
+
+    def _path(self, kind: str, name: str) -> Path:
+        return self.folder / kind / name[:2] / name
+
+    def _drop(self, path: Path, what: str) -> None:
+        self._warn(f"{what} {path.name} in the store was corrupt and has been dropped; it is made again when needed")
+        with suppress(OSError):
+            path.unlink()
+
+    def contains(self, digest: Digest) -> bool:
+        """Whether a blob of this name and size is there."""
+        try:
+            return self._path("cas", digest.sha256).stat().st_size == digest.size
+        except OSError:
+            return False
+
+    def get_file(self, file: FileDigest, target: Path) -> bool:
+        """Copy or reflink a blob to the new file ``target``, checked on the way."""
+        path = self._path("cas", file.sha256)
+        with self._errors():
+            try:
+                sha256 = copy_file(path, target, executable=file.executable)
+            except FileNotFoundError:
+                if target.parent.is_dir():
+                    return False
+                raise
+            if sha256 != file.sha256:
+                target.unlink()
+                self._drop(path, "blob")
+                return False
+            self._touch(path)
+            return True
+
+    def get_bytes(self, digest: Digest) -> bytes | None:
+        """A blob's bytes, checked."""
+        path = self._path("cas", digest.sha256)
+        with self._errors():
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                return None
+            if digest_of_bytes(data).sha256 != digest.sha256:
+                self._drop(path, "blob")
+                return None
+            self._touch(path)
+            return data
+
+    def put_file(self, source: Path) -> Digest:
+        """Move a file into the store (copy it when it lies on another file system)."""
+        with self._errors():
+            self._prepare()
+            temporary = temporary_name(self.folder / "tmp")
+            try:
+                try:
+                    source.rename(temporary)
+                    with temporary.open("rb") as file:
+                        os.fsync(file.fileno())
+                    # Hashed where no tool that still runs has a name for it.
+                    sha256 = hash_file(temporary)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    sha256 = copy_file(source, temporary, sync=True)
+                return self._publish(temporary, sha256)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def put_bytes(self, data: bytes) -> Digest:
+        """Take a small blob."""
+        digest = digest_of_bytes(data)
+        if not self.contains(digest):
+            with self._errors():
+                self._prepare()
+                self._write(self._path("cas", digest.sha256), data)
+        return digest
+
+    def _publish(self, temporary: Path, sha256: str) -> Digest:
+        size = temporary.stat().st_size
+        final = self._path("cas", sha256)
+        digest = Digest(sha256, size)
+        if not self.contains(digest):
+            temporary.chmod(0o444)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(final)
+        return digest
+
+    def _write(self, path: Path, data: bytes) -> None:
+        temporary = temporary_name(self.folder / "tmp")
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o444)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def get_result(self, key: str) -> ActionResult | None:
+        """The result of an action, if it and every blob that it names are there."""
+        path = self._path("ac", key)
+        with self._errors():
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                return None
+            if hashlib.sha256(data[32:]).digest() != data[:32]:
+                self._drop(path, "action result")
+                return None
+            try:
+                result = decode(data[32:], self._tree_bytes)
+            except StoreError:
+                return None
+            if not all(self.contains(file.digest) for _, file in result.files):
+                return None
+            self._touch(path)
+            return result
+
+    def _tree_bytes(self, digest: Digest) -> bytes:
+        data = self.get_bytes(digest)
+        if data is None:
+            raise StoreError(f"blob {digest.sha256} is missing", where=str(self.folder))
+        return data
+
+    def put_result(self, key: str, result: ActionResult) -> None:
+        """Remember a result. Its blobs must be there already: a result never names what could still be lost."""
+        with self._errors():
+            self._prepare()
+            data = encode(result, self.put_bytes)
+            self._write(self._path("ac", key), hashlib.sha256(data).digest() + data)
+
+    def drop_result(self, key: str) -> None:
+        """Forget a result that turned out to be of no use."""
+        with suppress(OSError):
+            self._path("ac", key).unlink()
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold the key against other processes that use this folder, so that equal actions run once."""
+        import fcntl
+
+        folder = self.folder / "lock"
+        with self._errors():
+            self._prepare()
+            folder.mkdir(exist_ok=True)
+            # 4096 files at most: two keys that share one only wait for each other.
+            descriptor = os.open(folder / key[:3], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @staticmethod
+    def _touch(path: Path) -> None:
+        # relatime and noatime mounts do not keep access times: set it, and leave mtime (the time of making) alone.
+        with suppress(OSError):
+            status = path.stat()
+            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))

@@ -1,0 +1,171 @@
+"""The process that runs Python commands, one after the other. Started by ``worker.WorkerPool``; speaks JSON lines.
+
+Its first line is ``{"sys_path": [...]}``. Then each request is ``{"function", "arguments", "packages", "folder", "log",
+"result"}``: ``folder`` holds ``box`` (the working directory), ``tmp`` and ``home``; ``result``, if not "", is a file
+in the box that the bytes returned by the function go to. Each answer is ``{"ok": true}``, or ``{"ok": false}`` with
+``kind``, ``what``, ``where``, ``remedy`` of a FinnmakeError, or with ``internal`` for any other exception (its
+traceback is in the log).
+
+Run as ``python -m finnmake.build.worker_process FUNCTION ARGUMENTS`` it runs one function and exits: what a remote
+worker does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import IO, Any
+
+SYSTEM_FOLDERS = ("/dev/", "/etc/", "/proc/", "/sys/", "/usr/", "/lib/", "/lib64/")
+"""What every machine has and no action can depend on more than it already does by running there."""
+
+_PROGRAM_EVENTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"})
+_LIST_EVENTS = frozenset({"os.listdir", "os.scandir"})
+
+
+class UndeclaredAccessError(PermissionError):
+    """An action touched a file that it does not declare."""
+
+
+class Guard:
+    """An audit hook that refuses files an action does not declare. Active only while a function runs.
+
+    Allowed are the action's own folder, Python's installation, the sources of the packages that the action may use
+    and the system's folders. What C++ code opens by itself passes unseen.
+    """
+
+    def __init__(self) -> None:
+        self._folder = ""
+        self._busy = False
+        self._packages: tuple[str, ...] = ()
+        prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+        prefixes |= {entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")}
+        prefixes |= {os.path.realpath(prefix) for prefix in prefixes}
+        self._prefixes = tuple(prefix.rstrip("/") + "/" for prefix in prefixes if prefix not in ("", "/"))
+
+    def start(self, folder: str, packages: tuple[str, ...]) -> None:
+        """Refuse from now on what is outside of ``folder`` and no code of ``packages``."""
+        self._packages = tuple(
+            f"{os.path.realpath(path)}/"
+            for package in packages
+            for path in getattr(importlib.import_module(package), "__path__", ())
+        )
+        self._folder = folder + "/"
+
+    def stop(self) -> None:
+        """Allow everything again."""
+        self._folder = ""
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """The hook itself."""
+        if not self._folder:
+            return
+        if event == "open" or event in _LIST_EVENTS:
+            self._check(arguments[0], listing=event != "open")
+        elif event == "ctypes.dlopen" and "/" in str(arguments[0] or ""):
+            self._check(arguments[0], listing=False)
+        elif event in _PROGRAM_EVENTS:
+            raise UndeclaredAccessError(
+                f"a Python action may not start a program ({event}): make it an action with a tool"
+            )
+        elif event == "socket.connect":
+            raise UndeclaredAccessError("a Python action may not use the network")
+
+    def _check(self, path: object, *, listing: bool) -> None:
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if path is None or not isinstance(path, str | os.PathLike):
+            return
+        absolute = os.path.abspath(path)  # noqa: PTH100 (called for every file that is opened)
+        if self._allowed(absolute, listing) or self._allowed(os.path.realpath(absolute), listing):
+            return
+        raise UndeclaredAccessError(f"undeclared access to {absolute}: declare it as an input of the action")
+
+    def _allowed(self, path: str, listing: bool) -> bool:
+        slashed = f"{path}/"
+        if slashed.startswith((self._folder, *self._prefixes, *SYSTEM_FOLDERS)):
+            return True
+        if slashed.startswith(self._packages):
+            # Code only: a template or table that lies in a package is an input like any other file.
+            return listing or path.endswith((".py", ".pyc", ".so")) or "/__pycache__/" in path
+        # The import system lists the folders of sys.path; it is not what is listed there that counts but what is
+        # opened.
+        return listing and path in sys.path
+
+
+def resolve(function: str) -> Any:
+    """The function that ``package.module:function`` names."""
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
+    from finnmake.errors import FinnmakeError
+
+    folder = request["folder"]
+    os.environ["HOME"] = f"{folder}/home"
+    os.environ["TMPDIR"] = tempfile.tempdir = f"{folder}/tmp"
+    try:
+        os.chdir(f"{folder}/box")
+        guard.start(folder, tuple(request["packages"]))
+        try:
+            value = resolve(request["function"])(**request["arguments"])
+            if request["result"]:
+                Path(request["result"]).write_bytes(value)
+        finally:
+            guard.stop()
+            os.chdir("/")
+    except FinnmakeError as error:
+        traceback.print_exc()
+        kind = type(error).__name__
+        return {"ok": False, "kind": kind, "what": error.what, "where": error.where, "remedy": error.remedy}
+    except UndeclaredAccessError as error:
+        traceback.print_exc()
+        return {"ok": False, "kind": "BuildFileError", "what": str(error), "where": "", "remedy": ""}
+    except BaseException as error:  # noqa: BLE001 (an action's failure is not the worker's)
+        traceback.print_exc()
+        return {"ok": False, "internal": f"{type(error).__name__}: {error}"}
+    return {"ok": True}
+
+
+def serve(requests: IO[str], answers: IO[str]) -> None:
+    """Answer requests until there are no more."""
+    sys.path[:] = json.loads(requests.readline())["sys_path"]
+    guard = Guard()
+    sys.addaudithook(guard)
+    for line in requests:
+        request = json.loads(line)
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        try:
+            answer = _run(request, guard)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Serve on the standard streams, or run one function given as arguments."""
+    if len(sys.argv) == 3:
+        resolve(sys.argv[1])(**json.loads(sys.argv[2]))
+        return
+    # The pipes move away from descriptors 0 to 2, so that nothing an action prints or reads can touch them.
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    serve(requests, answers)
+
+
+if __name__ == "__main__":
+    main()
