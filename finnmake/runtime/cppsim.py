@@ -37,6 +37,7 @@ depends on structure only. ``weights.inc`` holds the same words as constants, fo
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,7 +45,7 @@ import numpy as np
 
 from finnmake.errors import ToolError, VerificationError
 from finnmake.runtime.packing import PackedWords
-from finnmake.runtime.rtlsim import load_shared_object
+from finnmake.runtime.rtlsim import load_shared_object, unload
 
 _MESSAGE_BYTES = 1024
 
@@ -84,7 +85,9 @@ class CppSimulation:
             self.input_width = ctypes.c_uint32.in_dll(self._library, "finnmake_input_width").value
             self.output_width = ctypes.c_uint32.in_dll(self._library, "finnmake_output_width").value
         except (AttributeError, ValueError) as error:
+            unload(self._library)
             raise ToolError("not a simulation that rule cxx_build made", where=str(shared_object)) from error
+        self._finalizer = weakref.finalize(self, unload, self._library)
 
     def run(
         self, inputs: PackedWords, output_words: int, memories: Mapping[str, Path] | None = None

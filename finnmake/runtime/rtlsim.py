@@ -6,7 +6,9 @@ when a simulation is constructed. For interactive work ``pyverilator.PyVerilator
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
+import tempfile
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,15 +80,32 @@ class _RunArguments(ctypes.Structure):
 
 
 def load_shared_object(shared_object: Path) -> ctypes.CDLL:
-    """Loads a simulation with its symbols kept to itself.
+    """Loads a simulation with its symbols kept to itself; `unload` releases it.
+
+    The loader takes a file of a name it knows for the one it has loaded. A copy under a name of its own is therefore loaded:
+    a simulation that was rebuilt in the meantime is the new one, and two of one file share nothing.
 
     Raises:
         ToolError: a file that is not there or that this machine cannot load.
     """
     try:
-        return ctypes.CDLL(str(shared_object.resolve()), mode=ctypes.RTLD_LOCAL)
+        content = shared_object.read_bytes()
+        with tempfile.NamedTemporaryFile(prefix="finnmake-", suffix=".so") as copy:
+            copy.write(content)
+            copy.flush()
+            return ctypes.CDLL(copy.name, mode=ctypes.RTLD_LOCAL)
     except OSError as error:
         raise ToolError(f"cannot load the simulation: {error}", where=str(shared_object)) from error
+
+
+def unload(library: ctypes.CDLL) -> None:
+    """Releases what `load_shared_object` loaded; no function of it may be called afterwards."""
+    _ctypes.dlclose(library._handle)
+
+
+def _release(library: ctypes.CDLL, handle: int) -> None:
+    library.destruct(handle)
+    unload(library)
 
 
 def stall_threshold(name: str, probability: float) -> int:
@@ -125,18 +144,20 @@ class RtlSimulation:
             self.output_width = ctypes.c_uint32.in_dll(library, "finnmake_output_width").value
             self._has_trace = bool(ctypes.c_uint32.in_dll(library, "finnmake_has_trace").value)
         except (AttributeError, ValueError) as error:
+            unload(self._library)
             raise ToolError("not a simulation that rule verilator_build made", where=str(shared_object)) from error
         message = ctypes.create_string_buffer(_MESSAGE_BYTES)
         self._handle: int | None = library.finnmake_construct(
             str(working_directory.resolve()).encode(), random_state, message, _MESSAGE_BYTES
         )
         if self._handle is None:
+            unload(library)
             raise ToolError(
                 f"the simulation does not start: {message.value.decode(errors='replace')}",
                 where=str(shared_object),
                 remedy=f"Memory files are looked for in {working_directory}.",
             )
-        self._finalizer = weakref.finalize(self, library.destruct, self._handle)
+        self._finalizer = weakref.finalize(self, _release, library, self._handle)
 
     def close(self) -> None:
         """Releases the simulated core; it cannot run afterwards."""

@@ -81,7 +81,7 @@ def main() -> None:
             *(["-DFINNMAKE_TRACE"] if arguments.trace else []),
             "-shared", "-s", "-o", arguments.output, "model.cpp", arguments.runtime,
             # fopen: memory files are read relative to the folder that the caller names.
-            "-Wl,--wrap=fopen", "-Wl,--version-script=exports.map", "-Wl,--build-id=none", "-Wl,--gc-sections",
+            "-Wl,--wrap=fopen", "-Wl,--wrap=__cxa_thread_atexit", "-Wl,--version-script=exports.map", "-Wl,--build-id=none", "-Wl,--gc-sections",
             "-pthread",
         ]
     )  # fmt: skip

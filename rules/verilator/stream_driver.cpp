@@ -56,6 +56,10 @@ extern "C" std::FILE* __wrap_fopen(const char* name, const char* mode) {
     return __real_fopen((std::string(finnmake::memory_directory) + "/" + name).c_str(), mode);
 }
 
+// Verilator's runtime has thread-local objects. Registering their destructors would keep the shared object loaded until the
+// thread ends; without it they are not destroyed (some bytes), and the simulation can be unloaded.
+extern "C" int __wrap___cxa_thread_atexit(void (*)(void*), void*, void*) { return 0; }
+
 namespace finnmake {
 
 // ---- ports of any width ---------------------------------------------------------------------------------------------
