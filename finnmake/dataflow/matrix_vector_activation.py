@@ -47,7 +47,7 @@ def _decoded_width(datatype: AnyDataType) -> int:
 
 @dataclass(frozen=True, eq=False)
 class MatrixVectorActivation(Layer):
-    """Matrix-vector product with PE × SIMD multipliers.
+    """Matrix-vector product with PE times SIMD multipliers.
 
     Attributes:
         MW: inputs per vector (matrix width).
@@ -230,7 +230,7 @@ class MatrixVectorActivation(Layer):
 
     @property
     def multiplies_with_dsp(self) -> bool:
-        """True where synthesis should use hard multipliers: always with ``dsp``, from 4 × 4 bits on with ``auto``."""
+        """True where synthesis should use hard multipliers: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
         source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
         return self.resType == "dsp" or (self.resType == "auto" and min(source.bitwidth(), weight.bitwidth()) >= 4)
 
@@ -301,8 +301,11 @@ class MatrixVectorActivation(Layer):
         ]
 
     def memory_images(self) -> dict[str, MemoryImage]:
-        """``weights``: word ``nf * SF + sf``, element ``pe * SIMD + simd`` is ``W[sf * SIMD + simd, nf * PE + pe]``;
-        ``thresholds`` (not with noActivation): word ``nf``, element ``pe * numSteps + step``."""
+        """``weights``, and ``thresholds`` if there is an activation.
+
+        Weights: element ``pe * SIMD + simd`` of word ``nf * SF + sf`` is ``W[sf * SIMD + simd, nf * PE + pe]``.
+        Thresholds: element ``pe * numSteps + step`` of word ``nf`` is threshold ``step`` of output ``nf * PE + pe``.
+        """
         weights = parameter(self, "weights").astype(np.int64)
         folded = weights.reshape(self.MW // self.SIMD, self.SIMD, self.MH // self.PE, self.PE)
         words = folded.transpose(2, 0, 3, 1).reshape(-1, self.PE * self.SIMD)

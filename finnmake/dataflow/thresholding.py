@@ -42,8 +42,10 @@ def popcount_cycles(bits: int) -> int:
 
 
 def multi_threshold_cycles(num_steps: int) -> int:
-    """Registers from input to output of ``multi_threshold.v``: none for few steps, else one for the comparisons and
-    those of the count."""
+    """Registers from input to output of ``multi_threshold.v``.
+
+    None for few steps, else one for the comparisons and those of the count.
+    """
     return 0 if num_steps <= COMBINATIONAL_STEPS else 1 + popcount_cycles(num_steps)
 
 
