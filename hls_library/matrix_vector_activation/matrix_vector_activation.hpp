@@ -81,7 +81,7 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
 
 #if defined(__BAMBU__)
     // Bambu does not pipeline loops: a loop costs its states per iteration, so each inner loop is one basic block.
-    for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
+    for (unsigned long long vector = 0; vector < static_cast<unsigned long long>(frames) * Vectors; ++vector) {
         for (int step = 0; step < SF; ++step) {
             const ap_uint<SIMD * Input::width> word = in.read();
             kept[step] = word;
@@ -96,18 +96,27 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
         }
     }
 #else
-    // One loop over all steps, so that no iteration is lost between folds or vectors.
+    // One loop over all steps of a frame, perfectly nested in the loop over frames: the tool makes one pipeline of them, and
+    // no iteration is lost between folds, vectors or frames.
     int fold = 0;
     int step = 0;
-    for (unsigned total = 0; total < frames * (Vectors * NF * SF); ++total) {
+    for (unsigned frame = 0; frame < frames; ++frame) {
+        for (int total = 0; total < Vectors * NF * SF; ++total) {
 #pragma HLS pipeline II=1
-        if (fold == 0) kept[step] = in.read();
-        multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(kept[step], weights[fold * SF + step], step == 0,
-                                                           accumulators);
-        if (step == SF - 1) out.write(activation(accumulators, fold));
-        const bool last_step = step == SF - 1;
-        step = last_step ? 0 : step + 1;
-        if (last_step) fold = fold == NF - 1 ? 0 : fold + 1;
+            const bool last_step = step == SF - 1;
+            ap_uint<SIMD * Input::width> word;
+            if (fold == 0) {
+                word = in.read();
+                kept[step] = word;
+            } else {
+                word = kept[step];
+            }
+            multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(word, weights[fold * SF + step], step == 0,
+                                                               accumulators);
+            if (last_step) out.write(activation(accumulators, fold));
+            step = last_step ? 0 : step + 1;
+            if (last_step) fold = fold == NF - 1 ? 0 : fold + 1;
+        }
     }
 #endif
 }

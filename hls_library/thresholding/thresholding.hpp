@@ -16,7 +16,7 @@ void thresholding(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_ui
                   const ap_uint<(Shared ? 1 : PE) * NumSteps * Threshold::width>* thresholds, unsigned frames) {
 #pragma HLS inline
     constexpr int NF = NumChannels / PE;
-    for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
+    for (unsigned long long vector = 0; vector < static_cast<unsigned long long>(frames) * Vectors; ++vector) {
         for (int fold = 0; fold < NF; ++fold) {
 #if !defined(__BAMBU__)
 #pragma HLS pipeline II=1

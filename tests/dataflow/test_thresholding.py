@@ -1,0 +1,73 @@
+"""Thresholding as a layer, and the arithmetic that layers with thresholds share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finnmake.dataflow.thresholding import (
+    Thresholding,
+    adder_tree_cycles,
+    count_thresholds,
+    multi_threshold_cycles,
+    popcount_cycles,
+)
+from finnmake.errors import FoldingError, ModelError
+from finnmake.graph.datatype import DataType
+from tests.hls_library.harness import random_frames
+from tests.hls_library.random_layers import grid_thresholding
+from tests.hls_library.strategies import thresholdings
+
+
+@given(channels=st.integers(1, 4), steps=st.integers(1, 40), shared=st.booleans(), seed=st.integers(0, 99))
+def test_count(channels: int, steps: int, shared: bool, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    thresholds = np.sort(generator.integers(-9, 9, (1 if shared else channels, steps)), axis=1)
+    values = generator.integers(-12, 12, (5, channels))
+    expected = (values[:, :, None] >= thresholds[None]).sum(axis=2)
+    np.testing.assert_array_equal(count_thresholds(values, thresholds), expected)
+
+
+@given(layer=thresholdings())
+def test_execute_and_image(layer: Thresholding) -> None:
+    frames = random_frames(layer, 3)
+    thresholds = layer.parameters["thresholds"]
+    values = frames.reshape(-1, layer.NumChannels)
+    count = (values[:, :, None] >= thresholds[None]).sum(axis=2)
+    expected = 2 * count - 1 if layer.outputDataType == "BIPOLAR" else count + layer.ActVal
+    outputs = layer.execute(frames)
+    np.testing.assert_array_equal(outputs, expected.reshape(len(frames), -1))
+    assert DataType[layer.outputDataType].allowed_array(outputs)
+    image = layer.memory_images()["thresholds"]
+    assert image.datatype.allowed_array(image.words)
+    moved = image.words.reshape(thresholds.shape)
+    other = replace(layer, parameters={"thresholds": moved}, thresholdDataType="INT16")
+    np.testing.assert_array_equal(other.execute(frames), outputs)
+
+
+def test_cycles() -> None:
+    assert [adder_tree_cycles(n) for n in (1, 2, 4, 5, 16, 17)] == [0, 1, 1, 2, 2, 3]
+    assert [popcount_cycles(n) for n in (1, 7, 8, 49)] == [1, 1, 2, 3]
+    assert [multi_threshold_cycles(n) for n in (0, 1, 3, 4, 255)] == [0, 0, 0, 2, 5]
+    layer = grid_thresholding("two_steps")
+    assert (layer.interval_cycles(), layer.first_output_latency()) == (6, 2)
+
+
+def test_refusals() -> None:
+    layer = grid_thresholding("two_steps")
+    with pytest.raises(FoldingError, match="PE = 4 does not divide NumChannels = 6"):
+        replace(layer, PE=4)
+    thresholds = layer.parameters["thresholds"]
+    for change, message in (
+        ({"numInputVectors": 0}, "numInputVectors"),
+        ({"inputDataType": "FLOAT32"}, "FLOAT32"),
+        ({"sharedThresholds": True}, "have shape"),
+        ({"thresholdDataType": "BINARY"}, "do not fit thresholdDataType"),
+        ({"parameters": {"thresholds": thresholds[:, ::-1] - [0, 1]}}, "descend"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            replace(layer, **change)  # type: ignore[arg-type]
