@@ -6,10 +6,31 @@ a network again under another name rebuilds nothing.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
 from finnmake.errors import ModelError
+from finnmake.graph.model_wrapper import ModelWrapper
+
+
+def canonicalise_file(path: str) -> bytes:
+    """``canonicalise`` of a file, its external data inside.
+
+    Raises:
+        ModelError: where the file or its external data cannot be read.
+    """
+    model = ModelWrapper(path)
+    content = Path(path).read_bytes()
+    bare = onnx.ModelProto.FromString(content)
+    for tensor in bare.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            array = model.get_initializer(tensor.name)
+            if array is not None:
+                tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(array), tensor.name))
+    return canonicalise(bare.SerializeToString())
 
 
 def canonicalise(content: bytes) -> bytes:

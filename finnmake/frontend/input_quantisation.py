@@ -17,9 +17,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
-from finnmake.frontend.normalise import add_initialiser
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import DataType
+from finnmake.graph.editing import add_initialiser
 from finnmake.graph.general_ops import integer_format
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape, set_datatype
 

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import Array, CustomOps, attribute, describe
+from finnmake.graph.editing import add_initialiser, remove_unused_nodes
 from finnmake.graph.general_ops import GENERAL_DOMAIN, QUANTISER_DOMAINS
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_shape
 from finnmake.graph.shape_inference import infer_node
@@ -50,34 +51,6 @@ def normalise(model: ModelWrapper, custom_ops: CustomOps) -> None:
         del model.model.opset_imports[domain]
     if any(node.domain == GENERAL_DOMAIN for node in graph):
         model.model.opset_imports[GENERAL_DOMAIN] = 1
-
-
-def remove_unused_nodes(model: ModelWrapper) -> None:
-    """Removes nodes whose outputs lead to no output of the graph."""
-    for node in reversed(list(model.graph)):
-        if not any(value.uses() or value.is_graph_output() for value in node.outputs):
-            model.graph.remove(node, safe=True)
-
-
-def constant_value(array: Array) -> ir.Value:
-    """A new constant tensor, to be used as a node's input and registered as initialiser."""
-    return ir.Value(
-        shape=ir.Shape(list(array.shape)),
-        type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-        const_value=ir.Tensor(np.asarray(array, order="C")),
-    )
-
-
-def add_initialiser(graph: ir.Graph, array: Array, hint: str) -> ir.Value:
-    """A new initialiser of the graph under a name that is not in use."""
-    value = constant_value(array)
-    name, count = hint, 0
-    while name in graph.initializers:
-        count += 1
-        name = f"{hint}_{count}"
-    value.name = name
-    graph.initializers.add(value)
-    return value
 
 
 _Rewrite = Callable[[ir.Node, int], list[ir.Node]]

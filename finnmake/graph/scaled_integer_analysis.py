@@ -92,18 +92,12 @@ class ConstantIntegers:
     Attributes:
         integers: int64, the tensor's shape.
         datatype: as its quantiser declares it.
-        minimum: smallest integer that the quantiser can give.
-        maximum: largest integer that the quantiser can give.
         scale: float64, broadcastable to the tensor, as many dimensions.
-        made_by: the node to name in messages.
     """
 
     integers: Array = field(repr=False)
     datatype: AnyDataType
-    minimum: int
-    maximum: int
     scale: Array
-    made_by: ir.Node | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +131,17 @@ def analyse(model: ModelWrapper) -> Analysis:
         if datatype.is_integer():
             integers = ScaledInteger(value, datatype, int(datatype.min()), int(datatype.max()))
             result.functions[value] = IntegerFunction(integers)
+    return _propagate(model, result)
+
+
+def analyse_from(model: ModelWrapper, integers: ScaledInteger) -> Analysis:
+    """Analyses what is computed from one integer tensor, whatever made it."""
+    result = Analysis()
+    result.functions[integers.value] = IntegerFunction(integers)
+    return _propagate(model, result)
+
+
+def _propagate(model: ModelWrapper, result: Analysis) -> Analysis:
     for node in model.graph:
         rule = _rule_of(node)
         if rule is not None:
@@ -146,6 +151,8 @@ def analyse(model: ModelWrapper) -> Analysis:
 
 def _rule_of(node: ir.Node) -> Callable[[ir.Node, Analysis], None] | None:
     if node.domain == GENERAL_DOMAIN:
+        if node.op_type == "XnorPopcountMatMul":
+            return _xnor_popcount
         return _quantiser if node.op_type in ("Quant", "BipolarQuant", "MultiThreshold") else None
     if not is_standard(node):
         return None
@@ -169,7 +176,7 @@ def _constant_quantiser(node: ir.Node, array: Array, result: Analysis) -> None:
     numbers = [np.asarray(parameter, dtype=np.float32) for parameter in parameters]
     x = np.asarray(array, dtype=np.float32)
     if node.op_type == "BipolarQuant":
-        integers, low, high, datatype = np.where(x >= 0, 1, -1).astype(np.int64), -1, 1, DataType["BIPOLAR"]
+        integers, datatype = np.where(x >= 0, 1, -1).astype(np.int64), DataType["BIPOLAR"]
     elif node.op_type == "Quant":
         form = integer_format(node, numbers[2])
         zero = numbers[1]
@@ -179,13 +186,14 @@ def _constant_quantiser(node: ir.Node, array: Array, result: Analysis) -> None:
         q = quantise(x, numbers[0], zero, form, str(attribute(node, "rounding_mode", "ROUND")))
         shift = int(zero.ravel()[0])
         integers = q.astype(np.int64) - shift
-        low, high = form.minimum - shift, form.maximum - shift
-        datatype = form.datatype() if shift == 0 else DataType.smallest_for_range(low, high)
+        datatype = form.datatype()
+        if shift:
+            datatype = DataType.smallest_for_range(form.minimum - shift, form.maximum - shift)
     else:
         return
     scale = numbers[0].astype(np.float64)
     scale = scale.reshape((1,) * (x.ndim - scale.ndim) + scale.shape) if scale.size > 1 else scale.reshape((1,) * x.ndim)
-    result.constants[node.outputs[0]] = ConstantIntegers(integers, datatype, low, high, scale, node)
+    result.constants[node.outputs[0]] = ConstantIntegers(integers, datatype, scale)
 
 
 def constant_integers(value: ir.Value | None, result: Analysis) -> ConstantIntegers | None:
@@ -207,7 +215,7 @@ def constant_integers(value: ir.Value | None, result: Analysis) -> ConstantInteg
         raise ModelError(
             f"has values that {datatype} does not hold", where=f"tensor {value.name}", remedy="Correct its annotation."
         )
-    return ConstantIntegers(integers, datatype, int(datatype.min()), int(datatype.max()), np.ones((1,) * array.ndim))
+    return ConstantIntegers(integers, datatype, np.ones((1,) * array.ndim))
 
 
 def _not_constant(node: ir.Node) -> ModelError:
@@ -236,9 +244,9 @@ def _quantiser(node: ir.Node, result: Analysis) -> None:
         result.reasons[node] = "its parameters have more than one number per channel"
         return
     result.quantisers[node] = quantiser
-    integers = ScaledInteger(
-        node.outputs[0], quantiser.datatype, quantiser.minimum, quantiser.maximum, quantiser.scale, quantiser.bias
-    )
+    # The range is the datatype's, as hardware sees it, even where narrow quantisation leaves out its lowest value.
+    low, high = int(quantiser.datatype.min()), int(quantiser.datatype.max())
+    integers = ScaledInteger(node.outputs[0], quantiser.datatype, low, high, quantiser.scale, quantiser.bias)
     result.functions[node.outputs[0]] = IntegerFunction(integers)
 
 
@@ -296,6 +304,12 @@ def _transpose(node: ir.Node, result: Analysis) -> None:
     )
 
 
+def _xnor_popcount(node: ir.Node, result: Analysis) -> None:
+    inner = (get_shape(_first(node)) or (0,))[-1]
+    counts = ScaledInteger(node.outputs[0], DataType.smallest_for_range(0, inner), 0, inner)
+    result.functions[node.outputs[0]] = IntegerFunction(counts)
+
+
 def _matmul(node: ir.Node, result: Analysis) -> None:
     function = result.functions.get(_first(node))
     weights = constant_integers(node.inputs[1], result)
@@ -323,7 +337,8 @@ def _accumulator(node: ir.Node, function: IntegerFunction, form: Affine, weights
     """Integers of a matrix product: their range is that of the datatypes."""
     inner = weights.integers.shape[0]
     source = function.source
-    products = [a * b for a in (source.minimum, source.maximum) for b in (weights.minimum, weights.maximum)]
+    extremes = int(weights.datatype.min()), int(weights.datatype.max())
+    products = [a * b for a in (source.minimum, source.maximum) for b in extremes]
     low, high = inner * min(products), inner * max(products)
     if max(-low, high) >= _EXACT_FLOAT32:
         raise ModelError(

@@ -150,7 +150,8 @@ class _Rewriter:
         integers = self._integers[source.value]
         if source.value in self._weights:
             set_datatype(integers, holder)
-        thresholds = self._constant(found.values.astype(np.float32), holder)
+        values = np.clip(found.values, low, high + 1)
+        thresholds = self._constant(values.astype(np.float32), holder)
         bipolar = quantiser.datatype.name == "BIPOLAR"
         attributes = {
             "out_dtype": quantiser.datatype.name,
@@ -175,7 +176,7 @@ class _Rewriter:
         negated = weights.integers * signs
         low, high, datatype = source.minimum, source.maximum, weights.datatype
         if not datatype.allowed_array(negated):
-            reach = max(-weights.minimum, weights.maximum)
+            reach = max(-int(datatype.min()), int(datatype.max()))
             datatype = DataType.smallest_for_range(-reach, reach)
             low, high = min(low, -high), max(high, -low)
         matrix.const_value = ir.Tensor(np.asarray(negated, dtype=np.float32))

@@ -1,0 +1,51 @@
+"""AbsorbScalarMulAddIntoTopK: a common scale and bias do not change which score is the largest."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.graph.editing import remove_unused_nodes
+from finnmake.graph.expression import Evaluator, is_per_tensor
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.naming import name_by_position
+from finnmake.graph.scaled_integer_analysis import analyse
+from finnmake.transformation.base import Transformation
+
+_MOST_POINTS = 1 << 22
+
+
+class AbsorbScalarMulAddIntoTopK(Transformation):
+    """Lets TopK look at the integers that its scores are computed from.
+
+    Precondition: none.
+    Postcondition: same indices. Done where the scores are one strictly rising function of the integers, the same for all classes,
+    also after float32 rounding (evaluated on the whole range); otherwise the nodes stay.
+    """
+
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        for node in model.get_nodes_by_op_type("TopK"):
+            scores = node.inputs[0]
+            # The values would lose their scale: only the indices may be in use.
+            if scores is None or node.outputs[0].uses() or node.outputs[0].is_graph_output():
+                continue
+            source = order_preserving_source(model, scores)
+            if source is not None and source is not scores:
+                node.replace_input_with(0, source)
+        remove_unused_nodes(model)
+        name_by_position(model)
+
+
+def order_preserving_source(model: ModelWrapper, scores: ir.Value) -> ir.Value | None:
+    """The integer tensor whose order is that of the scores, equal where they are equal; None where there is none."""
+    function = analyse(model).functions.get(scores)
+    if function is None or function.source.channels != 1 or not is_per_tensor(function.expression):
+        return None
+    source = function.source
+    if source.maximum - source.minimum >= _MOST_POINTS:
+        return None
+    # The model's nodes take the integers themselves: scale and bias are nodes of their own by now.
+    points = np.arange(source.minimum, source.maximum + 1, dtype=np.float32)[:, None]
+    values = Evaluator(function.expression, model.model.opset_imports.get("", 1))(points)
+    return source.value if bool((np.diff(values, axis=0) > 0).all()) else None

@@ -1,0 +1,76 @@
+"""The automatic flow: which transformations make hardware layers of an imported model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from finnmake.errors import BuildFileError
+from finnmake.transformation.absorb_scalar_mul_add_into_topk import AbsorbScalarMulAddIntoTopK
+from finnmake.transformation.apply_folding import ApplyFolding
+from finnmake.transformation.base import Transformation
+from finnmake.transformation.convert_bipolar_matmul_to_xnor_popcount import ConvertBipolarMatMulToXnorPopcount
+from finnmake.transformation.insert_topk import InsertTopK
+from finnmake.transformation.round_and_clip_thresholds import RoundAndClipThresholds
+from finnmake.transformation.set_folding import SetFolding
+from finnmake.transformation.streamline import Streamline
+from finnmake.transformation.to_hls import (
+    CreateDataflowPartition,
+    InferBinaryMatrixVectorActivation,
+    InferLabelSelectLayer,
+    InferQuantizedMatrixVectorActivation,
+    InferThresholdingLayer,
+)
+
+TRANSFORMATIONS: Mapping[str, type[Transformation]] = {
+    kind.__name__: kind
+    for kind in (
+        AbsorbScalarMulAddIntoTopK,
+        ApplyFolding,
+        ConvertBipolarMatMulToXnorPopcount,
+        CreateDataflowPartition,
+        InferBinaryMatrixVectorActivation,
+        InferLabelSelectLayer,
+        InferQuantizedMatrixVectorActivation,
+        InferThresholdingLayer,
+        InsertTopK,
+        RoundAndClipThresholds,
+        SetFolding,
+        Streamline,
+    )
+}
+"""The transformations by name."""
+
+AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
+    ("Streamline", {}),
+    ("ConvertBipolarMatMulToXnorPopcount", {}),
+    ("InsertTopK", {"k": 1}),
+    ("AbsorbScalarMulAddIntoTopK", {}),
+    ("RoundAndClipThresholds", {}),
+    ("InferBinaryMatrixVectorActivation", {}),
+    ("InferQuantizedMatrixVectorActivation", {}),
+    ("InferThresholdingLayer", {}),
+    ("InferLabelSelectLayer", {}),
+    ("CreateDataflowPartition", {}),
+)
+"""From an imported model to unfolded hardware layers; leave out InsertTopK where the scores themselves are wanted."""
+
+
+def make_transformation(name: str, arguments: Mapping[str, Any]) -> Transformation:
+    """A transformation by its name.
+
+    Args:
+        name: as in ``TRANSFORMATIONS``.
+        arguments: of its constructor.
+
+    Raises:
+        BuildFileError: for a name or an argument that there is not.
+    """
+    kind = TRANSFORMATIONS.get(name)
+    if kind is None:
+        known = ", ".join(TRANSFORMATIONS)
+        raise BuildFileError(f"no transformation is called {name!r}", remedy=f"Known: {known}.")
+    try:
+        return kind(**arguments)
+    except TypeError as problem:
+        raise BuildFileError(f"wrong arguments: {problem}", where=f"transformation {name}") from None

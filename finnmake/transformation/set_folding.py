@@ -1,0 +1,70 @@
+"""SetFolding: the least hardware that reaches a throughput."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import onnx_ir as ir
+
+from finnmake.errors import FoldingError
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.datatype import DataType
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.base import Transformation
+from finnmake.transformation.to_hls.hardware import FOLDING, divisors, interval_cycles, is_hardware
+
+_WIDEST_STREAM = 1024
+"""Bits of a stream word that a folding may ask for."""
+
+
+class SetFolding(Transformation):
+    """Folds every layer so that it takes at most ``target_cycles`` per frame, with as little hardware as that needs.
+
+    Among the foldings of a layer that reach the target, the one with the fewest multipliers (PE · SIMD), then the fewest PE, as
+    each PE has an accumulator and thresholds of its own.
+
+    Args:
+        target_cycles: clock cycles per frame.
+
+    Precondition: ``CreateDataflowPartition``.
+    Postcondition: same outputs. A layer that cannot reach the target within streams of 1024 bits is made as fast as they allow.
+
+    Raises:
+        FoldingError: for a target below 1.
+    """
+
+    def __init__(self, target_cycles: int) -> None:
+        if target_cycles < 1:
+            raise FoldingError(f"target_cycles is {target_cycles}", remedy="A frame takes one cycle or more.")
+        self._target = target_cycles
+
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        for node in model.graph:
+            if is_hardware(node) and node.op_type in FOLDING:
+                for name, value in _fold(node, self._target).items():
+                    node.attributes.add(ir.AttrInt64(name, value))
+
+
+def _fold(node: ir.Node, target: int) -> dict[str, int]:
+    sizes = {name: int(attribute(node, size)) for name, size in FOLDING[node.op_type].items()}
+    names = list(sizes)
+    foldings = [dict(zip(names, values, strict=True)) for values in product(*(divisors(size) for size in sizes.values()))]
+    legal = [folding for folding in foldings if _widest(node, folding) <= _WIDEST_STREAM] or foldings[:1]
+
+    def cost(folding: dict[str, int]) -> tuple[int, int]:
+        multipliers = 1
+        for value in folding.values():
+            multipliers *= value
+        return multipliers, folding["PE"]
+
+    fast_enough = [folding for folding in legal if interval_cycles(node, folding) <= target]
+    if fast_enough:
+        return min(fast_enough, key=cost)
+    return min(legal, key=lambda folding: (interval_cycles(node, folding), *cost(folding)))
+
+
+def _widest(node: ir.Node, folding: dict[str, int]) -> int:
+    inputs = DataType[str(attribute(node, "inputDataType"))].bitwidth() * folding.get("SIMD", folding["PE"])
+    outputs = 0 if node.op_type == "LabelSelect" else DataType[str(attribute(node, "outputDataType"))].bitwidth() * folding["PE"]
+    return max(inputs, outputs)

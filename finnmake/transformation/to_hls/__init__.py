@@ -1,0 +1,25 @@
+"""From integer ops to hardware layers: one transformation a layer type, under FINN's names.
+
+FINN's older names of the matrix layer stay usable: ``InferBinaryStreamingFCLayer``, ``InferQuantizedStreamingFCLayer``.
+"""
+
+from finnmake.transformation.to_hls.create_dataflow_partition import CreateDataflowPartition
+from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
+from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
+    InferBinaryMatrixVectorActivation,
+    InferQuantizedMatrixVectorActivation,
+)
+from finnmake.transformation.to_hls.infer_thresholding_layer import InferThresholdingLayer
+
+InferBinaryStreamingFCLayer = InferBinaryMatrixVectorActivation
+InferQuantizedStreamingFCLayer = InferQuantizedMatrixVectorActivation
+
+__all__ = [
+    "CreateDataflowPartition",
+    "InferBinaryMatrixVectorActivation",
+    "InferBinaryStreamingFCLayer",
+    "InferLabelSelectLayer",
+    "InferQuantizedMatrixVectorActivation",
+    "InferQuantizedStreamingFCLayer",
+    "InferThresholdingLayer",
+]

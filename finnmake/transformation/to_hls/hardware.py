@@ -1,0 +1,100 @@
+"""What transformations know of hardware nodes: their domain, their folding attributes, how nodes are made.
+
+The layers themselves are in ``finnmake.dataflow``, which builds on the transformations and not the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.datatype import AnyDataType
+from finnmake.graph.model_wrapper import get_constant, get_datatype, set_datatype
+
+HARDWARE_DOMAIN = "finnmake.dataflow"
+
+FOLDING: Mapping[str, Mapping[str, str]] = {
+    "MatrixVectorActivation": {"PE": "MH", "SIMD": "MW"},
+    "Thresholding": {"PE": "NumChannels"},
+    "LabelSelect": {"PE": "Labels"},
+}
+"""Folding attributes by op type, each with the attribute that it divides."""
+
+CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "MatrixVectorActivation": {
+        "resType": ("auto", "lut", "dsp"),
+        "ram_style": ("auto", "distributed", "block"),
+    },
+}
+"""Other attributes that a user may set, with their values."""
+
+
+def is_hardware(node: ir.Node) -> bool:
+    """True for hardware nodes."""
+    return node.domain == HARDWARE_DOMAIN
+
+
+def divisors(number: int) -> list[int]:
+    """All divisors, ascending."""
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+def interval_cycles(node: ir.Node, folding: Mapping[str, int] | None = None) -> int:
+    """Cycles per frame of a folded node: the product of size / folding, times the vectors in a frame."""
+    cycles = int(attribute(node, "numInputVectors", 1))
+    for name, size in FOLDING.get(node.op_type, {}).items():
+        value = (folding or {}).get(name, int(attribute(node, name, 1)))
+        cycles *= int(attribute(node, size)) // value
+    return cycles
+
+
+def replace_by_hardware(
+    old: Sequence[ir.Node],
+    op_type: str,
+    inputs: Sequence[ir.Value],
+    structure: Mapping[str, int | str | bool],
+    output_datatype: AnyDataType,
+) -> None:
+    """Puts a hardware node in the place of the last of ``old`` and removes them all.
+
+    Args:
+        old: in graph order; only the last one's first output is used elsewhere.
+        op_type: of the new node.
+        inputs: of the new node.
+        structure: its attributes.
+        output_datatype: of its output.
+    """
+    last = old[-1]
+    graph = last.graph
+    output = last.outputs[-1] if last.op_type == "TopK" else last.outputs[0]
+    if not isinstance(graph, ir.Graph):
+        return
+    attributes = [
+        ir.AttrString(key, value) if isinstance(value, str) else ir.AttrInt64(key, int(value))
+        for key, value in structure.items()
+    ]
+    node = ir.Node(HARDWARE_DOMAIN, op_type, inputs, attributes)
+    fresh = node.outputs[0]
+    fresh.shape, fresh.type = output.shape, ir.TensorType(ir.DataType.FLOAT)
+    set_datatype(fresh, output_datatype)
+    graph.insert_before(last, node)
+    output.replace_all_uses_with(fresh, replace_graph_outputs=True)
+    graph.remove(list(reversed(old)), safe=True)
+    graph.opset_imports[HARDWARE_DOMAIN] = 1
+
+
+def integer_thresholds(node: ir.Node) -> np.ndarray | None:  # type: ignore[type-arg]
+    """Thresholds of a MultiThreshold that hardware can do: integers, step 1 (BIPOLAR: 2); None for others."""
+    if node.op_type != "MultiThreshold" or node.inputs[0] is None or not get_datatype(node.inputs[0]).is_integer():
+        return None
+    thresholds = get_constant(node.inputs[1])
+    if thresholds is None or (thresholds != np.rint(thresholds)).any() or (np.diff(thresholds, axis=1) < 0).any():
+        return None
+    scale, bias = float(attribute(node, "out_scale", 1.0)), float(attribute(node, "out_bias", 0.0))
+    output = get_datatype(node.outputs[0])
+    if output.name == "BIPOLAR":
+        return thresholds if (scale, bias, thresholds.shape[1]) == (2.0, -1.0, 1) else None
+    return thresholds if output.is_integer() and scale == 1.0 and bias.is_integer() else None

@@ -1,0 +1,107 @@
+"""Matrix products, with the thresholds behind them, as MatrixVectorActivation."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.editing import add_initialiser
+from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
+from finnmake.graph.naming import name_by_position
+from finnmake.transformation.base import Transformation
+from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_hardware
+
+_MOST_BITS = 8
+
+
+class _InferMatrixVectorActivation(Transformation):
+    _op_type: str
+
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        for node in model.get_nodes_by_op_type(self._op_type):
+            if _has_layer(node):
+                _replace(model, node)
+        name_by_position(model)
+
+
+class InferBinaryMatrixVectorActivation(_InferMatrixVectorActivation):
+    """Makes every XnorPopcountMatMul, with the MultiThreshold that follows it alone, a MatrixVectorActivation.
+
+    Precondition: ``ConvertBipolarMatMulToXnorPopcount``, datatypes are annotated.
+    Postcondition: same outputs; PE and SIMD are 1.
+    """
+
+    _op_type = "XnorPopcountMatMul"
+
+
+class InferQuantizedMatrixVectorActivation(_InferMatrixVectorActivation):
+    """Makes every MatMul of integers by constant integers, of 1 to 8 bits, a MatrixVectorActivation.
+
+    The MultiThreshold that follows it alone becomes part of it. A MatMul that has no layer stays.
+
+    Precondition: ``Streamline``, datatypes are annotated.
+    Postcondition: same outputs; PE and SIMD are 1.
+    """
+
+    _op_type = "MatMul"
+
+
+def _has_layer(node: ir.Node) -> bool:
+    source, weights = node.inputs[0], node.inputs[1]
+    shape = get_shape(source) if source is not None else None
+    matrix = get_constant(weights)
+    return (
+        source is not None
+        and weights is not None
+        and shape is not None
+        and len(shape) == 2
+        and matrix is not None
+        and matrix.ndim == 2
+        and all(get_datatype(v).is_integer() and get_datatype(v).bitwidth() <= _MOST_BITS for v in (source, weights))
+        and get_datatype(node.outputs[0]).is_integer()
+    )
+
+
+def _replace(model: ModelWrapper, node: ir.Node) -> None:
+    source, weights, output = node.inputs[0], node.inputs[1], node.outputs[0]
+    if source is None or weights is None:
+        return
+    rows, columns = get_shape(weights) or (0, 0)
+    accumulator = get_datatype(output)
+    users = output.consumers()
+    follower = users[0] if len(users) == 1 and not output.is_graph_output() else None
+    thresholds = integer_thresholds(follower) if follower is not None else None
+    structure: dict[str, int | str | bool] = {
+        "MW": rows,
+        "MH": columns,
+        "SIMD": 1,
+        "PE": 1,
+        "inputDataType": get_datatype(source).name,
+        "weightDataType": get_datatype(weights).name,
+        "accDataType": accumulator.name,
+        "outputDataType": accumulator.name,
+        "binaryXnorMode": node.op_type == "XnorPopcountMatMul",
+        "noActivation": thresholds is None,
+        "numSteps": 0,
+        "ActVal": 0,
+        "numInputVectors": 1,
+        "resType": "auto",
+        "ram_style": "auto",
+    }
+    inputs, old, output_datatype = [source, weights], [node], accumulator
+    if follower is not None and thresholds is not None:
+        old.append(follower)
+        output_datatype = get_datatype(follower.outputs[0])
+        structure |= {
+            "outputDataType": output_datatype.name,
+            "numSteps": int(thresholds.shape[1]),
+            "ActVal": int(attribute(follower, "out_bias", 0.0)),
+        }
+        held = follower.inputs[1]
+        if thresholds.shape[0] != columns or held is None:
+            per_channel = np.broadcast_to(thresholds, (columns, thresholds.shape[1]))
+            held = add_initialiser(model.graph, per_channel, "thresholds", accumulator)
+        inputs.append(held)
+    replace_by_hardware(old, "MatrixVectorActivation", inputs, structure, output_datatype)

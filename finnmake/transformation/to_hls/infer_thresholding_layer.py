@@ -1,0 +1,51 @@
+"""MultiThreshold as Thresholding."""
+
+from __future__ import annotations
+
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.datatype import DataType
+from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
+from finnmake.graph.naming import name_by_position
+from finnmake.transformation.base import Transformation
+from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_hardware
+
+
+class InferThresholdingLayer(Transformation):
+    """Makes every MultiThreshold on integers that is no part of another layer a Thresholding.
+
+    Precondition: the matrix layers have been inferred; thresholds are integers (``RoundAndClipThresholds``).
+    Postcondition: same outputs; PE is 1. One whose channels are not the innermost dimension stays, unless all channels share
+    their thresholds.
+    """
+
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        for node in model.get_nodes_by_op_type("MultiThreshold"):
+            thresholds = integer_thresholds(node)
+            source, held = node.inputs[0], node.inputs[1]
+            shape = get_shape(source) if source is not None else None
+            if thresholds is None or source is None or held is None or shape is None:
+                continue
+            shared = thresholds.shape[0] == 1
+            if len(shape) != 2 and not shared:
+                continue
+            channels = 1
+            for size in shape[1:]:
+                channels *= size
+            output = get_datatype(node.outputs[0])
+            threshold_datatype = get_datatype(held)
+            if not threshold_datatype.is_integer():
+                threshold_datatype = DataType.smallest_for_range(int(thresholds.min()), int(thresholds.max()))
+            structure = {
+                "NumChannels": channels,
+                "PE": 1,
+                "inputDataType": get_datatype(source).name,
+                "thresholdDataType": threshold_datatype.name,
+                "outputDataType": output.name,
+                "numSteps": int(thresholds.shape[1]),
+                "ActVal": int(attribute(node, "out_bias", 0.0)),
+                "numInputVectors": 1,
+                "sharedThresholds": shared and channels > 1,
+            }
+            replace_by_hardware([node], "Thresholding", [source, held], structure, output)
+        name_by_position(model)
