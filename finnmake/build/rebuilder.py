@@ -332,6 +332,8 @@ class Rebuilder:
         for output in record.outputs if record else ():
             if output.path in wanted:
                 continue
+            if self._is_output_of_another(output.path, name):
+                continue
             if _place(output.scratch, action.outputs) == output.path and self._is(output):
                 # Inside a directory output that is still this task's: what it does not produce any more must go.
                 (root / output.path).unlink(missing_ok=True)
@@ -340,6 +342,15 @@ class Rebuilder:
                 # May be another task's output by now; `clean` looks at it again.
                 self.state.record_memo("leftover", output.path, "", output.sha256)
         return True
+
+    def _is_output_of_another(self, path: str, name: str) -> bool:
+        """Several tasks may write the same content-addressed file into a folder that they share."""
+        return any(
+            output.path == path
+            for record in self.state.tasks.values()
+            if record.name != name
+            for output in record.outputs
+        )
 
     def _record(
         self, name: str, resolved: Resolved, key: str, result: ActionResult, how: str, reason: str, seconds: float
