@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import finnmake
-from finnmake.errors import FinnmakeError
+from finnmake.errors import BuildFileError, FinnmakeError
 from finnmake.flow.stages import STAGE_NAMES
 
 ENGINES = ("reference", "cpp", "rtl", "stitched")
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
+        _change_directory(options.directory)
         return int(options.command(options))
     except FinnmakeError as error:
         if getattr(options, "json", False):
@@ -57,6 +59,14 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _change_directory(folder: Path) -> None:
+    """Like make and ninja: everything else on the command line is relative to DIR."""
+    try:
+        os.chdir(folder)
+    except OSError as problem:
+        raise BuildFileError(f"cannot change to {folder}: {problem.strerror}", remedy="Check -C.") from None
 
 
 def _add_target_options(parser: argparse.ArgumentParser) -> None:

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finnmake.build import Workspace, action_task, load_rules
+from finnmake.build.doit_tasks import action_task
+from finnmake.build.rules import load_rules
+from finnmake.build.workspace import Workspace
 from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
 from finnmake.flow.compile_tasks import Json, ModelSource, Step, plan_compile
 from finnmake.flow.design_tasks import plan_design
 from finnmake.flow.layer_tasks import LayerContext, plan_layer
-from finnmake.flow.manifest import read_manifest
+from finnmake.flow.manifest import Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.resources import Resources, find_resources
 from finnmake.flow.stages import Stage
 from finnmake.flow.steps import compile_steps
+
+BUILD_FILE = "dodo.py"
 
 DEFAULT_TARGET_CYCLES = 1024
 """Cycles a frame that automatic folding aims at when the build file names neither a folding nor a target."""
@@ -54,7 +58,7 @@ class Accelerator:
     samples: str | None = None
     labels: str | None = None
     input_datatype: str | None = None
-    input_scale: float | None = None
+    input_scale: str | float | None = None
     top_k: int | None = None
     output: str = ""
     directory: Path = field(default_factory=Path.cwd)
@@ -85,12 +89,22 @@ class Accelerator:
                 doc=planned.doc,
                 task_dep=planned.after,
                 workspace=workspace,
-                expands=planned.expands,
+                expanding=planned.expands,
             )
 
     def workspace(self) -> Workspace:
         """The workspace that holds state and store of this build file."""
-        return Workspace.find(self.directory)
+        build_file = self.directory / BUILD_FILE
+        tools = load_rules(find_resources().rules).tools
+        return Workspace.of(build_file if build_file.is_file() else self.directory, tools)
+
+    def folder(self) -> Path:
+        """Where everything is built."""
+        return (self.directory / self.output).absolute()
+
+    def manifest(self) -> Manifest | None:
+        """The layers, once they are known."""
+        return read_manifest(self.folder() / "manifest.json")
 
     def plan(self, workspace: Workspace | None = None) -> list[PlannedTask]:
         """All tasks known so far, up to the stage ``until``: those of the layers once there is a manifest.
@@ -103,7 +117,7 @@ class Accelerator:
         clock_mhz = self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz
         context = self._context(workspace or self.workspace(), resources, board)
         tasks = plan_compile(self._source(), self._steps(clock_mhz), context)
-        manifest = read_manifest(context.path("manifest.json"))
+        manifest = self.manifest()
         if manifest is not None:
             for layer in manifest.layers:
                 tasks.extend(plan_layer(layer, context))
@@ -112,10 +126,14 @@ class Accelerator:
 
     # -- parts -----------------------------------------------------------------------------------------------------
     def _context(self, workspace: Workspace, resources: Resources, board: Board) -> LayerContext:
-        folder = (self.directory / self.output).resolve()
+        folder = self.folder()
+        if not folder.is_relative_to(workspace.root):
+            raise BuildFileError(
+                f"the output folder {self.output} lies outside of the workspace {workspace.root}", where=self.name
+            )
         return LayerContext(
             accelerator=self.name,
-            folder=workspace.relative(folder),
+            folder=folder.relative_to(workspace.root).as_posix(),
             root=workspace.root,
             resources=resources,
             rules=load_rules(resources.rules),
@@ -142,10 +160,10 @@ class Accelerator:
         target = DEFAULT_TARGET_CYCLES if self.target_fps is None else int(clock_mhz * 1e6 // self.target_fps)
         folding: Step
         if self.fold == "auto":
-            folding = Step("SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
+            folding = Step("finnmake.transformation.set_folding:SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
         elif isinstance(self.fold, str):
             path = self._existing(self.fold, "folding file")
-            folding = Step("ApplyFolding", {"file": "folding.json"}, Stage.LAYERS, {"folding.json": path})
+            folding = Step("finnmake.transformation.apply_folding:ApplyFolding", {"file": "folding.json"}, Stage.LAYERS, {"folding.json": path})
         else:
-            folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
+            folding = Step("finnmake.transformation.apply_folding:ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
         return compile_steps(self.top_k, folding)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finnmake.build import Action, Canonical, DirectoryOf, PythonCommand
+from finnmake.build.action import Action, Canonical, DirectoryOf, PythonCommand
 from finnmake.flow.layer_tasks import LayerContext
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
@@ -32,7 +32,7 @@ class ModelSource:
 
     model: Path
     input_datatype: str | None
-    input_scale: float | None
+    input_scale: str | float | None
     top_k: int | None
     samples: Path | None
     labels: Path | None

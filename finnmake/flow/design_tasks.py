@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from finnmake.build import Action, PythonCommand
+from finnmake.build.action import Action, PythonCommand
 from finnmake.deploy.board import Board
 from finnmake.flow.layer_tasks import LayerContext, kernel_files
 from finnmake.flow.manifest import Manifest
@@ -23,6 +23,7 @@ def plan_design(manifest: Manifest, context: LayerContext, board: Board, clock_m
         design.rtlsim(),
         design.shell(),
         design.merge(),
+        design.room(),
         design.place_and_route(),
         design.timing(),
         design.pack(),
@@ -190,12 +191,26 @@ class _Design:
             ),
         )
 
+    def room(self) -> PlannedTask:
+        return PlannedTask(
+            name=self.task("room"),
+            doc=f"check that {self.board.device} has room for the design",
+            stage=Stage.BITSTREAM,
+            after=(self.task("merge"),),
+            action=Action(
+                mnemonic="CheckRoom",
+                command=PythonCommand("finnmake.deploy.actions:check_room", {"board": self.board.name}),
+                inputs={"resources.json": self.file("design/resources.json"), "board.toml": self.board.path},
+                outputs={"out/room.json": self.output("design/room.json")},
+            ),
+        )
+
     def place_and_route(self) -> PlannedTask:
         return PlannedTask(
             name=self.task("place_and_route"),
             doc=f"place and route for {self.board.device}",
             stage=Stage.BITSTREAM,
-            after=(self.task("merge"),),
+            after=(self.task("merge"), self.task("room")),
             action=self.context.rules[f"{self.board.flow}_place_and_route"].action(
                 parameters={
                     **self.board.place_and_route,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from finnmake.build import Action, PythonCommand, Rule
+from finnmake.build.action import Action, PythonCommand
+from finnmake.build.rules import Rule
 from finnmake.flow.manifest import LayerEntry
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.resources import Resources

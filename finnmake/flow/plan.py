@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finnmake.build import Action
+from finnmake.build.action import Action
 from finnmake.flow.stages import Stage
 
 

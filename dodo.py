@@ -1,0 +1,7 @@
+"""The build file of this repository: its examples, as doit tasks."""
+
+from pathlib import Path
+
+from finnmake.flow.session import load_build_file
+
+globals().update(load_build_file(Path("examples/mnist_mlp/dodo.py")))

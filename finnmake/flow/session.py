@@ -1,0 +1,219 @@
+"""``finnmake build`` and ``finnmake why``: from the command line to accelerators, and from a build to what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import runpy
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from finnmake.errors import BuildFileError, FinnmakeError
+from finnmake.flow.accelerator import BUILD_FILE, Accelerator
+from finnmake.flow.stages import STAGE_NAMES, Stage
+
+MAIN_OUTPUTS = {
+    "import/out/graph.onnx": "imported",
+    "layers/out/manifest.json": "manifest",
+    "reference/out/expected.npy": "expected",
+    "stitch/out/stitched.v": "stitched",
+    "rtlsim/out/rtlsim.json": "stitched_simulation",
+    "place_and_route/timing.json": "place_and_route",
+    "timing/out/timing.json": "timing",
+    "bitstream/design.bit": "bitstream",
+    "deploy/out/deploy/": "deploy",
+    "report/out/report.json": "report",
+    "report/out/report.txt": "summary",
+    "report/out/report.svg": "picture",
+}
+"""Short names of outputs in the JSON of a build, by step and scratch path."""
+
+
+def load_build_file(path: Path) -> dict[str, Accelerator]:
+    """The accelerators that a build file defines, by name of the target.
+
+    Raises:
+        BuildFileError: the file is not there or cannot be executed.
+    """
+    if not path.is_file():
+        raise BuildFileError(
+            f"there is no {path.name} in {path.parent.absolute()}",
+            remedy="Name the folder of a build file with -C, or an .onnx file to build.",
+        )
+    with contextlib.chdir(path.parent):
+        try:
+            namespace = runpy.run_path(path.name)
+        except FinnmakeError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a user's file raises becomes one message)
+            raise BuildFileError(f"{type(error).__name__}: {error}", where=str(path)) from error
+    accelerators = [value for value in namespace.values() if isinstance(value, Accelerator)]
+    by_name = {accelerator.name: accelerator for accelerator in accelerators}
+    if len(by_name) < len(accelerators):
+        raise BuildFileError("two accelerators have the same name", where=str(path), remedy="Give one a name=.")
+    return by_name
+
+
+def is_model(target: str | None) -> bool:
+    """True where a target is the path of a model, not the name of a target."""
+    return target is not None and target.endswith(".onnx")
+
+
+def accelerators_of(options: argparse.Namespace) -> dict[str, Accelerator]:
+    """The accelerators that the command line names, with its options applied.
+
+    Raises:
+        BuildFileError: no such target, or an option that does not go with it.
+    """
+    target: str | None = options.target
+    if is_model(target):
+        accelerator = _bare_model(options, Path(str(target)))
+        return {accelerator.name: accelerator}
+    if target is not None and Path(target).is_file():
+        raise BuildFileError(f"{target} is not an .onnx file", remedy="Name a target of the build file or an ONNX model.")
+    known = load_build_file(Path(BUILD_FILE))
+    if target is None:
+        return {name: _overridden(accelerator, options) for name, accelerator in known.items()}
+    name = target.partition(":")[0]
+    if name not in known:
+        raise BuildFileError(
+            f"there is no target {target!r}", where=BUILD_FILE, remedy="Known: " + ", ".join(known)
+        )
+    return {name: _overridden(known[name], options)}
+
+
+def _bare_model(options: argparse.Namespace, model: Path) -> Accelerator:
+    if options.board is None:
+        raise BuildFileError("a bare model needs a board", where=str(model), remedy="Say --board NAME, for example ulx3s-85f.")
+    if not model.is_file():
+        raise BuildFileError(f"there is no model {model}", remedy=f"Looked for {model.absolute()}.")
+    base = Accelerator(model=str(model.absolute()), board=options.board)
+    output = (options.out or Path("build", base.name)).absolute()
+    # The workspace is the output folder itself: state and store lie with what they describe.
+    output.mkdir(parents=True, exist_ok=True)
+    return replace(_overridden(base, options), output=".", directory=output)
+
+
+def _overridden(accelerator: Accelerator, options: argparse.Namespace) -> Accelerator:
+    """The accelerator with what the command line says in place of what the build file says."""
+    changes: dict[str, Any] = {
+        "board": options.board,
+        "clock_mhz": options.clock,
+        "target_fps": options.target_fps,
+        "input_datatype": options.input_datatype,
+        "input_scale": options.input_scale,
+        "top_k": options.top_k,
+        "fold": options.fold,
+        "output": None if options.out is None else str(options.out.absolute()),
+        "samples": options.samples,
+        "labels": options.labels,
+    }
+    for name in ("fold", "samples", "labels"):
+        value = changes[name]
+        if value is not None and not (name == "fold" and value == "auto"):
+            changes[name] = str(Path(value).absolute())
+    if "until" in options:
+        changes["until"] = STAGE_NAMES[options.until]
+    return replace(accelerator, **{name: value for name, value in changes.items() if value is not None})
+
+
+def jobs_of(options: argparse.Namespace) -> int:
+    """Actions at once: as asked for, or as many as this process may use CPUs."""
+    if options.jobs < 0:
+        raise BuildFileError(f"-j {options.jobs}", remedy="Say 1 or more.")
+    return int(options.jobs) or len(os.sched_getaffinity(0))
+
+
+def build_command(options: argparse.Namespace) -> int:
+    """Builds and prints what was done.
+
+    Returns:
+        0 when everything is there, 1 otherwise, 130 after an interrupt.
+    """
+    from finnmake.build.api import build
+
+    accelerators = accelerators_of(options)
+    selection = [options.target] if options.target and ":" in options.target else list(accelerators)
+    result = build(accelerators, selection, jobs=jobs_of(options), output=None if options.json else sys.stdout)
+    outputs = main_outputs(result.outputs)
+    if options.json:
+        body = {
+            "ok": result.ok,
+            "seconds": round(result.seconds, 3),
+            "actions": dict(result.actions),
+            "ran": list(result.ran),
+            "outputs": {name: str(path) for name, path in outputs.items()},
+            "failures": dict(result.failures),
+        }
+        print(json.dumps(body, indent=1))
+        for message in result.failures.values():
+            print(message, file=sys.stderr)
+    elif result.ok:
+        for accelerator in accelerators.values():
+            _print_summary(accelerator, selection)
+    if result.interrupted:
+        return 130
+    return 0 if result.ok else 1
+
+
+def main_outputs(outputs: Mapping[str, Path]) -> dict[str, Path]:
+    """Outputs by the short names of ``MAIN_OUTPUTS`` where they have one, by ``task/scratch path`` otherwise.
+
+    With more than one accelerator in a build the short names carry the accelerator's: ``NAME.bitstream``.
+    """
+    targets = {key.partition(":")[0] for key in outputs}
+    named: dict[str, Path] = {}
+    for key, path in outputs.items():
+        target, _, rest = key.partition(":")
+        short = MAIN_OUTPUTS.get(rest, key)
+        named[f"{target}.{short}" if len(targets) > 1 and short != key else short] = path
+    return named
+
+
+def _print_summary(accelerator: Accelerator, selection: Sequence[str]) -> None:
+    if accelerator.until < Stage.BITSTREAM or accelerator.name not in selection:
+        return
+    folder = accelerator.folder()
+    print()
+    print((folder / "report.txt").read_text(encoding="utf-8"), end="")
+    print(f"  files                 {_shown(folder / f'{accelerator.name}.bit')}")
+    print(f"                        {_shown(folder / 'deploy')}/ (driver and description)")
+    print(f"                        {_shown(folder / 'report.json')}, {_shown(folder / 'report.svg')}")
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def why_command(options: argparse.Namespace) -> int:
+    """Prints for each action of the last build what made it run.
+
+    Returns:
+        0, or 1 for a task that is not known.
+    """
+    from finnmake.build.why import explain
+
+    from finnmake.build.workspace import Workspace
+
+    if Path(BUILD_FILE).is_file():
+        workspaces = {a.workspace().root: a.workspace() for a in load_build_file(Path(BUILD_FILE)).values()}
+    else:
+        workspace = Workspace.of(Path())
+        workspaces = {workspace.root: workspace} if workspace.state_folder.is_dir() else {}
+    if not workspaces:
+        raise BuildFileError(
+            f"there is no build in {Path().absolute()}",
+            remedy="Name the folder of a build file, or of a bare model's build, with -C.",
+        )
+    from finnmake.build.state import State
+
+    for workspace in workspaces.values():
+        with contextlib.closing(State(workspace.state_folder / "state.sqlite")) as state:
+            for line in explain(state, options.tasks):
+                print(line)
+    return 0

@@ -1,0 +1,169 @@
+"""Execution of a batch of inputs on what was built: the model, the cores in C++ or RTL, or the stitched design."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finnmake.codegen.actions import load_layer
+from finnmake.dataflow.layer import IntegerArray, Layer
+from finnmake.errors import ModelError
+from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.runtime.cppsim import CppSimulation
+from finnmake.runtime.execute import Executor
+from finnmake.runtime.packing import PackedWords, npy_to_packed, packed_to_npy
+from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
+
+Array = NDArray[Any]
+
+_GRID_TOLERANCE = 1e-3
+"""How far, in steps, a float input may lie from the integer that it stands for: float32 rounding, not noise."""
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a batch gave.
+
+    Attributes:
+        outputs: shape (samples, ...).
+        cycles_per_sample: cycles between samples in the steady state; None for engines without a clock.
+        first_latency_cycles: from the first word in to the first word out; None for engines without a clock.
+    """
+
+    outputs: Array
+    cycles_per_sample: int | None = None
+    first_latency_cycles: int | None = None
+
+
+def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
+    """A batch of inputs as the integers that the hardware takes, shape (samples, elements).
+
+    Integers are taken as they are, floats as the model's own inputs, which must lie on the integers' grid.
+
+    Raises:
+        ModelError: the file is no array, or its shape or values are not those of the model's input.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise ModelError(f"cannot be read as .npy: {problem}", where=str(path)) from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise ModelError("is no array of numbers", where=str(path), remedy="Save one array with numpy.save.")
+    source = model.graph.inputs[0]
+    shape = model.get_tensor_shape(source) or ()
+    elements = int(np.prod(shape[1:]))
+    if array.ndim == 0 or len(array) == 0 or array.size != len(array) * elements:
+        raise ModelError(
+            f"has shape {array.shape}", where=str(path), remedy=f"The model takes (samples, {elements}) or {shape[1:]}."
+        )
+    quantisation = read_input_quantisation(model)
+    integers = _integers(array, quantisation, str(path))
+    return integers.reshape(len(array), elements)
+
+
+def _integers(array: Array, quantisation: InputQuantisation, where: str) -> IntegerArray:
+    if array.dtype.kind != "f":
+        integers = array.astype(np.int64)
+        if integers.min() < quantisation.minimum or integers.max() > quantisation.maximum:
+            raise ModelError(
+                f"holds integers {integers.min()} … {integers.max()}",
+                where=where,
+                remedy=f"The input takes {quantisation.datatype}, {quantisation.minimum} … {quantisation.maximum}.",
+            )
+        return integers
+    if not np.isfinite(array).all():
+        raise ModelError("holds NaN or infinity", where=where)
+    integers = quantisation.to_integers(array)
+    multiplier, divisor = (float(factor) for factor in quantisation.factors())
+    distance = np.abs(array.astype(np.float64) * divisor / multiplier - integers).max()
+    if distance > _GRID_TOLERANCE:
+        raise ModelError(
+            f"holds floats that are up to {distance:.3g} steps off the input's grid of {quantisation.scale}",
+            where=where,
+            remedy=f"Give integers ({quantisation.datatype}), or floats that are integers times {quantisation.scale}.",
+        )
+    return integers
+
+
+def squeezed(outputs: Array) -> Array:
+    """Outputs without trailing dimensions of size 1: one label a sample is an array of shape (samples,)."""
+    while outputs.ndim > 1 and outputs.shape[-1] == 1:
+        outputs = outputs[..., 0]
+    return outputs
+
+
+def run_model(model: ModelWrapper, frames: IntegerArray) -> Array:
+    """The only output of a model whose input takes integers, shape (samples, ...)."""
+    source = model.graph.inputs[0]
+    shape = model.get_tensor_shape(source) or ()
+    inputs = frames.reshape(len(frames), *shape[1:]).astype(np.float32)
+    outputs = Executor(model).run({str(source.name): inputs})
+    return outputs[str(model.graph.outputs[0].name)]
+
+
+def run_layers(
+    folders: Sequence[Path], frames: IntegerArray, simulate: Callable[[Layer, Path, PackedWords, int], PackedWords]
+) -> IntegerArray:
+    """Runs the cores one after the other, each on the whole batch."""
+    for folder in folders:
+        layer = load_layer(folder)
+        source, sink = layer.input_stream(), layer.output_stream()
+        words = npy_to_packed(frames, source.datatype, source.elements_per_word)
+        outputs = simulate(layer, folder, words, len(frames) * sink.words_per_frame)
+        frames = packed_to_npy(outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+    return frames
+
+
+def run_cpp(folders: Sequence[Path], frames: IntegerArray) -> BatchResult:
+    """Runs every core's C++."""
+
+    def simulate(layer: Layer, folder: Path, words: PackedWords, output_words: int) -> PackedWords:
+        memories = {name: folder / f"{name}.mem" for name in layer.memory_images()}
+        return CppSimulation(folder / "cppsim.so").run(words, output_words, memories)
+
+    return BatchResult(run_layers(folders, frames, simulate))
+
+
+def run_rtl(folders: Sequence[Path], frames: IntegerArray) -> BatchResult:
+    """Runs every core's RTL.
+
+    The interval is that of the slowest core. The latency is the sum of the cores' own latencies, each measured with its input at
+    full rate: a lower bound of the stitched design's.
+    """
+    intervals, latency = [], 0
+
+    def simulate(layer: Layer, folder: Path, words: PackedWords, output_words: int) -> PackedWords:
+        nonlocal latency
+        with RtlSimulation(folder / "rtlsim.so", folder) as simulation:
+            result = simulation.run(words, output_words)
+        intervals.append(interval(result, layer.output_stream().words_per_frame))
+        latency += result.first_output_latency()
+        return result.outputs
+
+    outputs = run_layers(folders, frames, simulate)
+    return BatchResult(outputs, max(intervals), latency)
+
+
+def run_stitched(folder: Path, memories: Path, frames: IntegerArray) -> BatchResult:
+    """Runs the stitched design: ``folder/rtlsim.so``, with the memory files of its layers in ``memories``."""
+    layers = json.loads((folder.parent / "manifest.json").read_text(encoding="utf-8"))["layers"]
+    first, last = load_layer(folder.parent / "layers" / layers[0]["name"]), layers[-1]["name"]
+    source, sink = first.input_stream(), load_layer(folder.parent / "layers" / last).output_stream()
+    words = npy_to_packed(frames, source.datatype, source.elements_per_word)
+    with RtlSimulation(folder / "rtlsim.so", memories) as simulation:
+        result = simulation.run(words, len(frames) * sink.words_per_frame)
+    outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+    return BatchResult(outputs, interval(result, sink.words_per_frame), result.first_output_latency())
+
+
+def interval(result: StreamResult, words_per_frame: int) -> int:
+    """Cycles between the last frames; all cycles where there was one frame only."""
+    intervals = result.output_intervals(words_per_frame)
+    return int(intervals[-1]) if len(intervals) else result.cycles

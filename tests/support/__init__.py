@@ -1,0 +1,1 @@
+"""What several test folders share: small networks, running the command line."""
