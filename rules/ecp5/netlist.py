@@ -49,21 +49,21 @@ def count_primitives(module: Any) -> Counter[str]:
 def resources(module: Any) -> dict[str, int]:
     """The resource counts of a mapped, flat module.
 
-    Keys: LUT4 (as nextpnr-ecp5 counts "Total LUT4s", arithmetic and distributed RAM included), FF, DP16KD (block RAMs
-    of 18 kbit), MULT18X18D, CCU2C (carry cells of 2 bits), TRELLIS_DPR16X4 (distributed RAMs of 16 x 4 bits), EHXPLLL.
+    Keys: LUT (as nextpnr-ecp5 counts "Total LUT4s", arithmetic and distributed RAM included), FF, BRAM (DP16KD, 18 kbit
+    each), DSP (MULT18X18D), PLL (EHXPLLL), CCU2C (2 bits of carry), TRELLIS_DPR16X4 (RAMs of 16 x 4 bits in LUTs).
     """
     found = count_primitives(module)
     foreign = sorted(kind for kind in found if kind not in LUTS_OF_PRIMITIVE and kind not in OTHER_PRIMITIVES)
     if foreign:
         fail(f"module {module.name.str()}: cells that are no ECP5 primitives are left: {', '.join(foreign)}")
     return {
-        "LUT4": sum(luts * found[kind] for kind, luts in LUTS_OF_PRIMITIVE.items()),
+        "LUT": sum(luts * found[kind] for kind, luts in LUTS_OF_PRIMITIVE.items()),
         "FF": found["TRELLIS_FF"],
-        "DP16KD": found["DP16KD"],
-        "MULT18X18D": found["MULT18X18D"],
+        "BRAM": found["DP16KD"],
+        "DSP": found["MULT18X18D"],
         "CCU2C": found["CCU2C"],
         "TRELLIS_DPR16X4": found["TRELLIS_DPR16X4"],
-        "EHXPLLL": found["EHXPLLL"],
+        "PLL": found["EHXPLLL"],
     }
 
 
