@@ -1,7 +1,7 @@
 """A model's bytes without its spelling, for content keys.
 
-Two files that differ in node names, tensor names, doc strings, producer or metadata only give the same bytes, so that exporting
-a network again under another name rebuilds nothing.
+Two files that differ in node names, tensor names, doc strings, producer or metadata only give the same bytes, so that
+exporting a network again under another name rebuilds nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def canonicalise(content: bytes) -> bytes:
     bare.functions.extend(model.functions)
     names: dict[str, str] = {"": ""}
     bare.graph.CopyFrom(_graph(model.graph, names))
-    return bare.SerializeToString(deterministic=True)
+    return bytes(bare.SerializeToString(deterministic=True))
 
 
 def _name(names: dict[str, str], name: str) -> str:

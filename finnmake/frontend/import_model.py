@@ -28,7 +28,8 @@ def import_model(
 ) -> ModelWrapper:
     """A model as an exporter wrote it, made ready for transformations.
 
-    The result's input takes integers. Its nodes and tensors are named by position: a model with other names gives the same result.
+    The result's input takes integers. Its nodes and tensors are named by position: a model with other names gives the
+    same result.
 
     Args:
         source: path or model; a model in memory is not changed.

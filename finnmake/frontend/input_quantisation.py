@@ -1,7 +1,7 @@
 """The integers that enter the accelerator, and what they stand for.
 
-A network is trained on floats; hardware takes integers. The imported model's input is the integers, followed by the op that makes
-the floats of them, so that the model says itself what it computes.
+A network is trained on floats; hardware takes integers. The imported model's input is the integers, followed by the
+op that makes the floats of them, so that the model says itself what it computes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import attribute
-from finnmake.graph.datatype import DataType
+from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.general_ops import integer_format
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape, set_datatype
@@ -79,8 +79,8 @@ def read_input_quantisation(model: ModelWrapper) -> InputQuantisation:
 def quantise_input(model: ModelWrapper, datatype: str | None, scale: str | float | None) -> InputQuantisation:
     """Makes the input of a normalised model integers, in place.
 
-    In this order: what the caller says; integers that the model itself annotates; the integers of a Quant on the input; UINT8 and
-    1/255 for an image (rank 4, 1 or 3 channels).
+    In this order: what the caller says; integers that the model itself annotates; the integers of a Quant on the
+    input; UINT8 and 1/255 for an image (rank 4, 1 or 3 channels).
 
     Args:
         model: normalised.
@@ -112,8 +112,8 @@ def quantise_input(model: ModelWrapper, datatype: str | None, scale: str | float
         raise ModelError(
             f"nothing says which integers the input of shape {list(get_shape(source) or ())} takes",
             where=f"input {source.name}",
-            remedy="Give input_datatype and input_scale (for example UINT8 and 1/255), or quantise the input in the network "
-            "(qnn.QuantIdentity as its first layer).",
+            remedy="Give input_datatype and input_scale (for example UINT8 and 1/255), or quantise the input in the "
+            "network (qnn.QuantIdentity as its first layer).",
         )
     _prepend_scale(model, source, found)
     _record(model, source, found)
@@ -121,11 +121,15 @@ def quantise_input(model: ModelWrapper, datatype: str | None, scale: str | float
 
 
 def _given(datatype: str, scale: str | float) -> InputQuantisation:
-    kind = DataType[datatype]
+    kind = _datatype(datatype)
     if not kind.is_integer():
         raise ModelError(f"input_datatype {datatype} is not an integer type", remedy="For example UINT8 or INT8.")
     _factors(str(scale))
     return InputQuantisation(kind.name, str(scale), int(kind.min()), int(kind.max()))
+
+
+def _datatype(name: str) -> AnyDataType:
+    return DataType[name]
 
 
 def _factors(scale: str) -> tuple[np.float32, np.float32]:
@@ -134,7 +138,9 @@ def _factors(scale: str) -> tuple[np.float32, np.float32]:
         if exact <= 0:
             raise ValueError
     except (ValueError, ZeroDivisionError):
-        raise ModelError(f"input_scale {scale!r} is not a positive number", remedy='For example "1/255" or 0.125.') from None
+        raise ModelError(
+            f"input_scale {scale!r} is not a positive number", remedy='For example "1/255" or 0.125.'
+        ) from None
     # A camera's byte is divided by 255, not multiplied by a rounded 1/255: the difference decides ties.
     whole = round(1 / exact)
     if exact < 1 and abs(float(exact) * whole - 1) < 1e-9:

@@ -1,7 +1,7 @@
 """One spelling for what exporters write in many ways.
 
-After it: constants are folded (weights stay behind their quantisers, which know the scale), reshapes keep the batch dimension
-first whatever its size, Gemm is MatMul and Add, quantisers have one domain, and every tensor has a shape.
+After it: constants are folded (weights stay behind their quantisers, which know the scale), reshapes keep the batch
+dimension first whatever its size, Gemm is MatMul and Add, quantisers have one domain, and every tensor has a shape.
 """
 
 from __future__ import annotations
@@ -90,21 +90,30 @@ def _become(node: ir.Node, arrays: list[Array]) -> list[ir.Node]:
 
 
 def _constant(node: ir.Node, opset: int) -> list[ir.Node]:
-    for name, kind in (("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64), ("value_ints", np.int64)):
+    for name, kind in (
+        ("value_float", np.float32),
+        ("value_floats", np.float32),
+        ("value_int", np.int64),
+        ("value_ints", np.int64),
+    ):
         if name in node.attributes:
             return _become(node, [np.asarray(attribute(node, name), dtype=kind)])
     if "value" not in node.attributes:
         raise ModelError("its constant is neither a number nor a tensor", where=describe(node))
     value = attribute(node, "value")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise ModelError("its constant has NaN or infinite values", where=describe(node), remedy="Export the model again.")
+        raise ModelError(
+            "its constant has NaN or infinite values", where=describe(node), remedy="Export the model again."
+        )
     return _become(node, [value])
 
 
 def _bypass(node: ir.Node, opset: int) -> list[ir.Node]:
     graph, source = node.graph, node.inputs[0]
-    if isinstance(graph, ir.Graph) and source is not None and not (
-        node.outputs[0].is_graph_output() and source.is_graph_input()
+    if (
+        isinstance(graph, ir.Graph)
+        and source is not None
+        and not (node.outputs[0].is_graph_output() and source.is_graph_input())
     ):
         node.outputs[0].replace_all_uses_with(source, replace_graph_outputs=True)
         graph.remove(node, safe=True)

@@ -16,7 +16,8 @@ def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
     """Checks ops, constants and input shapes.
 
     Raises:
-        ModelError: for an op that is not known, a constant with NaN or infinity, control flow, a shape that is not static.
+        ModelError: for an op that is not known, a constant with NaN or infinity, control flow, a shape that is not
+            static.
     """
     for node in model.graph:
         if custom_ops.find(node) is None and not is_standard(node):
@@ -55,7 +56,7 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
 
 
 def _check_finite(value: ir.Value) -> None:
-    if value.const_value is None or value.dtype is None and value.const_value.dtype == ir.DataType.STRING:
+    if value.const_value is None or (value.dtype is None and value.const_value.dtype == ir.DataType.STRING):
         return
     array = value.const_value.numpy()
     if array.dtype.kind != "f" or np.isfinite(array).all():

@@ -12,7 +12,9 @@ from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.model_wrapper import ModelWrapper, set_datatype
 
 
-def add_initialiser(graph: ir.Graph, array: NDArray[Any], hint: str, datatype: AnyDataType | None = None) -> ir.Value:
+def add_initialiser(
+    graph: ir.Graph, array: NDArray[Any] | np.generic, hint: str, datatype: AnyDataType | None = None
+) -> ir.Value:
     """A new initialiser of the graph.
 
     Args:

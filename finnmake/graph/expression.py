@@ -1,7 +1,7 @@
 """Elementwise functions of one tensor, per channel: what lies between an integer tensor and the next quantiser.
 
-An expression is a DAG of standard elementwise ops over one source, with constants that are one number or one number per channel.
-It is evaluated by onnxruntime itself on arrays (points, channels), so that it rounds as the model does.
+An expression is a DAG of standard elementwise ops over one source, with constants that are one number or one number
+per channel. It is evaluated by onnxruntime itself on arrays (points, channels), so that it rounds as the model does.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from finnmake.graph.standard_ops import StandardRun
 Array = NDArray[Any]
 
 UNARY = frozenset(
-    "Abs Celu Ceil Clip Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Mish Neg Reciprocal Relu Round Selu Sigmoid Sign "
-    "Softplus Softsign Sqrt Swish Tanh ThresholdedRelu".split()
+    """Abs Celu Ceil Clip Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Mish Neg Reciprocal Relu Round Selu
+    Sigmoid Sign Softplus Softsign Sqrt Swish Tanh ThresholdedRelu""".split()  # noqa: SIM905
 )
-BINARY = frozenset("Add Sub Mul Div Pow Max Min PRelu".split())
+BINARY = frozenset(["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "PRelu"])
 ELEMENTWISE = UNARY | BINARY | {"BatchNormalization"}
 """Ops whose output element depends on the input element at the same place, and constants of its channel."""
 
@@ -121,7 +121,10 @@ class Evaluator:
             nodes: dict[Step, ir.Node] = {}
             for step in steps_of(expression):
                 nodes[step] = ir.Node(
-                    "", step.node.op_type, [_operand(o, source, nodes) for o in step.operands], step.node.attributes.values()
+                    "",
+                    step.node.op_type,
+                    [_operand(o, source, nodes) for o in step.operands],
+                    step.node.attributes.values(),
                 )
             self._run = StandardRun(list(nodes.values()), [nodes[expression].outputs[0]], opset)
 
@@ -132,7 +135,9 @@ class Evaluator:
         return self._run([points])[0]
 
 
-def _operand(operand: Source | Constant | Step | None, source: ir.Value, nodes: Mapping[Step, ir.Node]) -> ir.Value | None:
+def _operand(
+    operand: Source | Constant | Step | None, source: ir.Value, nodes: Mapping[Step, ir.Node]
+) -> ir.Value | None:
     if operand is None:
         return None
     if isinstance(operand, Source):
@@ -161,7 +166,11 @@ def affine_of(expression: Expression) -> Affine | None:
 def _affine_step(step: Step, forms: Mapping[Expression, Affine | None]) -> Affine | None:
     kind = step.node.op_type
     operands = [
-        operand.array.astype(np.float64) if isinstance(operand, Constant) else None if operand is None else forms[operand]
+        operand.array.astype(np.float64)
+        if isinstance(operand, Constant)
+        else None
+        if operand is None
+        else forms[operand]
         for operand in step.operands
     ]
     first, second = (*operands, None, None)[:2]
@@ -180,5 +189,9 @@ def _affine_step(step: Step, forms: Mapping[Expression, Affine | None]) -> Affin
     if kind == "Mul" and isinstance(second, Affine) and not isinstance(first, Affine):
         first, second = second, first
     if kind in ("Mul", "Div") and isinstance(first, Affine) and isinstance(second, np.ndarray | np.generic):
-        return Affine(first.scale * second, first.bias * second) if kind == "Mul" else Affine(first.scale / second, first.bias / second)
+        return (
+            Affine(first.scale * second, first.bias * second)
+            if kind == "Mul"
+            else Affine(first.scale / second, first.bias / second)
+        )
     return None

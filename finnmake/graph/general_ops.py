@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.errors import ModelError
-from finnmake.graph.custom_op import Array, CustomOp, CustomOps, TensorInfo, attribute, as_float32, describe, required
+from finnmake.graph.custom_op import Array, CustomOp, CustomOps, TensorInfo, as_float32, attribute, describe, required
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.quantisation import IntegerFormat, count_thresholds, dequantise, quantise, rounding
 
@@ -111,7 +111,10 @@ class MultiThreshold(CustomOp):
 
     def infer_datatypes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[AnyDataType]:
         """What ``out_dtype`` says, FLOAT32 where scale or bias is not whole."""
-        whole = float(attribute(node, "out_scale", 1.0)).is_integer() and float(attribute(node, "out_bias", 0.0)).is_integer()
+        whole = (
+            float(attribute(node, "out_scale", 1.0)).is_integer()
+            and float(attribute(node, "out_bias", 0.0)).is_integer()
+        )
         return [DataType[str(attribute(node, "out_dtype", "FLOAT32")) if whole else "FLOAT32"]]
 
 

@@ -235,7 +235,7 @@ def serialised(model: ir.Model) -> bytes:
         attributes = sorted(node.attribute, key=lambda entry: entry.name)
         del node.attribute[:]
         node.attribute.extend(attributes)
-    return proto.SerializeToString(deterministic=True)
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
 def _values(graph: ir.Graph) -> Iterable[ir.Value]:
@@ -267,14 +267,17 @@ def _from_file(path: Path) -> ir.Model:
 def _from_proto(proto: onnx.ModelProto, folder: Path | None, where: str) -> ir.Model:
     try:
         model = ir.from_proto(proto)
-    except Exception as problem:  # onnx-ir raises many kinds for malformed graphs; all mean the same to the user
+    except Exception as problem:  # noqa: BLE001 - onnx-ir raises many kinds for malformed graphs; all mean the same to the user
         reason = str(problem.__cause__ or problem).splitlines()[0]
-        raise ModelError(f"is not a valid ONNX graph: {reason}", where=where, remedy="Export the model again.") from None
+        raise ModelError(
+            f"is not a valid ONNX graph: {reason}", where=where, remedy="Export the model again."
+        ) from None
     for value in model.graph.initializers.values():
         if isinstance(value.const_value, ir.ExternalTensor):
             if folder is None:
                 raise ModelError(
-                    "its data is external, which needs the model's path", where=f"{where}: tensor {value.name}",
+                    "its data is external, which needs the model's path",
+                    where=f"{where}: tensor {value.name}",
                     remedy="Load the model by its path, or with its external data.",
                 )
             try:

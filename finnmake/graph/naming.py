@@ -23,7 +23,7 @@ def name_by_position(model: ModelWrapper) -> None:
     initialisers = list(graph.initializers.values())
     graph.initializers.clear()
     names: dict[ir.Value, str] = {}
-    for index, value in enumerate(v for v in graph.inputs):
+    for index, value in enumerate(graph.inputs):
         names[value] = INPUT_NAME if index == 0 else f"{INPUT_NAME}_{index}"
     for index, value in enumerate(graph.outputs):
         names.setdefault(value, OUTPUT_NAME if index == 0 else f"{OUTPUT_NAME}_{index}")
@@ -33,14 +33,14 @@ def name_by_position(model: ModelWrapper) -> None:
         node.name = f"{node.op_type}_{counts[node.op_type]}"
         counts[node.op_type] += 1
         parameters = 0
-        for value in node.inputs:
-            if value in known:
-                if value not in names:
-                    names[value] = f"{node.name}_param{parameters}"
-                    used.append(value)
+        for source in node.inputs:
+            if source is not None and source in known:
+                if source not in names:
+                    names[source] = f"{node.name}_param{parameters}"
+                    used.append(source)
                 parameters += 1
-        for index, value in enumerate(node.outputs):
-            names.setdefault(value, f"{node.name}_out{index}")
+        for index, output in enumerate(node.outputs):
+            names.setdefault(output, f"{node.name}_out{index}")
     used += [value for value in graph.outputs if value in known and value not in used]
     for value, name in names.items():
         value.name = name

@@ -1,7 +1,7 @@
 """Quantisation arithmetic, as QONNX defines it, in NumPy.
 
-Float32 in, float32 out, operation by operation in QONNX' order: division by the scale, zero point, clipping, rounding. The order
-matters at ties, where the last bit decides.
+Float32 in, float32 out, operation by operation in QONNX' order: division by the scale, zero point, clipping,
+rounding. The order matters at ties, where the last bit decides.
 """
 
 from __future__ import annotations
@@ -55,14 +55,15 @@ class IntegerFormat:
         """Smallest integer."""
         if self.bipolar:
             return -1
-        return -(2 ** (self.bits - 1)) + int(self.narrow) if self.signed else 0
+        return -(1 << (self.bits - 1)) + int(self.narrow) if self.signed else 0
 
     @property
     def maximum(self) -> int:
         """Largest integer."""
         if self.bipolar:
             return 1
-        return 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1 - int(self.narrow)
+        values: int = 1 << (self.bits - 1 if self.signed else self.bits)
+        return values - 1 - int(self.narrow and not self.signed)
 
     def datatype(self) -> AnyDataType:
         """BIPOLAR, BINARY, TERNARY (2-bit signed narrow), else INTn or UINTn."""

@@ -69,11 +69,14 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
     scale = numbers[0].astype(np.float64)
     if (scale <= 0).any():
         raise ModelError(
-            "its scale is zero or negative", where=describe(node), remedy="The training diverged: train the model again."
+            "its scale is zero or negative",
+            where=describe(node),
+            remedy="The training diverged: train the model again.",
         )
     if node.op_type == "BipolarQuant":
-        bipolar = DataType["BIPOLAR"]
-        return Quantiser(bipolar, -1, 1, 2, scale, np.asarray(0.0), lambda x: (x >= 0).astype(np.int64), False)
+        return Quantiser(
+            DataType["BIPOLAR"], -1, 1, 2, scale, np.asarray(0.0), lambda x: (x >= 0).astype(np.int64), False
+        )
     zero_point = numbers[1]
     form = integer_format(node, numbers[2])
     mode = str(attribute(node, "rounding_mode", "ROUND"))
@@ -117,5 +120,9 @@ def _multi_threshold(node: ir.Node, thresholds: Array) -> Quantiser:
             DataType.smallest_for_range(0, count), 0, count, 1, np.asarray(scale), np.asarray(bias), levels, per_channel
         )
     low, high = round(offset), round(offset) + count
-    datatype = DataType[name] if name and DataType[name].is_integer() and scale == 1 else DataType.smallest_for_range(low, high)
+    datatype = (
+        DataType[name]
+        if name and DataType[name].is_integer() and scale == 1
+        else DataType.smallest_for_range(low, high)
+    )
     return Quantiser(datatype, low, high, 1, np.asarray(scale), none, levels, per_channel)

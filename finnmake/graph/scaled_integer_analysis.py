@@ -1,8 +1,9 @@
 """Scaled-integer analysis: every tensor as a function of integers.
 
-A tensor is f(scale · integer + bias), where the integers have a known range and f is an elementwise expression (often none). What
-a node makes of such tensors is decided once, here; the rewrite in ``transformation.streamline`` follows. After SIRA, arXiv
-2508.21493. Ranges come from datatypes, not from weights, so that a retrained model has the same hardware structure.
+A tensor is f(scale · integer + bias), where the integers have a known range and f is an elementwise expression (often
+none). What a node makes of such tensors is decided once, here; the rewrite in ``transformation.streamline`` follows.
+After SIRA, arXiv 2508.21493. Ranges come from datatypes, not from weights, so that a retrained model has the same
+hardware structure.
 """
 
 from __future__ import annotations
@@ -192,7 +193,9 @@ def _constant_quantiser(node: ir.Node, array: Array, result: Analysis) -> None:
     else:
         return
     scale = numbers[0].astype(np.float64)
-    scale = scale.reshape((1,) * (x.ndim - scale.ndim) + scale.shape) if scale.size > 1 else scale.reshape((1,) * x.ndim)
+    scale = (
+        scale.reshape((1,) * (x.ndim - scale.ndim) + scale.shape) if scale.size > 1 else scale.reshape((1,) * x.ndim)
+    )
     result.constants[node.outputs[0]] = ConstantIntegers(integers, datatype, scale)
 
 

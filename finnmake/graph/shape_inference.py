@@ -60,7 +60,7 @@ def unknown_op(node: ir.Node) -> ModelError:
     return ModelError(
         f"no op is called {node.op_type!r} in the domain {node.domain!r}",
         where=describe(node),
-        remedy="Export the model with standard ONNX and QONNX ops (Quant, BipolarQuant, Trunc), or register a CustomOp.",
+        remedy="Export the model with standard ONNX ops and QONNX ops (Quant, BipolarQuant), or register a CustomOp.",
     )
 
 

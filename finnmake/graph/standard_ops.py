@@ -1,7 +1,7 @@
 """Standard ONNX ops through onnxruntime, exactly as written: no fusion, no reordering, one thread.
 
-Graph optimisation is off on purpose. It fuses batch normalisation into the matrix before it, which changes the last bits of a
-result, and a quantiser's tie hangs on those. One thread, so that sums have the same order on every machine.
+Graph optimisation is off on purpose. It fuses batch normalisation into the matrix before it, which changes the last
+bits of a result, and a quantiser's tie hangs on those. One thread, so that sums have the same order on every machine.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class StandardRun:
         self._opset = opset
         self.outputs = list(outputs)
         made = {output for node in nodes for output in node.outputs}
-        used = dict.fromkeys(value for node in nodes for value in node.inputs if value is not None and value not in made)
+        used = dict.fromkeys(
+            value for node in nodes for value in node.inputs if value is not None and value not in made
+        )
         replaced = replaced or {}
         self._constants = {v: replaced.get(v, None) for v in used if v.const_value is not None}
         self.inputs = [value for value in used if value.const_value is None]
@@ -68,7 +70,7 @@ class StandardRun:
             if kinds not in self._sessions:
                 self._sessions[kinds] = _session(self._proto(names, inputs))
             results = self._sessions[kinds].run(None, dict(zip(names, inputs, strict=True)))
-        except Exception as problem:  # onnxruntime has one exception class per status code and no common base
+        except Exception as problem:  # noqa: BLE001 - onnxruntime has one exception class per status code and no common base
             first = str(problem).strip().splitlines()[0]
             raise ModelError(
                 f"onnxruntime cannot execute it: {first}",
@@ -87,11 +89,11 @@ class StandardRun:
             graph.input.add(name=name).type.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
         for value, replacement in self._constants.items():
             name_of[value] = f"c{len(name_of)}"
-            if replacement is None:
+            if replacement is None and value.const_value is not None:
                 tensor = ir.to_proto(value.const_value)
                 tensor.name = name_of[value]
                 graph.initializer.append(tensor)
-            else:
+            elif replacement is not None:
                 graph.initializer.append(onnx.numpy_helper.from_array(replacement, name_of[value]))
         for node in self._nodes:
             for output in node.outputs:

@@ -1,7 +1,7 @@
 """Tensors in files beside the graph: ONNX external data, named by content.
 
-A tensor larger than 1 KiB is written once to ``tensors/<SHA-256 of its raw bytes>``; a transformation that leaves a weight alone
-writes the same name again, which is there already or copied without being hashed.
+A tensor larger than 1 KiB is written once to ``tensors/<SHA-256 of its raw bytes>``; a transformation that leaves a
+weight alone writes the same name again, which is there already or copied without being hashed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
 
@@ -26,10 +28,10 @@ _MAP_LIMIT = 1 << 20
 _CONTENT_NAME = re.compile(rf"{FOLDER}/([0-9a-f]{{64}})")
 
 
-class FileTensor(ir.Tensor):  # type: ignore[type-arg]
+class FileTensor(ir.Tensor[NDArray[Any]]):
     """A tensor that came from ``tensors/<digest>`` and still has those bytes."""
 
-    def __init__(self, array: np.ndarray, path: Path, digest: str, name: str | None) -> None:  # type: ignore[type-arg]
+    def __init__(self, array: NDArray[Any], path: Path, digest: str, name: str | None) -> None:
         super().__init__(array, name=name)
         self.path = path
         self.digest = digest
@@ -48,7 +50,7 @@ def read_external(tensor: ir.ExternalTensor, folder: Path) -> ir.TensorProtocol:
     location = os.fspath(tensor.location)
     where = f"tensor {tensor.name}"
     path = folder / location
-    if os.path.isabs(location) or not path.resolve().is_relative_to(folder.resolve()):
+    if Path(location).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
         raise ModelError(
             f"its external data {location!r} lies outside of the model's folder",
             where=where,
@@ -103,7 +105,12 @@ def write_external(tensor: ir.TensorProtocol, folder: Path) -> ir.ExternalTensor
         if not target.exists():
             _place(target, content)
     return ir.ExternalTensor(
-        f"{FOLDER}/{digest}", 0, tensor.nbytes, tensor.dtype, shape=ir.Shape(tensor.shape.numpy()), name=tensor.name or ""
+        f"{FOLDER}/{digest}",
+        0,
+        tensor.nbytes,
+        tensor.dtype,
+        shape=ir.Shape(tensor.shape.numpy()),
+        name=tensor.name or "",
     )
 
 
@@ -117,5 +124,5 @@ def _place(target: Path, content: bytes | Path) -> None:
         else:
             with content.open("rb") as source:
                 shutil.copyfileobj(source, file)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, target)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(target)

@@ -1,7 +1,7 @@
 """Reference execution: standard ops in maximal runs through onnxruntime, custom ops in NumPy, whole batches.
 
-Models have their batch size 1 written into them; any batch is executed. What depends on constants only (weights' quantisers) is
-computed once per ``Executor``.
+Models have their batch size 1 written into them; any batch is executed. What depends on constants only (weights'
+quantisers) is computed once per ``Executor``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from finnmake.graph.model_wrapper import ModelWrapper, get_constant
 from finnmake.graph.standard_ops import StandardRun, is_standard
 
 Array = NDArray[Any]
-_Step = tuple[Sequence[ir.Value], Sequence[ir.Value], Callable[[Sequence[Array | None]], list[Array]]]
+_Step = tuple[Sequence[ir.Value | None], Sequence[ir.Value], Callable[[Sequence[Array | None]], list[Array]]]
 
 _CHUNK_BYTES = 8 << 20
 """Input bytes per pass: a batch is cut so that intermediate tensors stay near the caches."""
@@ -94,7 +94,9 @@ class Executor:
             shape = value.shape
             if shape is not None and (
                 array.ndim != len(shape)
-                or any(isinstance(dim, int) and dim != size for dim, size in zip(shape[1:], array.shape[1:], strict=True))
+                or any(
+                    isinstance(dim, int) and dim != size for dim, size in zip(shape[1:], array.shape[1:], strict=True)
+                )
             ):
                 raise ModelError(
                     f"input {name!r} has shape {array.shape}, the model wants {shape} with any first dimension"
@@ -106,7 +108,8 @@ class Executor:
         phases: dict[ir.Node, int] = {}
         runs: dict[int, list[ir.Node]] = {}
         for node in nodes:
-            before = [phases.get(value.producer(), 0) for value in node.inputs if value is not None and value.producer()]
+            producers = [value.producer() for value in node.inputs if value is not None]
+            before = [phases.get(producer, 0) for producer in producers if producer is not None]
             phase = max(before, default=0)
             # Even phases are standard ops, odd ones custom: a node waits for the next phase of its kind.
             phase += (phase + (0 if is_standard(node) else 1)) % 2
@@ -125,14 +128,21 @@ class Executor:
                     if value.name
                     and (
                         self._keep_all
-                        or value in wanted
-                        and (value.is_graph_output() or any(consumer not in inside for consumer in value.consumers()))
+                        or (
+                            value in wanted
+                            and (
+                                value.is_graph_output() or any(consumer not in inside for consumer in value.consumers())
+                            )
+                        )
                     )
                 ]
                 if outputs:
-                    run = StandardRun(runs[phase], outputs, self._opset, self._replaced)
-                    steps.append((run.inputs, run.outputs, run))
+                    steps.append(self._standard(runs[phase], outputs))
         return steps
+
+    def _standard(self, nodes: list[ir.Node], outputs: list[ir.Value]) -> _Step:
+        run = StandardRun(nodes, outputs, self._opset, self._replaced)
+        return run.inputs, run.outputs, lambda arrays: run([array for array in arrays if array is not None])
 
     def _custom(self, node: ir.Node) -> _Step:
         op = self._ops.find(node)
@@ -142,7 +152,7 @@ class Executor:
                 where=describe(node),
                 remedy="Register a CustomOp for it, or export the model without it.",
             )
-        return node.inputs, node.outputs, lambda arrays: op.execute(node, arrays)  # type: ignore[return-value]
+        return node.inputs, node.outputs, lambda arrays: op.execute(node, arrays)
 
 
 def execute_onnx(
@@ -182,11 +192,11 @@ def _advance(step: _Step, values: dict[ir.Value, Array]) -> None:
 
 
 def _value(value: ir.Value, values: Mapping[ir.Value, Array]) -> Array:
-    found = values.get(value)
+    found = values[value] if value in values else get_constant(value)
     if found is None:
-        found = get_constant(value)
-    if found is None:
-        raise ModelError(f"tensor {value.name} has no value", remedy="The graph is not in an order in which it can run.")
+        raise ModelError(
+            f"tensor {value.name} has no value", remedy="The graph is not in an order in which it can run."
+        )
     return found
 
 

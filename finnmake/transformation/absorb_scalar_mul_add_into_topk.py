@@ -19,8 +19,8 @@ class AbsorbScalarMulAddIntoTopK(Transformation):
     """Lets TopK look at the integers that its scores are computed from.
 
     Precondition: none.
-    Postcondition: same indices. Done where the scores are one strictly rising function of the integers, the same for all classes,
-    also after float32 rounding (evaluated on the whole range); otherwise the nodes stay.
+    Postcondition: same indices. Done where the scores are one strictly rising function of the integers, the same for
+    all classes, also after float32 rounding (evaluated on the whole range); otherwise the nodes stay.
     """
 
     def rewrite(self, model: ModelWrapper) -> None:

@@ -20,7 +20,12 @@ def import_model(*, input_datatype: str | None = None, input_scale: str | float 
 
 
 def transform(*, transformation: str, arguments: Mapping[str, Any]) -> None:
-    """Applies a transformation to ``in/graph.onnx`` (with ``in/tensors/``); writes ``out/graph.onnx``, ``out/tensors/``."""
+    """Applies a transformation: ``in/graph.onnx``, ``in/tensors/`` to ``out/graph.onnx``, ``out/tensors/``.
+
+    Args:
+        transformation: its name, or ``package.module:Class``.
+        arguments: of its constructor.
+    """
     _save(ModelWrapper("in/graph.onnx").transform(make_transformation(transformation, arguments)))
 
 

@@ -27,8 +27,18 @@ _FINN_NAMES = {
 }
 _FINN_NAME = re.compile(r"(.+?)(?:_hls|_rtl)?_(\d+)")
 _NO_LAYERS = frozenset({"Reshape", "Flatten", "Transpose", "StreamingFIFO", "StreamingDataWidthConverter"})
-"""Nodes of FINN's folding files that are no folded layers here: reshapes vanish, FIFOs and converters follow from the folding."""
-_NO_ATTRIBUTES = frozenset({"mem_mode", "runtime_writeable_weights", "impl_style", "inFIFODepths", "outFIFODepths", "depth_trigger_uram", "depth_trigger_bram"})
+"""Nodes of FINN's folding files that are no folded layers here: they vanish, or follow from the folding."""
+_NO_ATTRIBUTES = frozenset(
+    {
+        "mem_mode",
+        "runtime_writeable_weights",
+        "impl_style",
+        "inFIFODepths",
+        "outFIFODepths",
+        "depth_trigger_uram",
+        "depth_trigger_bram",
+    }
+)
 """Attributes of FINN's folding files that have no meaning here."""
 NOTE_KEY = "finnmake.folding_note"
 
@@ -37,12 +47,13 @@ class ApplyFolding(Transformation):
     """Sets PE, SIMD, ram_style and resType of layers by name.
 
     Args:
-        folding: ``{layer name: {attribute: value}}``; ``"Defaults"`` applies to all layers that have the attribute. FINN's names
-            (``MVAU_hls_0``, ``Thresholding_rtl_0``) are understood, so that a FINN folding file works as it is.
+        folding: ``{layer name: {attribute: value}}``; ``"Defaults"`` applies to all layers that have the attribute.
+            FINN's names (``MVAU_hls_0``, ``Thresholding_rtl_0``) are understood, so that a FINN folding file works.
         file: path of a JSON file that holds such a mapping, instead of ``folding``.
 
     Precondition: ``CreateDataflowPartition``.
-    Postcondition: same outputs. What a FINN file says of nodes that are no layers here is ignored, with a note in the metadata.
+    Postcondition: same outputs. What a FINN file says of nodes that are no layers here is ignored, with a note in the
+    metadata.
 
     Raises:
         FoldingError: a name that is no layer, an attribute that the layer does not have, a value that is not legal.
@@ -59,13 +70,15 @@ class ApplyFolding(Transformation):
             # FINN writes a default as [value, [op types]]; a plain value is for all.
             plain, kinds = (value[0], value[1]) if isinstance(value, list) and len(value) == 2 else (value, None)
             for node in layers.values():
-                if name in _settable(node) and (kinds is None or node.op_type in {_FINN_NAMES.get(k, k) for k in kinds}):
+                if name in _settable(node) and (
+                    kinds is None or node.op_type in {_FINN_NAMES.get(k, k) for k in kinds}
+                ):
                     _set(node, name, plain)
         for name, values in self._folding.items():
             if name == "Defaults":
                 continue
-            node = _find(name, layers)
-            if node is None:
+            found = _find(name, layers)
+            if found is None:
                 ignored.append(name)
                 continue
             if not isinstance(values, Mapping):
@@ -74,7 +87,7 @@ class ApplyFolding(Transformation):
                 if key in _NO_ATTRIBUTES:
                     ignored.append(f"{name}.{key}")
                 else:
-                    _set(node, key, value)
+                    _set(found, key, value)
         if ignored:
             model.set_metadata_prop(NOTE_KEY, "Ignored, as it has no counterpart here: " + ", ".join(sorted(ignored)))
 
@@ -122,7 +135,9 @@ def _set(node: ir.Node, name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1 or size % value:
             legal = ", ".join(str(divisor) for divisor in divisors(size))
             raise FoldingError(
-                f"{name} = {value!r} does not divide {size_name} = {size}", where=where, remedy=f"Legal values: {legal}."
+                f"{name} = {value!r} does not divide {size_name} = {size}",
+                where=where,
+                remedy=f"Legal values: {legal}.",
             )
         node.attributes.add(ir.AttrInt64(name, value))
     elif choices is not None:

@@ -10,8 +10,8 @@ from finnmake.graph.model_wrapper import ModelWrapper
 class Transformation(ABC):
     """Base of all transformations.
 
-    A subclass states in its docstring what must be true of the model before and what is true after. It changes a copy; the model
-    it is given stays as it is. Equal models give equal results: no clock, no names, no order of a set.
+    A subclass states in its docstring what must be true of the model before and what is true after. It changes a
+    copy; the model it is given stays as it is. Equal models give equal results: no clock, no names, no order of a set.
     """
 
     def apply(self, model: ModelWrapper) -> ModelWrapper:

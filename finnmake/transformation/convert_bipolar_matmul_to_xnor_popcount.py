@@ -18,7 +18,8 @@ _BIPOLAR, _BINARY = DataType["BIPOLAR"], DataType["BINARY"]
 class ConvertBipolarMatMulToXnorPopcount(Transformation):
     """Makes every MatMul of BIPOLAR activations and weights an XnorPopcountMatMul of BINARY ones.
 
-    With p of K products equal to +1 the product is 2p - K: thresholds t become ceil((t + K) / 2), other users get 2p - K.
+    With p of K products equal to +1 the product is 2p - K: thresholds t become ceil((t + K) / 2), other users get 2p
+    - K.
 
     Precondition: ``Streamline``: the BIPOLAR activations come from MultiThreshold nodes.
     Postcondition: same outputs. A MatMul stays where a tensor of its inputs is used by something else too.
@@ -76,7 +77,7 @@ def _convert(model: ModelWrapper, node: ir.Node) -> None:
     set_datatype(source, _BINARY)
     node.domain, node.op_type = GENERAL_DOMAIN, "XnorPopcountMatMul"
     node.replace_input_with(1, add_initialiser(graph, ((array + 1) / 2).astype(np.float32), "weights", _BINARY))
-    others = [(use.node, use.idx) for use in output.uses() if use.node.op_type != "MultiThreshold"]
+    others = [(use.node, use.idx) for use in output.uses() if not _takes_counts(use.node)]
     thresholded = [use.node for use in output.uses() if use.node.op_type == "MultiThreshold"]
     counts = DataType.smallest_for_range(0, inner + 1 if thresholded else inner)
     set_datatype(output, counts)
@@ -87,6 +88,13 @@ def _convert(model: ModelWrapper, node: ir.Node) -> None:
         )
     if others or output.is_graph_output():
         _add_product(graph, node, inner, others)
+
+
+def _takes_counts(user: ir.Node) -> bool:
+    """True for MultiThreshold, whose thresholds are converted, and for a TopK of which only the indices are used."""
+    if user.op_type == "TopK":
+        return not user.outputs[0].uses() and not user.outputs[0].is_graph_output()
+    return user.op_type == "MultiThreshold"
 
 
 def _add_product(graph: ir.Graph, node: ir.Node, inner: int, users: list[tuple[ir.Node, int]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ TRANSFORMATIONS: Mapping[str, type[Transformation]] = {
 AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("Streamline", {}),
     ("ConvertBipolarMatMulToXnorPopcount", {}),
-    ("InsertTopK", {"k": 1}),
+    ("InsertTopK", {}),
     ("AbsorbScalarMulAddIntoTopK", {}),
     ("RoundAndClipThresholds", {}),
     ("InferBinaryMatrixVectorActivation", {}),
@@ -60,13 +61,13 @@ def make_transformation(name: str, arguments: Mapping[str, Any]) -> Transformati
     """A transformation by its name.
 
     Args:
-        name: as in ``TRANSFORMATIONS``.
+        name: as in ``TRANSFORMATIONS``, or ``package.module:Class``.
         arguments: of its constructor.
 
     Raises:
         BuildFileError: for a name or an argument that there is not.
     """
-    kind = TRANSFORMATIONS.get(name)
+    kind = TRANSFORMATIONS.get(name) or _imported(name)
     if kind is None:
         known = ", ".join(TRANSFORMATIONS)
         raise BuildFileError(f"no transformation is called {name!r}", remedy=f"Known: {known}.")
@@ -74,3 +75,15 @@ def make_transformation(name: str, arguments: Mapping[str, Any]) -> Transformati
         return kind(**arguments)
     except TypeError as problem:
         raise BuildFileError(f"wrong arguments: {problem}", where=f"transformation {name}") from None
+
+
+def _imported(name: str) -> type[Transformation] | None:
+    """A transformation from elsewhere, None where there is none of this name."""
+    module, _, kind = name.partition(":")
+    if not kind:
+        return None
+    try:
+        found = getattr(importlib.import_module(module), kind, None)
+    except ImportError:
+        return None
+    return found if isinstance(found, type) and issubclass(found, Transformation) else None

@@ -14,8 +14,8 @@ from finnmake.transformation.base import Transformation
 class RoundAndClipThresholds(Transformation):
     """Rounds up and clips the thresholds of every MultiThreshold whose input is integers.
 
-    For an integer x, x ≥ t is x ≥ ceil(t). A threshold beyond the range is moved to where it is still always or never reached:
-    the minimum, the maximum + 1.
+    For an integer x, x ≥ t is x ≥ ceil(t). A threshold beyond the range is moved to where it is still always or never
+    reached: the minimum, the maximum + 1.
 
     Precondition: datatypes are annotated.
     Postcondition: same outputs; such thresholds are integers, annotated with a type that holds them.

@@ -20,14 +20,15 @@ _WIDEST_STREAM = 1024
 class SetFolding(Transformation):
     """Folds every layer so that it takes at most ``target_cycles`` per frame, with as little hardware as that needs.
 
-    Among the foldings of a layer that reach the target, the one with the fewest multipliers (PE · SIMD), then the fewest PE, as
-    each PE has an accumulator and thresholds of its own.
+    Among the foldings of a layer that reach the target, the one with the fewest multipliers (PE · SIMD), then the
+    fewest PE, as each PE has an accumulator and thresholds of its own.
 
     Args:
         target_cycles: clock cycles per frame.
 
     Precondition: ``CreateDataflowPartition``.
-    Postcondition: same outputs. A layer that cannot reach the target within streams of 1024 bits is made as fast as they allow.
+    Postcondition: same outputs. A layer that cannot reach the target within streams of 1024 bits is made as fast as
+    they allow.
 
     Raises:
         FoldingError: for a target below 1.
@@ -49,7 +50,9 @@ class SetFolding(Transformation):
 def _fold(node: ir.Node, target: int) -> dict[str, int]:
     sizes = {name: int(attribute(node, size)) for name, size in FOLDING[node.op_type].items()}
     names = list(sizes)
-    foldings = [dict(zip(names, values, strict=True)) for values in product(*(divisors(size) for size in sizes.values()))]
+    foldings = [
+        dict(zip(names, values, strict=True)) for values in product(*(divisors(size) for size in sizes.values()))
+    ]
     legal = [folding for folding in foldings if _widest(node, folding) <= _WIDEST_STREAM] or foldings[:1]
 
     def cost(folding: dict[str, int]) -> tuple[int, int]:
@@ -66,5 +69,9 @@ def _fold(node: ir.Node, target: int) -> dict[str, int]:
 
 def _widest(node: ir.Node, folding: dict[str, int]) -> int:
     inputs = DataType[str(attribute(node, "inputDataType"))].bitwidth() * folding.get("SIMD", folding["PE"])
-    outputs = 0 if node.op_type == "LabelSelect" else DataType[str(attribute(node, "outputDataType"))].bitwidth() * folding["PE"]
+    outputs = (
+        0
+        if node.op_type == "LabelSelect"
+        else DataType[str(attribute(node, "outputDataType"))].bitwidth() * folding["PE"]
+    )
     return max(inputs, outputs)

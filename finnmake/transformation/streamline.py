@@ -35,14 +35,14 @@ TIES_KEY = "finnmake.ties"
 class Streamline(Transformation):
     """Makes an imported model an integer network.
 
-    Every quantiser becomes a MultiThreshold with integer thresholds, which absorbs all elementwise ops between the integer tensor
-    before it and itself (scales, batch normalisation, bias, activations); weights become integers. What follows the last integer
-    tensor (output scale and bias) stays as it is.
+    Every quantiser becomes a MultiThreshold with integer thresholds, which absorbs all elementwise ops between the
+    integer tensor before it and itself (scales, batch normalisation, bias, activations); weights become integers.
+    What follows the last integer tensor (output scale and bias) stays as it is.
 
     Precondition: ``import_model``.
-    Postcondition: every MatMul with quantised operands has integer operands and an integer result, annotated with the types that
-    their ranges need; the outputs are those of the model before, bit for bit, except at ties that the metadata counts. A node that
-    is not understood stays in floats, with the reason in its metadata.
+    Postcondition: every MatMul with quantised operands has integer operands and an integer result, annotated with the
+    types that their ranges need; the outputs are those of the model before, bit for bit, except at ties that the
+    metadata counts. A node that is not understood stays in floats, with the reason in its metadata.
 
     Raises:
         ModelError: for an activation that is not monotone.
@@ -111,7 +111,9 @@ class _Rewriter:
             self._threshold(node)
         elif function.source.value is output and node.op_type == "Reshape":
             source = self._analysis.functions[_required(node.inputs[0])].source
-            reshaped = self._emit("Reshape", [self._integers[source.value], self._float_of(_required(node.inputs[1]))], output)
+            reshaped = self._emit(
+                "Reshape", [self._integers[source.value], self._float_of(_required(node.inputs[1]))], output
+            )
             set_datatype(reshaped, function.source.datatype)
             self._integers[output] = reshaped
         elif function.source.value is output:
@@ -153,7 +155,7 @@ class _Rewriter:
         values = np.clip(found.values, low, high + 1)
         thresholds = self._constant(values.astype(np.float32), holder)
         bipolar = quantiser.datatype.name == "BIPOLAR"
-        attributes = {
+        attributes: dict[str, str | float] = {
             "out_dtype": quantiser.datatype.name,
             "out_scale": 2.0 if bipolar else 1.0,
             "out_bias": float(quantiser.minimum),
@@ -164,7 +166,7 @@ class _Rewriter:
         self._ties[self._nodes[-1]] = found.ties
 
     def _negate(self, node: ir.Node, source: ScaledInteger, found: Thresholds) -> tuple[int, int]:
-        """Where f falls, the accumulator is negated by negating the channel's weights; gives the accumulator's new range."""
+        """Negates the accumulator where f falls, by negating the channel's weights; gives its new range."""
         if source.value not in self._weights or self._users[source.value] != 1:
             raise ModelError(
                 "the function before it falls where the integer rises, and there are no weights of its own to negate",
@@ -187,7 +189,11 @@ class _Rewriter:
         """A node that is not understood, in floats."""
         inputs = [None if value is None else self._float_of(value) for value in node.inputs]
         fresh = ir.Node(
-            node.domain, node.op_type, inputs, list(node.attributes.values()), outputs=[_like(value) for value in node.outputs]
+            node.domain,
+            node.op_type,
+            inputs,
+            list(node.attributes.values()),
+            outputs=[_like(value) for value in node.outputs],
         )
         reason = self._analysis.reasons.get(node)
         if reason:
@@ -296,4 +302,3 @@ def _like(value: ir.Value) -> ir.Value:
 
 def _along_channels(array: Array, rank: int) -> Array:
     return array if array.ndim == 0 else array.reshape((-1,) + (1,) * (rank - 2))
-

@@ -1,9 +1,9 @@
 """Integer thresholds of any monotone chain of ops, found by evaluating the chain itself.
 
-Between an integer tensor and the next quantiser lies a function f: integer → level, one per channel. Where f is monotone it is a
-set of thresholds: level k is reached from the smallest integer on whose f is at least k. The chain is evaluated in float32 by
-onnxruntime, op by op as the model executes it, so that ties fall as they do in the model. Small ranges are evaluated whole; in large
-ones thresholds are bisected, all channels and levels at once.
+Between an integer tensor and the next quantiser lies a function f: integer → level, one per channel. Where f is
+monotone it is a set of thresholds: level k is reached from the smallest integer on whose f is at least k. The chain
+is evaluated in float32 by onnxruntime, op by op as the model executes it, so that ties fall as they do in the model.
+Small ranges are evaluated whole; in large ones thresholds are bisected, all channels and levels at once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Thresholds:
         values: int64 (channels or 1, thresholds), ascending; an integer reaches level k from ``values[:, k - 1]`` on.
             A level that is always reached has the range's minimum, one that is never reached its maximum + 1.
         falling: bool (channels or 1): the function falls; ``values`` are for the negated integers.
-        ties: how many thresholds lie so near to a rounding tie that the order of float32 additions can move them by one.
+        ties: how many thresholds lie so near to a rounding tie that the order of float32 additions can move them by
+            one.
     """
 
     values: NDArray[np.int64]
@@ -154,9 +155,7 @@ def _by_bisection(levels: _Levels, source: ScaledInteger) -> tuple[NDArray[np.in
     return np.ascontiguousarray(reached.T), falling
 
 
-def _count_ties(
-    levels: _Levels, source: ScaledInteger, values: NDArray[np.int64], falling: NDArray[np.bool_]
-) -> int:
+def _count_ties(levels: _Levels, source: ScaledInteger, values: NDArray[np.int64], falling: NDArray[np.bool_]) -> int:
     """Thresholds that one float32 rounding of the largest sum would move."""
     sign = np.where(falling, -1, 1)[None, :]
     thresholds = values.T
@@ -167,7 +166,9 @@ def _count_ties(
     moved = np.zeros(thresholds.shape, dtype=bool)
     for offset in (0, -1):
         at = np.clip(thresholds + offset, low, high) * sign
-        moved |= np.minimum(levels(at, shift), levels(at, -shift)) <= wanted if offset == 0 else (
-            np.maximum(levels(at, shift), levels(at, -shift)) > wanted
+        moved |= (
+            np.minimum(levels(at, shift), levels(at, -shift)) <= wanted
+            if offset == 0
+            else (np.maximum(levels(at, shift), levels(at, -shift)) > wanted)
         )
     return int((moved & inner).sum())

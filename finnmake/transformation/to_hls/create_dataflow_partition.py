@@ -20,7 +20,8 @@ from finnmake.transformation.streamline import REASON_KEY
 from finnmake.transformation.to_hls.hardware import is_hardware
 
 OUTPUT_KEY = "finnmake.output_scaling"
-"""Metadata of the model: JSON with ``scale`` and ``bias``, one number or one per channel: float = scale · integer + bias."""
+"""Metadata of the model: JSON with ``scale`` and ``bias``, one number or one per channel: float = scale · integer +
+bias."""
 
 _REMEDIES = {
     "MatMul": "Quantise weights and input activations (QuantLinear with weight and input quantisers).",
@@ -34,8 +35,8 @@ _REMEDIES = {
 class CreateDataflowPartition(Transformation):
     """Leaves only hardware layers in the graph.
 
-    Reshapes between layers go: a stream has no shape. Scale and bias behind the last layer go to the host: they are recorded in
-    the metadata, and the graph's output becomes the integers.
+    Reshapes between layers go: a stream has no shape. Scale and bias behind the last layer go to the host: they are
+    recorded in the metadata, and the graph's output becomes the integers.
 
     Precondition: the ``Infer…`` transformations.
     Postcondition: every node is a hardware layer, named ``<op type>_<index>`` in the graph's order.
@@ -119,7 +120,9 @@ def _error(left: list[ir.Node]) -> ModelError:
 
 
 def _reason(node: ir.Node) -> str:
-    floats = [v.name for v in node.inputs if v is not None and v.const_value is None and not get_datatype(v).is_integer()]
+    floats = [
+        v.name for v in node.inputs if v is not None and v.const_value is None and not get_datatype(v).is_integer()
+    ]
     if node.op_type in ("MatMul", "MultiThreshold", "TopK") and floats:
         return f"its input {floats[0]} is not integers"
     if node.op_type in ELEMENTWISE:

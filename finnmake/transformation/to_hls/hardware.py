@@ -6,9 +6,11 @@ The layers themselves are in ``finnmake.dataflow``, which builds on the transfor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import AnyDataType
@@ -86,7 +88,7 @@ def replace_by_hardware(
     graph.opset_imports[HARDWARE_DOMAIN] = 1
 
 
-def integer_thresholds(node: ir.Node) -> np.ndarray | None:  # type: ignore[type-arg]
+def integer_thresholds(node: ir.Node) -> NDArray[Any] | None:
     """Thresholds of a MultiThreshold that hardware can do: integers, step 1 (BIPOLAR: 2); None for others."""
     if node.op_type != "MultiThreshold" or node.inputs[0] is None or not get_datatype(node.inputs[0]).is_integer():
         return None

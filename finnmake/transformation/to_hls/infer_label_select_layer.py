@@ -30,7 +30,7 @@ class InferLabelSelectLayer(Transformation):
             if node.outputs[0].uses() or node.outputs[0].is_graph_output() or not attribute(node, "largest", 1):
                 continue
             output = DataType.smallest_for_range(0, max(1, shape[1] - 1))
-            structure = {
+            structure: dict[str, int | str | bool] = {
                 "Labels": shape[1],
                 "PE": 1,
                 "K": 1,

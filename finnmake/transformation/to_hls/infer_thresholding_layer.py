@@ -14,8 +14,8 @@ class InferThresholdingLayer(Transformation):
     """Makes every MultiThreshold on integers that is no part of another layer a Thresholding.
 
     Precondition: the matrix layers have been inferred; thresholds are integers (``RoundAndClipThresholds``).
-    Postcondition: same outputs; PE is 1. One whose channels are not the innermost dimension stays, unless all channels share
-    their thresholds.
+    Postcondition: same outputs; PE is 1. One whose channels are not the innermost dimension stays, unless all
+    channels share their thresholds.
     """
 
     def rewrite(self, model: ModelWrapper) -> None:
