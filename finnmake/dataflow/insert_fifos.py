@@ -19,11 +19,10 @@ class InsertFIFO(Transformation):
     Needs: a chain of folded hardware layers with equal words at every edge. Leaves: same function, same order.
     """
 
-    def apply(self, model: ModelWrapper) -> ModelWrapper:
-        """Returns the model with FIFOs."""
-        result = model.copy()
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
         number = 0
-        for node in chain(result)[1:]:
+        for node in chain(model)[1:]:
             layer = layer_from_node(node)
             stream = layer.input_stream()
             if node.op_type in _WITHOUT_PAUSE or layer.interval_cycles() <= stream.words_per_frame:
@@ -42,5 +41,4 @@ class InsertFIFO(Transformation):
                 f"StreamingFIFO_{number}",
             )
             number += 1
-            splice(result, node.inputs[0], fifo)
-        return result
+            splice(model, node.inputs[0], fifo)

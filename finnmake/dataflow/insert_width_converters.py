@@ -13,16 +13,14 @@ class InsertDWC(Transformation):
     """Puts a StreamingDataWidthConverter wherever producer and consumer differ in elements a word.
 
     Needs: a chain of folded hardware layers. Leaves: every producer's words are its consumer's words; same function.
+
+    Raises:
+        ModelError: where producer and consumer differ in more than the size of words.
     """
 
-    def apply(self, model: ModelWrapper) -> ModelWrapper:
-        """Returns the model with converters.
-
-        Raises:
-            ModelError: where producer and consumer differ in more than the size of words.
-        """
-        result = model.copy()
-        nodes = chain(result)
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        nodes = chain(model)
         number = 0
         for producer, consumer in zip(nodes, nodes[1:], strict=False):
             source = layer_from_node(producer).output_stream()
@@ -49,5 +47,4 @@ class InsertDWC(Transformation):
                 f"StreamingDataWidthConverter_{number}",
             )
             number += 1
-            splice(result, producer.outputs[0], node)
-        return result
+            splice(model, producer.outputs[0], node)

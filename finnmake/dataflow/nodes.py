@@ -80,26 +80,34 @@ def hardware_node(layer_type: str, source: ir.Value, structure: Mapping[str, Any
 
 
 def chain(model: ModelWrapper) -> list[ir.Node]:
-    """The hardware nodes from the graph's input to its output.
+    """The hardware nodes from the graph's input on, in stream order.
+
+    What follows the last of them (an output scale in floats) is the host's business and is left out.
 
     Raises:
-        ModelError: where the graph is no chain of hardware layers.
+        ModelError: where the graph does not start with a chain of hardware layers, or has hardware layers beside it.
     """
-    nodes = model.nodes
     value = next(value for value in model.graph.inputs if not value.is_initializer())
     ordered: list[ir.Node] = []
-    while value is not model.graph.outputs[0]:
-        users = [user for user in value.consumers() if is_hardware(user)]
-        if len(users) != 1:
+    while True:
+        users = list(value.consumers())
+        hardware = [user for user in users if is_hardware(user)]
+        if not hardware:
+            break
+        if len(users) > 1:
             raise ModelError(
-                f"tensor {value.name} goes to {len(users)} hardware layers",
+                f"tensor {value.name} goes to {len(users)} nodes",
+                where=", ".join(describe(user) for user in users),
                 remedy="The stitched design is a chain of layers: every tensor must have one consumer.",
             )
-        ordered.append(users[0])
-        value = users[0].outputs[0]
-    rest = [describe(node) for node in nodes if node not in ordered]
-    if rest:
-        raise ModelError("not all nodes are hardware layers", where=", ".join(rest))
+        ordered.append(hardware[0])
+        value = hardware[0].outputs[0]
+    missed = [describe(node) for node in model.nodes if is_hardware(node) and node not in ordered]
+    if missed or not ordered:
+        raise ModelError(
+            "hardware layers are not connected to the input by other hardware layers" if missed else "no hardware layers",
+            where=", ".join(missed),
+        )
     return ordered
 
 

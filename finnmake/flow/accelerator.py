@@ -160,10 +160,10 @@ class Accelerator:
         target = DEFAULT_TARGET_CYCLES if self.target_fps is None else int(clock_mhz * 1e6 // self.target_fps)
         folding: Step
         if self.fold == "auto":
-            folding = Step("finnmake.transformation.set_folding:SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
+            folding = Step("SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
         elif isinstance(self.fold, str):
             path = self._existing(self.fold, "folding file")
-            folding = Step("finnmake.transformation.apply_folding:ApplyFolding", {"file": "folding.json"}, Stage.LAYERS, {"folding.json": path})
+            folding = Step("ApplyFolding", {"file": "folding.json"}, Stage.LAYERS, {"folding.json": path})
         else:
-            folding = Step("finnmake.transformation.apply_folding:ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
+            folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
         return compile_steps(self.top_k, folding)

@@ -5,22 +5,22 @@ Each function reads and writes files relative to the current folder, which holds
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finnmake.frontend import import_model as import_onnx
 from finnmake.codegen.stitch import Instance, stitched_name
+from finnmake.dataflow.insert_fifos import InsertFIFO
+from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
 from finnmake.dataflow.nodes import chain, layer_from_node
-from finnmake.errors import BuildFileError
 from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Transformation
+from finnmake.transformation.flow import make_transformation
 
 
 def _stream_entry(stream: Stream) -> StreamEntry:
@@ -46,34 +46,21 @@ def _layer_entry(name: str, layer: Layer) -> LayerEntry:
     )
 
 
-def import_model(*, input_datatype: str | None, input_scale: str | float | None) -> None:
-    """``model.onnx`` to ``out/graph.onnx`` and ``out/tensors/``."""
-    _save(import_onnx(Path("model.onnx"), input_datatype=input_datatype, input_scale=input_scale))
+DATAFLOW_TRANSFORMATIONS: Mapping[str, type[Transformation]] = {kind.__name__: kind for kind in (InsertDWC, InsertFIFO)}
+"""Transformations of hardware layers, by name, beside those of ``finnmake.transformation``."""
 
 
 def transform(*, transformation: str, arguments: Mapping[str, Any]) -> None:
     """``in/graph.onnx`` by one transformation to ``out/graph.onnx`` and ``out/tensors/``.
 
     Args:
-        transformation: ``package.module:Class``.
-        arguments: of the class.
-
-    Raises:
-        BuildFileError: there is no such transformation.
+        transformation: its name, or ``package.module:Class``.
+        arguments: of its constructor.
     """
-    module, _, name = transformation.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as problem:
-        raise BuildFileError(f"there is no transformation {transformation!r}: {problem}") from None
-    if not (isinstance(kind, type) and issubclass(kind, Transformation)):
-        raise BuildFileError(f"{transformation!r} is no transformation", remedy="Name a subclass of Transformation.")
-    _save(kind(**arguments).apply(ModelWrapper(Path("in/graph.onnx"))))
-
-
-def _save(model: ModelWrapper) -> None:
+    kind = DATAFLOW_TRANSFORMATIONS.get(transformation)
+    step = kind(**arguments) if kind is not None else make_transformation(transformation, arguments)
     Path("out/tensors").mkdir(parents=True, exist_ok=True)
-    model.save(Path("out/graph.onnx"))
+    ModelWrapper(Path("in/graph.onnx")).transform(step).save(Path("out/graph.onnx"))
 
 
 def write_layers() -> None:

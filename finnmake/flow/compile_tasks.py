@@ -84,10 +84,10 @@ def _import(source: ModelSource, context: LayerContext) -> PlannedTask:
         action=Action(
             mnemonic="Import",
             command=PythonCommand(
-                "finnmake.flow.actions:import_model",
+                "finnmake.transformation.actions:import_model",
                 {"input_datatype": source.input_datatype, "input_scale": source.input_scale},
             ),
-            inputs={"model.onnx": canonical_model(source)},
+            inputs={"in/graph.onnx": canonical_model(source)},
             outputs={
                 "out/graph.onnx": f"{context.folder}/graph/00-import.onnx",
                 "out/tensors/": f"{context.folder}/graph/tensors",
@@ -152,14 +152,14 @@ def _reference(source: ModelSource, previous: str, graph: str, context: LayerCon
             name=context.task("reference"),
             doc="run the model and the layers on the samples; equal integers or it fails",
             stage=Stage.LAYERS,
-            after=(context.task("import"), previous, context.task("layers")),
+            after=(context.task("import"), previous),
             action=Action(
                 mnemonic="Reference",
                 command=PythonCommand("finnmake.runtime.actions:reference", {}),
                 inputs={
-                    "model/graph.onnx": context.path("graph/00-import.onnx"),
-                    "model/tensors/": DirectoryOf(context.task("import"), "out/tensors/"),
-                    "manifest.json": context.path("manifest.json"),
+                    "model.onnx": canonical_model(source),
+                    "imported/graph.onnx": context.path("graph/00-import.onnx"),
+                    "imported/tensors/": DirectoryOf(context.task("import"), "out/tensors/"),
                     **_graph_inputs(previous, graph, context),
                     **samples,
                 },

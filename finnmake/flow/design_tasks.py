@@ -199,7 +199,7 @@ class _Design:
             after=(self.task("merge"),),
             action=Action(
                 mnemonic="CheckRoom",
-                command=PythonCommand("finnmake.deploy.actions:check_room", {"board": self.board.name}),
+                command=PythonCommand("finnmake.deploy.actions:check_room"),
                 inputs={"resources.json": self.file("design/resources.json"), "board.toml": self.board.path},
                 outputs={"out/room.json": self.output("design/room.json")},
             ),

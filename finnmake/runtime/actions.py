@@ -15,14 +15,21 @@ import numpy as np
 
 from finnmake.codegen.actions import load_layer
 from finnmake.dataflow.layer import IntegerArray, Layer
-from finnmake.errors import VerificationError
+from finnmake.dataflow.layer_file import parameter_bytes
+from finnmake.errors import ModelError, VerificationError
+from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.runtime.batch import load_inputs, output_integers, run_chain, run_original
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.runtime.rtlsim import RtlSimulation
 
 CORE_FRAMES = 6
 """Frames a core is simulated with: enough for a steady state behind the first."""
+
+RANDOM_SAMPLES = 64
+"""Samples of a build without any of its own."""
 
 _STALLS = ((0.0, 0.0), (0.4, 0.4), (0.0, 0.6), (0.6, 0.0))
 
@@ -72,6 +79,59 @@ def check_equal(actual: IntegerArray, expected: IntegerArray, what: str, where: 
 
 def _write_json(name: str, body: Mapping[str, object]) -> None:
     Path("out", name).write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def reference() -> None:
+    """Runs the model as it was exported, and the folded layers in NumPy, on the samples; they must be equal.
+
+    Reads ``model.onnx``, ``imported/graph.onnx``, ``in/graph.onnx`` and, where they are there, ``samples.npy`` and ``labels.npy``.
+    Writes ``out/samples.npy`` (integers, one frame a row), ``out/expected.npy`` (the integers that the hardware must give) and
+    ``out/reference.json``.
+    """
+    imported, layers = ModelWrapper(Path("imported/graph.onnx")), ModelWrapper(Path("in/graph.onnx"))
+    samples = _samples(imported)
+    wanted = run_original(ModelWrapper(Path("model.onnx")), read_input_quantisation(imported), samples)
+    expected = run_chain(layers, samples)
+    ties = 0
+    if layers.nodes[-1].op_type == "LabelSelect":
+        best = wanted == wanted.max(axis=1, keepdims=True)
+        ties = int((best.sum(axis=1) > 1).sum())
+        integers = best.argmax(axis=1)[:, np.newaxis]
+    else:
+        integers = output_integers(layers, wanted)
+    check_equal(expected, integers.reshape(expected.shape), "the layers' output", "reference")
+    for name, array in (("samples", samples), ("expected", expected)):
+        Path("out", f"{name}.npy").write_bytes(parameter_bytes(array))
+    _write_json(
+        "reference.json",
+        {
+            "samples": len(samples),
+            "mismatches": 0,
+            "equal_scores": ties,
+            "accuracy": _accuracy(expected),
+        },
+    )
+
+
+def _samples(imported: ModelWrapper) -> IntegerArray:
+    if Path("samples.npy").exists():
+        return load_inputs(Path("samples.npy"), imported)
+    quantisation = read_input_quantisation(imported)
+    elements = int(np.prod((imported.get_tensor_shape(imported.graph.inputs[0]) or ())[1:]))
+    return random_frames(DataType[quantisation.datatype], RANDOM_SAMPLES, elements, seed=0)
+
+
+def _accuracy(outputs: IntegerArray) -> float | None:
+    if not Path("labels.npy").exists():
+        return None
+    labels = np.load("labels.npy", allow_pickle=False).reshape(-1)
+    if len(labels) != len(outputs) or outputs.shape[1] != 1:
+        raise ModelError(
+            f"{len(labels)} labels for {len(outputs)} samples of {outputs.shape[1]} outputs",
+            where="labels",
+            remedy="Give one label a sample, and a classifier that ends in a label.",
+        )
+    return float((outputs[:, 0] == labels).mean())
 
 
 def simulate_core_cpp() -> None:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from finnmake.codegen.actions import load_layer
 from finnmake.dataflow.layer import IntegerArray, Layer
-from finnmake.errors import ModelError
+from finnmake.dataflow.nodes import chain, layer_from_node
+from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
 from finnmake.runtime.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
+from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 
 Array = NDArray[Any]
 
@@ -106,6 +108,41 @@ def run_model(model: ModelWrapper, frames: IntegerArray) -> Array:
     inputs = frames.reshape(len(frames), *shape[1:]).astype(np.float32)
     outputs = Executor(model).run({str(source.name): inputs})
     return outputs[str(model.graph.outputs[0].name)]
+
+
+def run_original(model: ModelWrapper, quantisation: InputQuantisation, frames: IntegerArray) -> Array:
+    """The only output of a model as it was exported, on the floats that the integers stand for; shape (samples, ...)."""
+    source = next(value for value in model.graph.inputs if not value.is_initializer())
+    shape = model.get_tensor_shape(source) or ()
+    inputs = quantisation.to_floats(frames).reshape(len(frames), *shape[1:])
+    outputs = Executor(model).run({str(source.name): inputs})
+    return outputs[str(model.graph.outputs[0].name)]
+
+
+def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:
+    """The integers behind the model's float outputs: float = scale * integer + bias, as the folded graph records it.
+
+    Raises:
+        VerificationError: an output is no such float, by more than float32 rounding.
+    """
+    text = layers.get_metadata_prop(OUTPUT_KEY)
+    scaling = json.loads(text) if text else {"scale": 1.0, "bias": 0.0}
+    scale, bias = (np.asarray(scaling[name], dtype=np.float64) for name in ("scale", "bias"))
+    exact = (outputs.astype(np.float64) - bias) / scale
+    integers = np.rint(exact)
+    distance = float(np.abs(exact - integers).max(initial=0))
+    if distance > _GRID_TOLERANCE * max(1.0, float(np.abs(integers).max(initial=0)) / 1000):
+        raise VerificationError(
+            f"the model's outputs lie up to {distance:.3g} steps off the grid of its output scale", where="reference"
+        )
+    return integers.astype(np.int64)
+
+
+def run_chain(model: ModelWrapper, frames: IntegerArray) -> IntegerArray:
+    """The integers that the chain of hardware layers in a model gives, shape (samples, output elements of a frame)."""
+    for node in chain(model):
+        frames = layer_from_node(node).execute(frames)
+    return frames
 
 
 def run_layers(
