@@ -176,7 +176,7 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             unknown: InvalidCommand | None = None
             try:
                 control.process(self.sel_tasks)
-                needed = _closure(control, control.selected_tasks)
+                needed = self._with_expanding(control, _closure(control, control.selected_tasks))
             except InvalidCommand as error:
                 # Perhaps a task that an expanding task has yet to bring forth.
                 unknown = error
@@ -189,13 +189,16 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             if not todo:
                 break
             expanded.update(todo)
-            control = TaskControl(self.task_list)
-            control.selected_tasks = todo
-            self.session.require_tools(_closure(control, todo))
-            status = self._finish(runner().run_all(control.task_dispatcher()))
+            # A control of its own: process() takes the tasks' options, and can take them only once.
+            first = TaskControl(self.task_list)
+            first.selected_tasks = todo
+            self.session.require_tools(_closure(first, todo))
+            executed = self.session.executed
+            status = self._finish(runner().run_all(first.task_dispatcher()))
             if status:
                 return status
-            # Even if nothing ran: control.process() has taken the tasks' options, and takes them only once.
+            if self.session.executed == executed and unknown is None:
+                break
             self.task_list = self.loader.load_tasks(cmd=self, pos_args=self.pos_args)
             self.adopt()
             self.session.open_all()
@@ -207,6 +210,17 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         self.session.require_tools(needed)
         self.control = control
         return self._finish(runner().run_all(control.task_dispatcher()))
+
+    def _with_expanding(self, control: TaskControl, needed: set[str]) -> set[str]:
+        """Also expanding tasks that a needed task of their group comes after: it may be another when they are done."""
+        expanding = [name for name, action in self.session.tasks.items() if action.expanding]
+        result = set(needed)
+        for name in expanding:
+            group = f"{name.partition(':')[0]}:"
+            before = _closure(control, [name])
+            if any(other.startswith(group) and other not in before for other in needed):
+                result |= before
+        return result
 
     def _finish(self, status: int) -> int:
         # doit says 2 for "could not even try"; for its users a failed build is a failed build.
@@ -305,7 +319,7 @@ class Clean(_EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
                     if not dryrun:
                         rebuilder.state.remove_task(record.name)
             if not self.pos_args:
-                self._say("earlier tasks", rebuilder.clean_leftovers(dry_run=dryrun))
+                self._say("earlier tasks", rebuilder.sweep(dry_run=dryrun))
 
     def _say(self, name: str, removed: Iterable[str]) -> None:
         for path in removed:

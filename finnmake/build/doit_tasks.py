@@ -95,7 +95,8 @@ def action_task(
         "actions": [EngineAction(action, workspace, expanding=expanding)],
         "file_dep": list(dict.fromkeys(files)),
         "task_dep": list(dict.fromkeys(tasks)),
-        # Not the directories: tasks may share one, for files that are named by their content; doit allows no shared targets.
+        # Not the directories: tasks may share one, for files that are named by their content, and doit allows no
+        # shared targets.
         "targets": [
             _path(workspace.root / place, folder)
             for scratch, place in action.outputs.items()

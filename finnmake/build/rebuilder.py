@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,11 +234,11 @@ class Rebuilder:
         with self._single_flight(key):
             how = "store"
             result = None if always else self._stored(key, action)
-            if result is None or not self._publish(name, action, result):
+            if result is None or not self._publish(action, result):
                 how = "run"
                 result = self._run(name, looked)
                 self.store.put_result(key, result)
-                if not self._publish(name, action, result):
+                if not self._publish(action, result):
                     raise BuildFileError("the store lost what was just put into it", where=str(self.store.folder))
         seconds = time.monotonic() - started
         self._record(name, looked.resolved, key, result, how, reason, seconds)
@@ -304,7 +304,7 @@ class Rebuilder:
         if sources is not None and not self.sources.unchanged(sources):
             raise InputChangedError("finnmake's own sources were edited while the build ran", remedy="build again")
 
-    def _publish(self, name: str, action: Action, result: ActionResult) -> bool:
+    def _publish(self, action: Action, result: ActionResult) -> bool:
         """Write the outputs that differ into the workspace; False when the store has lost a blob."""
         root = self.workspace.root
         wanted: set[str] = set()
@@ -328,29 +328,7 @@ class Rebuilder:
                 raise BuildFileError(f"cannot be written: {error.strerror}", where=str(target)) from error
         for scratch in result.directories:
             (root / action.outputs[scratch]).mkdir(parents=True, exist_ok=True)
-        record = self.state.tasks.get(name)
-        for output in record.outputs if record else ():
-            if output.path in wanted:
-                continue
-            if self._is_output_of_another(output.path, name):
-                continue
-            if _place(output.scratch, action.outputs) == output.path and self._is(output):
-                # Inside a directory output that is still this task's: what it does not produce any more must go.
-                (root / output.path).unlink(missing_ok=True)
-                prune_empty_parents(root / output.path, root)
-            else:
-                # May be another task's output by now; `clean` looks at it again.
-                self.state.record_memo("leftover", output.path, "", output.sha256)
         return True
-
-    def _is_output_of_another(self, path: str, name: str) -> bool:
-        """Several tasks may write the same content-addressed file into a folder that they share."""
-        return any(
-            output.path == path
-            for record in self.state.tasks.values()
-            if record.name != name
-            for output in record.outputs
-        )
 
     def _record(
         self, name: str, resolved: Resolved, key: str, result: ActionResult, how: str, reason: str, seconds: float
@@ -359,6 +337,11 @@ class Rebuilder:
             OutputRecord(scratch, _place(scratch, resolved.action.outputs), *file) for scratch, file in result.files
         )
         fingerprint = change_stamp(resolved.fingerprint_text())
+        before = self.state.tasks.get(name)
+        places = {output.path for output in outputs}
+        for output in before.outputs if before else ():
+            if output.path not in places:
+                self.state.record_memo("leftover", output.path, "", output.sha256)
         record = TaskRecord(
             name, self.workspace.origin, fingerprint, key, outputs, self.state.build_id, how, reason, seconds
         )
@@ -377,8 +360,11 @@ class Rebuilder:
         """Where a task's log is."""
         return self.workspace.state_folder / "logs" / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"
 
-    def clean_leftovers(self, *, dry_run: bool = False) -> tuple[str, ...]:
-        """Remove unedited files that tasks produced once, at places where no task produces anything now."""
+    def sweep(self, *, dry_run: bool = False) -> tuple[str, ...]:
+        """Remove unedited files that tasks do not produce any more; returns them.
+
+        Not while tasks run: tasks may share a folder, and what one has given up another may just be producing.
+        """
         current = {output.path for record in self.state.tasks.values() for output in record.outputs}
         removed = []
         for path, sha256 in self.state.memos("leftover").items():
@@ -391,6 +377,11 @@ class Rebuilder:
             if not dry_run:
                 self.state.remove_memo("leftover", path)
         return tuple(removed)
+
+    def end_build(self, up_to_date: Iterable[str]) -> None:
+        """Sweep, and write down which tasks were up to date."""
+        self.sweep()
+        self.state.end_build(up_to_date)
 
     def clean(self, record: TaskRecord, *, dry_run: bool = False) -> tuple[str, ...]:
         """Remove the files that a task has produced; returns those that were there."""

@@ -129,6 +129,11 @@ class Session:
         self.outcomes[name] = TaskOutcome("up_to_date")
         return True
 
+    @property
+    def executed(self) -> int:
+        """How many tasks have been executed so far, from the store or by running."""
+        return sum(outcome.outcome not in ("up_to_date", "failed") for outcome in self.outcomes.values())
+
     def counts(self) -> dict[str, int]:
         """How many tasks came to each of ``OUTCOMES``."""
         found = [outcome.outcome for outcome in self.outcomes.values()]
@@ -157,7 +162,7 @@ class Session:
                 for name, outcome in self.outcomes.items()
                 if outcome.outcome == "up_to_date" and name in self.tasks and self.tasks[name].workspace.root == root
             ]
-            rebuilder.state.end_build(names)
+            rebuilder.end_build(names)
 
     def close(self) -> None:
         """End workers, remove scratch directories, write the states."""
