@@ -15,7 +15,7 @@ from finnmake.deploy.folder import deploy_files
 from finnmake.deploy.shell import ShellStream, plan_shell, shell_description
 from finnmake.deploy.shell import render_shell as render
 from finnmake.deploy.timing import read_timing
-from finnmake.graph.datatype import DataType
+from finnmake.graph.datatype import AnyDataType, DataType
 
 
 def _read(name: str) -> Any:
@@ -35,7 +35,7 @@ def shell_stream(entry: dict[str, Any], shape: list[int]) -> ShellStream:
         entry: ``input`` of the first layer or ``output`` of the last one.
         shape: of a tensor of one frame; a leading axis of 1 is the batch and is left out.
     """
-    datatype = DataType[entry["datatype"]]
+    datatype: AnyDataType = DataType[entry["datatype"]]
     frame = shape[1:] if shape and shape[0] == 1 else shape
     return ShellStream(
         datatype=datatype.name,

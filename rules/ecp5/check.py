@@ -19,13 +19,15 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-# Arcs without bits: the default input of the multiplexer behind a LUT, and connections that are always there.
+# Arcs without bits: the default input of a multiplexer, and connections that are always there.
 UNREADABLE_ARC = re.compile(
     r"(?P<lut>F[0-7]) (?P=lut)_SLICE"
-    r"|\S*J(INCK|PADDI|PADDO|PADDT|DI[A-D]?|DIB|DIA|DIC|DID)\w* \S+"
+    r"|\S*REFCLK0 \S*JREFCLK0_0"
+    r"|\S*J(INCK|PADDI|PADDO|PADDT|DI[A-D]?)\w* \S+"
     r"|\S+ \S*J?PADD[IOT]\w*"
 )
 # Arcs that bits at their default read back as.
@@ -44,110 +46,156 @@ def fail(lines: Iterable[str]) -> NoReturn:
     sys.exit(1)
 
 
+@dataclass
+class Section:
+    """What a configuration says of one tile, or of a group of tiles that share their entries.
+
+    Attributes:
+        arcs: sink -> source.
+        words: name -> bits.
+        settings: name -> value.
+    """
+
+    arcs: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+
 class Configuration:
-    """A Trellis text configuration: per tile the arcs (sink -> source), words and settings (name -> value)."""
+    """A Trellis text configuration.
+
+    Attributes:
+        device: name of the FPGA.
+        tiles: by name.
+        groups: (names of the tiles, their common section).
+        memories: block RAM -> its words.
+    """
 
     def __init__(self, path: str) -> None:
         self.device = ""
-        self.arcs: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self.words: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self.settings: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.tiles: defaultdict[str, Section] = defaultdict(Section)
+        self.groups: list[tuple[tuple[str, ...], Section]] = []
         self.memories: defaultdict[str, list[str]] = defaultdict(list)
         self._read(Path(path).read_text(encoding="ascii").splitlines())
 
     def _read(self, lines: Iterable[str]) -> None:
-        tiles: tuple[str, ...] = ()
-        memory: str | None = None
+        section: Section | None = None
+        memory: list[str] | None = None
         for number, line in enumerate(lines, 1):
             words = line.split()
             if not words:
                 continue
             if words[0].startswith("."):
-                tiles, memory = (), None
+                section = memory = None
                 if words[0] == ".device":
                     self.device = words[1]
-                elif words[0] in (".tile", ".tile_group"):
-                    tiles = tuple(words[1:])
+                elif words[0] == ".tile":
+                    section = self.tiles[words[1]]
+                elif words[0] == ".tile_group":
+                    section = Section()
+                    self.groups.append((tuple(words[1:]), section))
                 elif words[0] == ".bram_init":
-                    memory = words[1]
+                    memory = self.memories[words[1]]
                 elif words[0] not in (".comment", ".sysconfig"):
                     fail([f"line {number}: unknown section {words[0]}"])
             elif memory is not None:
-                self.memories[memory] += words
-            else:
-                self._read_entry(tiles, words, number)
-
-    def _read_entry(self, tiles: tuple[str, ...], words: Sequence[str], number: int) -> None:
-        tables = {"arc:": self.arcs, "word:": self.words, "enum:": self.settings}
-        for tile in tiles:
-            if words[0] in tables:
-                tables[words[0]][tile][words[1]] = words[2]
-            elif words[0] != "unknown:":
+                memory += words
+            elif section is not None and words[0] in ("arc:", "word:", "enum:"):
+                table = {"arc:": section.arcs, "word:": section.words, "enum:": section.settings}[words[0]]
+                table[words[1]] = words[2]
+            elif section is None or words[0] != "unknown:":
                 fail([f"line {number}: unknown entry {words[0]}"])
 
 
-def carry_mode(settings: Mapping[str, str], lut: int) -> bool:
-    """Whether the slice of LUT 0 to 7 of a tile is in carry mode."""
-    return settings.get(f"SLICE{'ABCD'[lut // 2]}.MODE") == "CCU2"
+@dataclass
+class Comparison:
+    """Result of comparing two configurations: texts of differences, and how much was equal."""
 
+    differences: list[str] = field(default_factory=list)
+    arcs: int = 0
+    words: int = 0
+    settings: int = 0
 
-def compare_arcs(routed: Configuration, unpacked: Configuration) -> tuple[list[str], int]:
-    """Differences of the arcs as texts, and how many arcs were equal."""
-    differences: list[str] = []
-    equal = 0
-    for tile in sorted(routed.arcs.keys() | unpacked.arcs.keys()):
-        wanted, found = routed.arcs.get(tile, {}), unpacked.arcs.get(tile, {})
-        for sink in sorted(wanted.keys() | found.keys()):
-            if wanted.get(sink) == found.get(sink):
-                equal += 1
-            elif not same_bits(sink, wanted.get(sink), found.get(sink), routed.settings.get(tile, {})):
-                sources = f"routed from {wanted.get(sink)}, read from {found.get(sink)}"
-                differences.append(f"tile {tile}: arc to {sink} {sources}")
-    return differences, equal
-
-
-def same_bits(sink: str, wanted: str | None, found: str | None, settings: Mapping[str, str]) -> bool:
-    """Whether two different sources of a sink, None for no arc, are two readings of the same bits."""
-    wide = WIDE_MULTIPLEXER_ARC.fullmatch(f"{sink} {found}")
-    if wide:
-        return carry_mode(settings, int(wide["lut"]))
-    if found is None:
-        return UNREADABLE_ARC.fullmatch(f"{sink} {wanted}") is not None
-    return wanted is None and DEFAULT_ARC.fullmatch(f"{sink} {found}") is not None
-
-
-def compare_words(routed: Configuration, unpacked: Configuration) -> tuple[list[str], int]:
-    """Differences of LUT tables and other words, and how many words were equal."""
-    differences: list[str] = []
-    equal = 0
-    for tile in sorted(routed.words.keys() | unpacked.words.keys()):
-        wanted, found = routed.words.get(tile, {}), unpacked.words.get(tile, {})
-        for name in sorted(wanted.keys() | found.keys()):
-            one, other = wanted.get(name), found.get(name)
-            if one == other:
-                equal += 1
-            elif AMBIGUOUS_SETTING.fullmatch(name) or (
-                name.endswith(".INIT") and set((one or "1") + (other or "1")) == {"1"}
-            ):
-                continue
-            else:
-                differences.append(f"tile {tile}: word {name} is {one}, read {other}")
-    return differences, equal
-
-
-def compare_settings(routed: Configuration, unpacked: Configuration) -> tuple[list[str], int]:
-    """Differences of the settings that both sides name, and how many were equal."""
-    differences: list[str] = []
-    equal = 0
-    for tile in sorted(routed.settings.keys() & unpacked.settings.keys()):
-        wanted, found = routed.settings[tile], unpacked.settings[tile]
-        for name in sorted(wanted.keys() & found.keys()):
-            if wanted[name] == found[name]:
-                equal += 1
+    def tile(self, name: str, wanted: Section, found: Section, grouped: Section) -> None:
+        """Compares one tile; the names in ``grouped`` belong to a group and are left out."""
+        for sink in sorted(wanted.arcs.keys() | found.arcs.keys() - grouped.arcs.keys()):
+            routed, read = wanted.arcs.get(sink), found.arcs.get(sink)
+            if routed == read:
+                self.arcs += 1
+            elif not same_arc_bits(sink, routed, read, wanted.settings):
+                self.differences.append(f"tile {name}: arc to {sink} routed from {routed}, read from {read}")
+        for word in sorted(wanted.words.keys() | found.words.keys() - grouped.words.keys()):
+            routed, read = wanted.words.get(word), found.words.get(word)
+            if routed == read:
+                self.words += 1
+            # A table of ones is a table that is not set.
+            elif not word.endswith(".INIT") or set((routed or "1") + (read or "1")) != {"1"}:
+                self.differences.append(f"tile {name}: word {word} is {routed}, read {read}")
+        for setting in sorted((wanted.settings.keys() & found.settings.keys()) - grouped.settings.keys()):
+            routed, read = wanted.settings[setting], found.settings[setting]
+            if routed == read:
+                self.settings += 1
             # NO and _NONE_ are one pattern of bits with two names.
-            elif not AMBIGUOUS_SETTING.fullmatch(name) and {wanted[name], found[name]} != {"NO", "_NONE_"}:
-                differences.append(f"tile {tile}: setting {name} is {wanted[name]}, read {found[name]}")
-    return differences, equal
+            elif not AMBIGUOUS_SETTING.fullmatch(setting) and {routed, read} != {"NO", "_NONE_"}:
+                self.differences.append(f"tile {name}: setting {setting} is {routed}, read {read}")
+
+    def group(self, names: Sequence[str], wanted: Section, found: Sequence[Section]) -> None:
+        """Compares the entries of a group of tiles: each of them is in one tile, and which one is not said."""
+        where = f"tiles {' '.join(names)}"
+        for sink, source in sorted(wanted.arcs.items()):
+            if source in [tile.arcs.get(sink) for tile in found]:
+                self.arcs += 1
+            elif not UNREADABLE_ARC.fullmatch(f"{sink} {source}"):
+                self.differences.append(f"{where}: arc to {sink} routed from {source}, not read")
+        for word, bits in sorted(wanted.words.items()):
+            read = [tile.words[word] for tile in found if word in tile.words]
+            if bits in read:
+                self.words += 1
+            elif not AMBIGUOUS_SETTING.fullmatch(word) and (read or "1" in bits):
+                self.differences.append(f"{where}: word {word} is {bits}, read {', '.join(read) or None}")
+        for setting, value in sorted(wanted.settings.items()):
+            read = [tile.settings[setting] for tile in found if setting in tile.settings]
+            if value in read:
+                self.settings += 1
+            elif read and not AMBIGUOUS_SETTING.fullmatch(setting):
+                self.differences.append(f"{where}: setting {setting} is {value}, read {', '.join(read)}")
+
+    def memories(self, wanted: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str]]) -> None:
+        """Compares the contents of block RAMs; one of zeros need not be there at all."""
+        for name in sorted(wanted.keys() | found.keys()):
+            if set_words(wanted.get(name, [])) != set_words(found.get(name, [])):
+                self.differences.append(f"block RAM {name}: contents differ")
+
+
+def same_arc_bits(sink: str, routed: str | None, read: str | None, settings: Mapping[str, str]) -> bool:
+    """Whether two different sources of a sink, None for no arc, are two readings of the same bits."""
+    wide = WIDE_MULTIPLEXER_ARC.fullmatch(f"{sink} {read}")
+    if wide:
+        return settings.get(f"SLICE{'ABCD'[int(wide['lut']) // 2]}.MODE") == "CCU2"
+    if read is None:
+        return UNREADABLE_ARC.fullmatch(f"{sink} {routed}") is not None
+    return routed is None and DEFAULT_ARC.fullmatch(f"{sink} {read}") is not None
+
+
+def set_words(words: Sequence[str]) -> dict[int, str]:
+    """Position -> value of the words that are not zero."""
+    return {position: word for position, word in enumerate(words) if int(word, 16)}
+
+
+def compare(routed: Configuration, unpacked: Configuration) -> Comparison:
+    """Compares everything that can be read."""
+    result = Comparison()
+    grouped: defaultdict[str, Section] = defaultdict(Section)
+    for names, section in routed.groups:
+        result.group(names, section, [unpacked.tiles[name] for name in names])
+        for name in names:
+            grouped[name].arcs |= section.arcs
+            grouped[name].words |= section.words
+            grouped[name].settings |= section.settings
+    for name in sorted(routed.tiles.keys() | unpacked.tiles.keys()):
+        result.tile(name, routed.tiles[name], unpacked.tiles[name], grouped[name])
+    result.memories(routed.memories, unpacked.memories)
+    return result
 
 
 def main() -> None:
@@ -164,28 +212,20 @@ def main() -> None:
     routed, unpacked = Configuration(options.routed), Configuration(options.unpacked)
     if routed.device != unpacked.device:
         fail([f"placed and routed for {routed.device}, but the bitstream is for {unpacked.device}"])
-    arc_differences, arcs = compare_arcs(routed, unpacked)
-    word_differences, words = compare_words(routed, unpacked)
-    setting_differences, settings = compare_settings(routed, unpacked)
-    differences = arc_differences + word_differences + setting_differences
-    for name in sorted(routed.memories.keys() | unpacked.memories.keys()):
-        # A memory of zeros need not be written at all.
-        wanted, found = (set_words(side.memories.get(name, [])) for side in (routed, unpacked))
-        if wanted != found:
-            differences.append(f"block RAM {name}: contents differ")
-    if differences:
-        hidden = len(differences) - DIFFERENCES_SHOWN
-        fail(differences[:DIFFERENCES_SHOWN] + ([f"and {hidden} more differences"] if hidden > 0 else []))
-    counts = {"arcs": arcs, "words": words, "settings": settings, "block_rams": len(routed.memories)}
+    result = compare(routed, unpacked)
+    if result.differences:
+        hidden = len(result.differences) - DIFFERENCES_SHOWN
+        fail(result.differences[:DIFFERENCES_SHOWN] + ([f"and {hidden} more differences"] if hidden > 0 else []))
+    counts = {
+        "arcs": result.arcs,
+        "words": result.words,
+        "settings": result.settings,
+        "block_rams": len(routed.memories),
+    }
     Path(options.report).write_text(
         json.dumps({"equal": True, **counts}, indent=1, sort_keys=True) + "\n", encoding="utf-8"
     )
     print("the bitstream holds the routed design:", ", ".join(f"{count} {name}" for name, count in counts.items()))
-
-
-def set_words(words: Sequence[str]) -> dict[int, str]:
-    """Position -> value of the words that are not zero."""
-    return {position: word for position, word in enumerate(words) if int(word, 16)}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ def linked_shell(options: argparse.Namespace) -> Any:
         design,
         *(f"blackbox {core}" for core in cores),
         *(f"read_verilog {source}" for source in options.sources),
-        f"hierarchy -check -top {options.top}",
         f"synth_ecp5 -top {options.top}{' -nodsp' if options.no_dsp else ''}",
     )
     forget_sources(design, options.top)

@@ -25,7 +25,6 @@ def main() -> None:
     run(
         design,
         *(f"read_verilog {source}" for source in options.sources),
-        f"hierarchy -check -top {options.top}",
         f"synth_ecp5 -top {options.top}{' -nodsp' if options.no_dsp else ''}",
         # A loop, an undriven wire or two drivers is a fault of the kernel: better found here than on the board.
         f"check -mapped -noinit -assert {options.top}",

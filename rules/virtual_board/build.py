@@ -1,6 +1,6 @@
 """Builds a virtual board: a program that simulates a shell's top module and is the other end of its serial line.
 
-    python build.py --top board_top --clock clk --serial-in rx --serial-out tx --divisor 50 --output virtual_board FILES…
+    python build.py --top TOP --clock CLK --serial-in RX --serial-out TX --divisor 50 --output virtual_board FILES…
 
 The program reads from and writes to its standard input and output what crosses the line; memory files are read from its
 working directory. ``toolchain.py`` of ``rules/verilator`` and ``verilated.a`` lie beside the files.
