@@ -1,0 +1,113 @@
+"""Quantisers against a reference that is written number by number, and against the qonnx package."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finnmake.errors import ModelError
+from finnmake.graph.general_ops import GENERAL_DOMAIN, GENERAL_OPS
+from finnmake.graph.quantisation import ROUNDING_MODES, IntegerFormat, count_thresholds, quantise
+
+
+def by_hand(x: float, mode: str) -> int:
+    """Rounds one number by the definition of the mode."""
+    down, away = math.floor(abs(x)), math.ceil(abs(x))
+    sign = -1 if x < 0 else 1
+    return {
+        "CEIL": math.ceil(x),
+        "FLOOR": math.floor(x),
+        "UP": sign * away,
+        "DOWN": sign * down,
+        "ROUND_TO_ZERO": sign * down,
+        "HALF_UP": sign * (down if abs(x) - down < 0.5 else away),
+        "HALF_DOWN": sign * (down if abs(x) - down <= 0.5 else away),
+    }.get(mode, round(x))
+
+
+@given(
+    x=st.integers(-80, 80).map(lambda n: n / 4),
+    mode=st.sampled_from(sorted(ROUNDING_MODES)),
+    bits=st.integers(2, 6),
+    signed=st.booleans(),
+    narrow=st.booleans(),
+    zero=st.integers(-2, 2),
+)
+def test_quantise_follows_its_definition(x: float, mode: str, bits: int, signed: bool, narrow: bool, zero: int) -> None:
+    form = IntegerFormat(bits, signed, narrow)
+    array = np.array([x], dtype=np.float32)
+    got = quantise(array, np.float32(0.5), np.float32(zero), form, mode.lower())  # type: ignore[arg-type]
+    clipped = min(max(x / 0.5 + zero, form.minimum), form.maximum)
+    assert got[0] == by_hand(clipped, mode)
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "low", "high"),
+    [
+        (IntegerFormat(1, True, False), "BIPOLAR", -1, 1),
+        (IntegerFormat(1, False, False), "BINARY", 0, 1),
+        (IntegerFormat(2, True, True), "TERNARY", -1, 1),
+        (IntegerFormat(2, True, False), "INT2", -2, 1),
+        (IntegerFormat(4, False, True), "UINT4", 0, 14),
+        (IntegerFormat(8, True, True), "INT8", -127, 127),
+    ],
+)
+def test_integer_formats(form: IntegerFormat, name: str, low: int, high: int) -> None:
+    assert (form.datatype().name, form.minimum, form.maximum) == (name, low, high)
+
+
+def test_unknown_rounding_mode_is_named() -> None:
+    with pytest.raises(ModelError, match="SIDEWAYS"):
+        quantise(np.zeros(1), np.ones(1), np.zeros(1), IntegerFormat(2, True, False), "SIDEWAYS")
+
+
+def test_count_thresholds_per_channel() -> None:
+    x = np.array([[[0, 5]], [[2, 3]]], dtype=np.float32).reshape(2, 2, 1)
+    counts = count_thresholds(x, np.array([[0, 1, 2], [4, 4, 9]], dtype=np.float32))
+    assert counts.reshape(2, 2).tolist() == [[1, 2], [3, 0]]
+
+
+def run_op(op_type: str, arrays: list[np.ndarray], **attributes: object) -> np.ndarray:
+    values = [ir.Value(name=f"i{index}") for index in range(len(arrays))]
+    node = ir.node(op_type, values, attributes, domain=GENERAL_DOMAIN)  # type: ignore[arg-type]
+    op = GENERAL_OPS.find(node)
+    assert op is not None
+    return op.execute(node, arrays)[0]
+
+
+def test_xnor_popcount_counts_equal_bits() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 2, (3, 7)), random.integers(0, 2, (7, 4))
+    expected = (a[:, :, None] == b[None]).sum(axis=1)
+    got = run_op("XnorPopcountMatMul", [a.astype(np.float32), b.astype(np.float32)])
+    assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize("mode", sorted(set(ROUNDING_MODES) - {"ROUND_TO_ZERO"}))
+@pytest.mark.parametrize(("signed", "narrow", "bits"), [(1, 0, 4), (1, 1, 3), (0, 0, 4), (0, 1, 2), (1, 0, 1), (0, 0, 1)])
+def test_quant_equals_qonnx(mode: str, signed: int, narrow: int, bits: int) -> None:
+    reference = pytest.importorskip("qonnx.custom_op.general.quant", reason="the qonnx package is not installed")
+    random = np.random.default_rng(1)
+    x = np.concatenate([random.normal(0, 3, 500), np.arange(-20, 20) / 4]).astype(np.float32).reshape(1, -1)
+    arrays = [x, np.float32(0.25).reshape(1), np.float32(1).reshape(1), np.float32(bits).reshape(1)]
+    expected = reference.quant(*arrays, signed, narrow, mode)
+    got = run_op("Quant", arrays, signed=signed, narrow=narrow, rounding_mode=mode)
+    assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize("mode", ["FLOOR", "ROUND", "CEIL"])
+def test_trunc_equals_qonnx(mode: str) -> None:
+    reference = pytest.importorskip("qonnx.custom_op.general.trunc", reason="the qonnx package is not installed")
+    x = (np.arange(-64, 64) * 0.25).astype(np.float32)
+    one = [np.float32(0.25), np.float32(0), np.float32(8), np.float32(4)]
+    got = run_op("Trunc", [x, *(np.asarray(n) for n in one)], rounding_mode=mode)
+    assert np.array_equal(got, reference.trunc_v1(x, *one, mode))
+    two = [np.float32(0.25), np.float32(0), np.float32(8), np.float32(1.0), np.float32(4)]
+    got = run_op("Trunc", [x, *(np.asarray(n) for n in two)], rounding_mode=mode, signed=1, narrow=0)
+    expected = reference.trunc_v2(x, two[0], two[1], two[2], 0, 1, two[3], two[4], mode)
+    assert np.array_equal(got, expected)
