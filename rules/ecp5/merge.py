@@ -27,9 +27,11 @@ def linked_shell(options: argparse.Namespace) -> Any:
     run(
         design,
         *(f"blackbox {core}" for core in cores),
-        *(f"read_verilog {source}" for source in options.sources),
+        *(f"read_verilog -defer {source}" for source in options.sources),
         f"synth_ecp5 -top {options.top}{' -nodsp' if options.no_dsp else ''}",
     )
+    # Notes of the flattening; nextpnr knows no such cell.
+    run(design, "delete t:$scopeinfo")
     forget_sources(design, options.top)
     run(design, f"select {options.top}", "write_rtlil -selected shell.il", "select -clear")
     merged = yosys.Design()
@@ -56,11 +58,11 @@ def main() -> None:
     run(
         design,
         f"hierarchy -check -top {options.top}",
-        "flatten",
+        "flatten -noscopeinfo",
         "opt_clean -purge",
         f"check -mapped -noinit -assert {options.top}",
     )
-    # $scopeinfo cells are notes of the flattening for simulators; nextpnr knows no such cell.
+    # Notes of the flattening; nextpnr knows no such cell.
     run(design, "delete t:$scopeinfo")
     forget_sources(design, options.top)
     run(design, f"select {options.top}", f"write_json -selected {options.netlist}")

@@ -24,8 +24,14 @@ def main() -> None:
     design = yosys.Design()
     run(
         design,
-        *(f"read_verilog {source}" for source in options.sources),
+        # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
+        # need not be there.
+        *(f"read_verilog -defer {source}" for source in options.sources),
         f"synth_ecp5 -top {options.top}{' -nodsp' if options.no_dsp else ''}",
+        # Notes of the flattening; they are no hardware.
+        "delete t:$scopeinfo",
+        # What flattening left of the hierarchy; it is no hardware.
+        f"delete {options.top}/t:$scopeinfo",
         # A loop, an undriven wire or two drivers is a fault of the kernel: better found here than on the board.
         f"check -mapped -noinit -assert {options.top}",
     )
