@@ -79,6 +79,12 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
         )
     zero_point = numbers[1]
     form = integer_format(node, numbers[2])
+    if form.minimum == form.maximum:
+        raise ModelError(
+            "1 bit, unsigned and narrow has one value only",
+            where=describe(node),
+            remedy="Use 2 bits, or narrow_range=False, for this activation.",
+        )
     mode = str(attribute(node, "rounding_mode", "ROUND"))
     step = 2 if form.bipolar else 1
 

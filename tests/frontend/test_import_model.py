@@ -124,7 +124,9 @@ def bad_models() -> dict[str, tuple[onnx.ModelProto, str]]:
     weights = nan.quant(nan.constant(np.array([[np.nan] * 2] * 6)))
     nan_model = nan.model(nan.node("MatMul", [nan.quant(nan.input), weights]), [1, 2])
     misfit = GraphBuilder([1, 6])
-    misfit_model = misfit.model(misfit.node("MatMul", [misfit.quant(misfit.input), misfit.constant(np.ones((5, 2)))]), [1, 2])
+    misfit_model = misfit.model(
+        misfit.node("MatMul", [misfit.quant(misfit.input), misfit.constant(np.ones((5, 2)))]), [1, 2]
+    )
     moved = GraphBuilder([1, 6])
     moved_model = moved.model(moved.node("Reshape", [moved.input, moved.constant(np.array([6, 1]))]), [6, 1])
     old = Mlp().model()

@@ -89,7 +89,9 @@ def test_xnor_popcount_counts_equal_bits() -> None:
 
 
 @pytest.mark.parametrize("mode", sorted(set(ROUNDING_MODES) - {"ROUND_TO_ZERO"}))
-@pytest.mark.parametrize(("signed", "narrow", "bits"), [(1, 0, 4), (1, 1, 3), (0, 0, 4), (0, 1, 2), (1, 0, 1), (0, 0, 1)])
+@pytest.mark.parametrize(
+    ("signed", "narrow", "bits"), [(1, 0, 4), (1, 1, 3), (0, 0, 4), (0, 1, 2), (1, 0, 1), (0, 0, 1)]
+)
 def test_quant_equals_qonnx(mode: str, signed: int, narrow: int, bits: int) -> None:
     reference = pytest.importorskip("qonnx.custom_op.general.quant", reason="the qonnx package is not installed")
     random = np.random.default_rng(1)

@@ -67,12 +67,11 @@ def test_constant_output_and_two_branches() -> None:
 
 def test_same_scores_as_qonnx() -> None:
     core = pytest.importorskip("qonnx.core.onnx_exec", reason="the qonnx package is not installed")
-    from qonnx.core.modelwrapper import ModelWrapper as QonnxModel
-    from qonnx.transformation.infer_shapes import InferShapes
-
+    wrapper = pytest.importorskip("qonnx.core.modelwrapper")
+    infer_shapes = pytest.importorskip("qonnx.transformation.infer_shapes")
     path = shared_file("models/tfc_w2a2.qonnx.onnx")
     images = mnist(5)[0].astype(np.float32) / np.float32(255)
-    reference = QonnxModel(str(path)).transform(InferShapes())
+    reference = wrapper.ModelWrapper(str(path)).transform(infer_shapes.InferShapes())
     got = execute_onnx(ModelWrapper(path), {"0": images})["90"]
     for index in range(5):
         expected = core.execute_onnx(reference, {"0": images[index : index + 1]})["90"]

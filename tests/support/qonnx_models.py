@@ -67,7 +67,15 @@ class GraphBuilder:
         return output
 
     def quant(
-        self, x: str, scale: Any = 1.0, bits: int = 2, *, signed: int = 1, narrow: int = 0, zero: float = 0.0, mode: str = "ROUND"
+        self,
+        x: str,
+        scale: Any = 1.0,
+        bits: int = 2,
+        *,
+        signed: int = 1,
+        narrow: int = 0,
+        zero: float = 0.0,
+        mode: str = "ROUND",
     ) -> str:
         """A Quant node."""
         inputs = [x, self.constant(np.float32(scale)), self.constant(zero), self.constant(float(bits))]

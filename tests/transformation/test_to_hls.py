@@ -1,0 +1,183 @@
+"""From an imported model to folded hardware layers: same labels, legal foldings, clear refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finnmake.errors import BuildFileError, FoldingError, ModelError
+from finnmake.frontend import import_model
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.runtime.execute import execute_onnx
+from finnmake.transformation.apply_folding import NOTE_KEY, ApplyFolding
+from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.set_folding import SetFolding
+from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
+from finnmake.transformation.to_hls.hardware import interval_cycles
+from tests.support.networks import Mlp
+from tests.support.qonnx_models import GraphBuilder, mnist, shared_file
+
+
+def hardware(model: ModelWrapper, *, leave_out: str = "") -> ModelWrapper:
+    for name, arguments in AUTOMATIC_FLOW:
+        if name != leave_out:
+            model = model.transform(make_transformation(name, arguments))
+    return model
+
+
+def names(model: ModelWrapper) -> list[str]:
+    return [str(node.name) for node in model.nodes]
+
+
+def test_mlp_becomes_layers_with_the_same_labels() -> None:
+    model = import_model(Mlp().model())
+    result = hardware(model)
+    assert names(result) == [
+        "Thresholding_0",
+        "MatrixVectorActivation_0",
+        "MatrixVectorActivation_1",
+        "MatrixVectorActivation_2",
+        "LabelSelect_0",
+    ]
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 1, 1, 16))
+    scores = execute_onnx(model, {"global_in": pixels})["global_out"]
+    labels = execute_onnx(result, {"global_in": pixels})["global_out"]
+    assert np.array_equal(labels.ravel(), scores.argmax(axis=1))
+    node = result.nodes[1]
+    assert [attribute(node, key) for key in ("MW", "MH", "SIMD", "PE", "numSteps", "ActVal")] == [16, 8, 1, 1, 2, -1]
+    assert attribute(node, "accDataType") == "INT6"  # 16 products of -1 … 1
+
+
+def test_without_label_selection_the_scale_goes_to_the_host() -> None:
+    model = import_model(Mlp().model())
+    result = hardware(model, leave_out="InsertTopK")
+    scaling = json.loads(result.get_metadata_prop(OUTPUT_KEY) or "")
+    assert scaling == {"scale": 0.25, "bias": 0.0}
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 1, 1, 16))
+    integers = execute_onnx(result, {"global_in": pixels})["global_out"]
+    assert np.array_equal(integers * 0.25, execute_onnx(model, {"global_in": pixels})["global_out"])
+
+
+def test_scores_with_a_bias_per_class_are_not_ordered_in_hardware() -> None:
+    builder = GraphBuilder([1, 8])
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (8, 3))), 0.5, 3)
+    x = builder.node("MatMul", [builder.quant(builder.input, 0.5, 4), weights])
+    x = builder.node("Add", [x, builder.constant(np.array([0.1, -2.0, 3.0]))])
+    model = import_model(builder.model(x, [1, 3]))
+    result = hardware(model)
+    assert names(result) == ["MatrixVectorActivation_0"]
+    assert "per class" in (result.get_metadata_prop("finnmake.note") or "")
+    scaling = json.loads(result.get_metadata_prop(OUTPUT_KEY) or "")
+    integers = np.random.default_rng(1).integers(-8, 8, (60, 8))
+    counts = execute_onnx(result, {"global_in": integers})["global_out"]
+    expected = execute_onnx(model, {"global_in": integers})["global_out"]
+    np.testing.assert_allclose(counts * scaling["scale"] + np.array(scaling["bias"]), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["tfc_w1a1", "tfc_w2a2"])
+def test_shared_mnist_networks_with_finns_folding(name: str) -> None:
+    model = import_model(shared_file(f"models/{name}.qonnx.onnx"))
+    folding = shared_file(f"reference/finn_folding/{name.replace('_', '-')}_folding_config.json")
+    result = hardware(model).transform(ApplyFolding(file=str(folding)))
+    assert "Reshape_rtl_0" in (result.get_metadata_prop(NOTE_KEY) or "")
+    assert max(interval_cycles(node) for node in result.nodes) == 64
+    pixels, _ = mnist(500)
+    expected = execute_onnx(model, {"global_in": pixels})["global_out"].argmax(axis=1)
+    assert np.array_equal(execute_onnx(result, {"global_in": pixels})["global_out"].ravel(), expected)
+    binary = [attribute(node, "binaryXnorMode") for node in result.get_nodes_by_op_type("MatrixVectorActivation")]
+    assert binary == [int(name == "tfc_w1a1")] * 4
+
+
+def test_shared_keyword_spotting_network() -> None:
+    model = import_model(shared_file("models/kws_mlp_w3a3.qonnx.onnx"))
+    result = hardware(model)
+    assert names(result) == [*(f"MatrixVectorActivation_{i}" for i in range(4)), "LabelSelect_0"]
+    integers = np.random.default_rng(0).integers(-127, 128, (200, 1, 10, 49))
+    scores = execute_onnx(model, {"global_in": integers})["global_out"]
+    labels = execute_onnx(result, {"global_in": integers})["global_out"].ravel().astype(int)
+    # Scales that are no powers of two round differently in another order of the sum: only equal scores may swap.
+    best = scores.max(axis=1)
+    assert (best - np.take_along_axis(scores, labels[:, None], axis=1).ravel() <= 1e-4 * np.abs(best)).all()
+
+
+def test_set_folding_reaches_its_target_with_least_hardware() -> None:
+    layers = hardware(import_model(Mlp((32, 16, 8, 4)).model()))
+    for target in (1, 16, 40, 10**6):
+        folded = layers.transform(SetFolding(target_cycles=target))
+        assert max(interval_cycles(node) for node in folded.nodes) <= target
+    slow = layers.transform(SetFolding(target_cycles=10**6))
+    assert {attribute(node, "PE") for node in slow.nodes} == {1}
+    with pytest.raises(FoldingError):
+        SetFolding(target_cycles=0)
+
+
+@pytest.mark.parametrize(
+    ("folding", "message"),
+    [
+        ({"MVAU_hls_0": {"PE": 3}}, r"layer MatrixVectorActivation_0: PE = 3 does not divide MH = 8\n.*1, 2, 4, 8"),
+        ({"MatrixVectorActivation_1": {"SIMD": 0}}, "SIMD = 0"),
+        ({"MatrixVectorActivation_1": {"SIMD": "8"}}, "'8'"),
+        ({"MVAU_hls_9": {"PE": 1}}, r"no layer is called 'MVAU_hls_9'\n.*Thresholding_0, MatrixVectorActivation_0"),
+        ({"LabelSelect_0": {"SIMD": 2}}, "no attribute 'SIMD'"),
+        ({"MatrixVectorActivation_0": {"resType": "magic"}}, "auto, lut, dsp"),
+        ({"MatrixVectorActivation_0": 3}, "not a table"),
+    ],
+)
+def test_illegal_foldings_are_refused(folding: dict[str, dict[str, object]], message: str) -> None:
+    layers = hardware(import_model(Mlp().model()))
+    with pytest.raises(FoldingError, match=message):
+        layers.transform(ApplyFolding(folding))
+
+
+def test_defaults_and_changes_of_one_layer() -> None:
+    layers = hardware(import_model(Mlp().model()))
+    folded = layers.transform(ApplyFolding({"Defaults": {"ram_style": "block", "PE": 2}, "MVAU_1": {"PE": 4}}))
+    assert [attribute(node, "PE") for node in folded.nodes] == [2, 2, 4, 2, 2]
+    assert [attribute(node, "ram_style") for node in folded.nodes[1:4]] == ["block"] * 3
+    assert attribute(layers.nodes[1], "PE") == 1
+
+
+def test_folding_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FoldingError, match="cannot be read"):
+        ApplyFolding(file=str(tmp_path / "absent.json"))
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(FoldingError, match="not JSON"):
+        ApplyFolding(file=str(tmp_path / "bad.json"))
+
+
+def sine_model() -> ModelWrapper:
+    builder = GraphBuilder([1, 8])
+    x = builder.quant(builder.input, 0.5, 4)
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (8, 3))), 0.5, 3)
+    x = builder.node("Sin", [builder.node("MatMul", [x, weights])])
+    return import_model(builder.model(builder.quant(x, 0.25, 3), [1, 3]))
+
+
+def test_ops_without_a_layer_are_listed_with_reason_and_remedy() -> None:
+    with pytest.raises(ModelError) as caught:
+        hardware(sine_model())
+    assert "node Sin_0 (Sin): Sin has no layer" in caught.value.text
+    assert "Leave it out" in caught.value.text
+
+
+def test_weights_that_are_not_quantised_are_refused() -> None:
+    builder = GraphBuilder([1, 8])
+    weights = builder.constant(np.random.default_rng(0).normal(0, 2, (8, 3)))
+    model = builder.model(builder.node("MatMul", [builder.quant(builder.input, 0.5, 4), weights]), [1, 3])
+    with pytest.raises(ModelError, match=r"MatMul_0.*weights are not quantised"):
+        hardware(import_model(model))
+
+
+def test_transformations_by_name() -> None:
+    assert isinstance(make_transformation("SetFolding", {"target_cycles": 5}), SetFolding)
+    assert isinstance(
+        make_transformation("finnmake.transformation.set_folding:SetFolding", {"target_cycles": 5}), SetFolding
+    )
+    with pytest.raises(BuildFileError, match="no transformation"):
+        make_transformation("Nonsense", {})
+    with pytest.raises(BuildFileError, match="wrong arguments"):
+        make_transformation("SetFolding", {"cycles": 5})
