@@ -25,6 +25,7 @@ from finnmake.dataflow.thresholding import (
     output_offset,
     parameter,
     popcount_cycles,
+    rom_style,
     threshold_datatype,
     threshold_image,
 )
@@ -262,6 +263,8 @@ class MatrixVectorActivation(Layer):
     def verilog_parameters(self) -> dict[str, int | str]:
         source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
         accumulator, output = structural_datatype(self.accDataType), structural_datatype(self.outputDataType)
+        threshold_width = 1 if self.noActivation else self._threshold_type.bitwidth()
+        folds = self.MH // self.PE
         return {
             "MW": self.MW,
             "MH": self.MH,
@@ -275,10 +278,13 @@ class MatrixVectorActivation(Layer):
             "ACCUMULATOR_WIDTH": accumulator.bitwidth(),
             "ACCUMULATOR_SIGNED": int(accumulator.signed()),
             "NUM_STEPS": self.numSteps,
-            "THRESHOLD_WIDTH": 1 if self.noActivation else self._threshold_type.bitwidth(),
+            "THRESHOLD_WIDTH": threshold_width,
             "OUTPUT_WIDTH": output.bitwidth(),
             "OUTPUT_OFFSET": 0 if self.noActivation else output_offset(self.ActVal, output),
-            "RAM_STYLE": self.ram_style,
+            "WEIGHTS_RAM_STYLE": rom_style(
+                self.ram_style, self.MW // self.SIMD * folds, self.PE * self.SIMD * weight.bitwidth()
+            ),
+            "THRESHOLDS_RAM_STYLE": rom_style("auto", folds, self.PE * self.numSteps * threshold_width),
             "USE_DSP": "yes" if self.multiplies_with_dsp else "no",
         }
 

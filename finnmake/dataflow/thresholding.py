@@ -49,6 +49,24 @@ def multi_threshold_cycles(num_steps: int) -> int:
     return 0 if num_steps <= COMBINATIONAL_STEPS else 1 + popcount_cycles(num_steps)
 
 
+# -- memories of constants ---------------------------------------------------------------------------------------------
+def rom_style(ram_style: str, depth: int, width: int) -> str:
+    """The ``ram_style`` attribute of a memory that is never written, legal in Yosys and Vivado.
+
+    LUT RAM that starts with contents exists on no device of ours: ``distributed`` becomes ``registers``, whose contents
+    synthesis turns into gates. With ``auto``, a memory that would take hundreds of LUTs that way goes into block
+    memory: its size alone decides, so that it stays a memory whatever it holds.
+
+    Args:
+        ram_style: the layer's choice: ``auto``, ``distributed`` or ``block``.
+        depth: words.
+        width: bits of a word.
+    """
+    if ram_style == "auto":
+        return "block" if depth >= 32 and depth * width >= 1024 else "registers"
+    return "registers" if ram_style == "distributed" else ram_style
+
+
 # -- checks that layers share -----------------------------------------------------------------------------------------
 def divisors(number: int) -> list[int]:
     """All divisors of a positive number, ascending: the legal values of a folding."""
@@ -278,6 +296,15 @@ class Thresholding(Layer):
         datatype = structural_datatype(self.inputDataType)
         return int(datatype.min()), int(datatype.max())
 
+    @property
+    def _folds_of_thresholds(self) -> int:
+        return 1 if self.sharedThresholds else self.NumChannels // self.PE
+
+    @property
+    def _threshold_word_width(self) -> int:
+        channels = 1 if self.sharedThresholds else self.PE
+        return channels * self.numSteps * threshold_datatype(*self._range).bitwidth()
+
     def input_stream(self) -> Stream:
         words = self.numInputVectors * (self.NumChannels // self.PE)
         return Stream(structural_datatype(self.inputDataType), self.PE, words)
@@ -313,6 +340,7 @@ class Thresholding(Layer):
             "OUTPUT_OFFSET": output_offset(self.ActVal, output),
             "NUM_STEPS": self.numSteps,
             "SHARED_THRESHOLDS": int(self.sharedThresholds),
+            "RAM_STYLE": rom_style("auto", self._folds_of_thresholds, self._threshold_word_width),
         }
 
     def cpp_template_arguments(self) -> list[str]:

@@ -13,6 +13,10 @@ module multi_threshold #(
     parameter NUM_STEPS = 3,
     parameter OUTPUT_WIDTH = 2,
     parameter OUTPUT_OFFSET = 0,
+    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
+    // verilator lint_off UNUSEDPARAM
+    parameter RAM_STYLE = "auto",
+    // verilator lint_on UNUSEDPARAM
     parameter THRESHOLDS_FILE = "thresholds.mem"
 ) (
     input  wire                       aclk,
@@ -32,6 +36,7 @@ module multi_threshold #(
     localparam COUNT_WIDTH = $clog2(NUM_STEPS + 1);
     localparam COUNT_LATENCY = ($clog2((NUM_STEPS + 6) / 7) + 1) / 2 + 1;
 
+    (* ram_style = RAM_STYLE *)
     reg [WORD_WIDTH-1:0] thresholds [0:DEPTH-1];
     initial $readmemh(THRESHOLDS_FILE, thresholds);
 

@@ -5,7 +5,7 @@
 // step waits for a place in the output queue instead.
 //
 // Weights: word fold * MW/SIMD + step, element pe * SIMD + simd. Thresholds: see multi_threshold. Element kinds: see
-// dot_product. NUM_STEPS = 0: the accumulators are the output.
+// dot_product. NUM_STEPS = 0: the accumulators are the output. RAM_STYLE: "auto", "block", or "registers" for gates.
 module matrix_vector_activation #(
     parameter MW = 8,
     parameter MH = 8,
@@ -24,7 +24,8 @@ module matrix_vector_activation #(
     parameter OUTPUT_OFFSET = 0,
     // Read by synthesis alone, as an attribute, which Verilator does not count as use.
     // verilator lint_off UNUSEDPARAM
-    parameter RAM_STYLE = "auto",
+    parameter WEIGHTS_RAM_STYLE = "auto",
+    parameter THRESHOLDS_RAM_STYLE = "auto",
     // verilator lint_on UNUSEDPARAM
     parameter USE_DSP = "no",
     parameter WEIGHTS_FILE = "weights.mem",
@@ -98,7 +99,7 @@ module matrix_vector_activation #(
         .index(step_index), .next_index(next_step_index), .input_word(s_axis_tdata), .word(input_word)
     );
 
-    (* ram_style = RAM_STYLE *)
+    (* ram_style = WEIGHTS_RAM_STYLE *)
     reg [PE*SIMD*WEIGHT_WIDTH-1:0] weights [0:DEPTH-1];
     initial $readmemh(WEIGHTS_FILE, weights);
 
@@ -168,7 +169,7 @@ module matrix_vector_activation #(
             multi_threshold #(
                 .PE(PE), .FOLDS(NF), .VALUE_WIDTH(ACCUMULATOR_WIDTH), .VALUE_SIGNED(ACCUMULATOR_SIGNED),
                 .THRESHOLD_WIDTH(THRESHOLD_WIDTH), .NUM_STEPS(NUM_STEPS), .OUTPUT_WIDTH(OUTPUT_WIDTH),
-                .OUTPUT_OFFSET(OUTPUT_OFFSET), .THRESHOLDS_FILE(THRESHOLDS_FILE)
+                .OUTPUT_OFFSET(OUTPUT_OFFSET), .RAM_STYLE(THRESHOLDS_RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE)
             ) comparison (
                 .aclk(aclk), .aresetn(aresetn), .valid(totals_valid), .values(totals),
                 .result_valid(results_valid), .results(results)

@@ -11,6 +11,10 @@ module thresholding #(
     parameter OUTPUT_OFFSET = 0,
     parameter NUM_STEPS = 3,
     parameter SHARED_THRESHOLDS = 0,
+    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
+    // verilator lint_off UNUSEDPARAM
+    parameter RAM_STYLE = "auto",
+    // verilator lint_on UNUSEDPARAM
     parameter THRESHOLDS_FILE = "thresholds.mem"
 ) (
     input  wire                       aclk,
@@ -55,7 +59,7 @@ module thresholding #(
         .PE(PE), .FOLDS(NUM_CHANNELS / PE), .SHARED_THRESHOLDS(SHARED_THRESHOLDS), .VALUE_WIDTH(VALUE_WIDTH),
         .VALUE_SIGNED((INPUT_SIGNED != 0 || INPUT_BIPOLAR != 0) ? 1 : 0), .THRESHOLD_WIDTH(THRESHOLD_WIDTH),
         .NUM_STEPS(NUM_STEPS), .OUTPUT_WIDTH(OUTPUT_WIDTH), .OUTPUT_OFFSET(OUTPUT_OFFSET),
-        .THRESHOLDS_FILE(THRESHOLDS_FILE)
+        .RAM_STYLE(RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE)
     ) comparison (
         .aclk(aclk), .aresetn(aresetn), .valid(valid), .values(values),
         .result_valid(results_valid), .results(results)

@@ -15,6 +15,7 @@ from finnmake.dataflow.thresholding import (
     count_thresholds,
     multi_threshold_cycles,
     popcount_cycles,
+    rom_style,
 )
 from finnmake.errors import FoldingError, ModelError
 from finnmake.graph.datatype import DataType
@@ -55,6 +56,20 @@ def test_cycles() -> None:
     assert [multi_threshold_cycles(n) for n in (0, 1, 3, 4, 255)] == [0, 0, 0, 2, 5]
     layer = grid_thresholding("two_steps")
     assert (layer.interval_cycles(), layer.first_output_latency()) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("ram_style", "depth", "width", "style"),
+    [
+        ("auto", 64, 1568, "block"),
+        ("auto", 16, 1568, "registers"),
+        ("auto", 64, 4, "registers"),
+        ("distributed", 64, 1568, "registers"),
+        ("block", 2, 2, "block"),
+    ],
+)
+def test_memory_style(ram_style: str, depth: int, width: int, style: str) -> None:
+    assert rom_style(ram_style, depth, width) == style
 
 
 def test_refusals() -> None:
