@@ -50,9 +50,7 @@ def layer_text(layer: Layer) -> str:
 
 
 def configured_core_name(layer: Layer) -> str:
-    """Module name of the core together with its parameters; the core's own name where it has none."""
-    if not layer.parameters:
-        return layer.core_name()
+    """Module name of the core together with its parameters, the unit of synthesis."""
     return f"{layer.core_name()}_{hashlib.sha256(layer_text(layer).encode()).hexdigest()[:8]}"
 
 

@@ -102,6 +102,14 @@ class Accelerator:
         """Where everything is built."""
         return (self.directory / self.output).absolute()
 
+    def model_path(self) -> Path:
+        """The model file.
+
+        Raises:
+            BuildFileError: it is not there.
+        """
+        return self._existing(self.model, "model")
+
     def manifest(self) -> Manifest | None:
         """The layers, once they are known."""
         return read_manifest(self.folder() / "manifest.json")
@@ -148,7 +156,7 @@ class Accelerator:
 
     def _source(self) -> ModelSource:
         return ModelSource(
-            model=self._existing(self.model, "model"),
+            model=self.model_path(),
             input_datatype=self.input_datatype,
             input_scale=self.input_scale,
             top_k=self.top_k,

@@ -85,7 +85,7 @@ class _Design:
 
     def _simulated_sources(self) -> dict[str, Path]:
         """Top, distinct cores and kernels as scratch path to file."""
-        sources: dict[str, Path] = {"stitched.v": self.file("stitched/stitched.v")}
+        sources: dict[str, Path] = {f"{self.manifest.stitched}.v": self.file("stitched/stitched.v")}
         for layer in self.manifest.layers:
             sources.setdefault(f"{layer.core}.v", self.file(f"layers/{layer.name}/core.v"))
         for layer in self.manifest.layers:

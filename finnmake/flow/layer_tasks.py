@@ -112,8 +112,8 @@ def _lint(layer: LayerEntry, context: LayerContext) -> PlannedTask:
         stage=Stage.CORES,
         after=(_task(layer, context, "generate"),),
         action=rule.action(
-            parameters={"top": layer.core, "files": ["core.v", *sources]},
-            inputs={"core.v": _file(layer, context, "core.v"), **sources},
+            parameters={"top": layer.core, "files": [f"{layer.core}.v", *sources]},
+            inputs={f"{layer.core}.v": _file(layer, context, "core.v"), **sources},
             outputs={"lint.txt": _output(layer, context, "lint.txt")},
         ),
     )
@@ -162,9 +162,9 @@ def _rtlsim_build(layer: LayerEntry, context: LayerContext) -> PlannedTask:
         stage=Stage.RTLSIM,
         after=(_task(layer, context, "generate"), context.task("simulator")),
         action=context.rules["verilator_build"].action(
-            parameters={"top": layer.core, "optimise": "1", "options": [], "files": ["core.v", *sources]},
+            parameters={"top": layer.core, "optimise": "1", "options": [], "files": [f"{layer.core}.v", *sources]},
             inputs={
-                "core.v": _file(layer, context, "core.v"),
+                f"{layer.core}.v": _file(layer, context, "core.v"),
                 **sources,
                 "verilated.a": context.path("simulator/verilated.a"),
             },
@@ -193,7 +193,12 @@ def _rtlsim(layer: LayerEntry, context: LayerContext) -> PlannedTask:
 
 
 def _synth(layer: LayerEntry, context: LayerContext) -> PlannedTask:
-    sources = kernel_files(context.resources, layer.verilog_files)
+    # A module lies in a file of its name.
+    verilog = {
+        f"{layer.configured}.v": _file(layer, context, "configured.v"),
+        f"{layer.core}.v": _file(layer, context, "core.v"),
+        **kernel_files(context.resources, layer.verilog_files),
+    }
     return PlannedTask(
         name=_task(layer, context, "synth"),
         doc=f"synthesise {layer.configured} to a netlist",
@@ -202,13 +207,11 @@ def _synth(layer: LayerEntry, context: LayerContext) -> PlannedTask:
         action=context.rules[context.synthesis_rule].action(
             parameters={
                 "top": layer.configured,
-                "sources": ["configured.v", "core.v", *sources],
+                "sources": list(verilog),
                 "dsp_options": [] if layer.uses_dsp else ["--no-dsp"],
             },
             inputs={
-                "configured.v": _file(layer, context, "configured.v"),
-                "core.v": _file(layer, context, "core.v"),
-                **sources,
+                **verilog,
                 **_images(layer, context),
             },
             outputs={

@@ -119,6 +119,19 @@ def run_original(model: ModelWrapper, quantisation: InputQuantisation, frames: I
     return outputs[str(model.graph.outputs[0].name)]
 
 
+def reference_outputs(model: ModelWrapper, imported: ModelWrapper, frames: IntegerArray, *, labels: bool) -> Array:
+    """What the model as it was exported gives; a classifier's scores become labels, the lowest among equals.
+
+    Args:
+        model: as exported.
+        imported: the same, imported: says what the integers stand for.
+        frames: integers, shape (samples, elements).
+        labels: take the label where the output has the shape (1, classes).
+    """
+    outputs = run_original(model, read_input_quantisation(imported), frames)
+    return outputs.argmax(axis=1) if labels and outputs.ndim == 2 and outputs.shape[1] > 1 else outputs
+
+
 def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:
     """The integers behind the model's float outputs: float = scale * integer + bias, as the folded graph records it.
 

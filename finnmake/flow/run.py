@@ -1,0 +1,99 @@
+"""``finnmake run``: executes a batch of inputs on an engine, building first what the engine needs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from finnmake.build.api import build
+from finnmake.errors import BuildFileError, FinnmakeError
+from finnmake.flow.accelerator import Accelerator
+from finnmake.flow.manifest import Manifest
+from finnmake.flow.session import accelerators_of, jobs_of
+from finnmake.flow.stages import Stage
+
+LAYER_STEPS = {"cpp": ("generate", "cppsim_build"), "rtl": ("generate", "rtlsim_build"), "stitched": ("generate",)}
+"""Steps of every layer that an engine needs, beside those of the whole design."""
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Builds what is missing, executes, writes the outputs.
+
+    Returns:
+        0, or 1 where the build failed.
+    """
+    (accelerator,) = accelerators_of(options).values()
+    # Planning all stages makes every task known; only those that the engine needs are built.
+    accelerator = replace(accelerator, until=Stage.BITSTREAM)
+    jobs = jobs_of(options)
+    if not options.inputs.is_file():
+        raise BuildFileError(f"there is no file {options.inputs}")
+    _ensure(accelerator, [f"{accelerator.name}:layers" if options.engine != "reference" else f"{accelerator.name}:import"], jobs)
+    manifest = accelerator.manifest()
+    if options.engine != "reference" and manifest is not None:
+        _ensure(accelerator, _tasks(accelerator, manifest, options.engine), jobs)
+    body = _execute(accelerator, manifest, options)
+    if options.json:
+        print(json.dumps({"ok": True, **body}))
+    else:
+        print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in body.items() if value is not None))
+    return 0
+
+
+def _tasks(accelerator: Accelerator, manifest: Manifest, engine: str) -> list[str]:
+    layers = [f"{accelerator.name}:{layer.name}.{step}" for layer in manifest.layers for step in LAYER_STEPS[engine]]
+    return [*layers, f"{accelerator.name}:rtlsim_build"] if engine == "stitched" else layers
+
+
+def _ensure(accelerator: Accelerator, tasks: Sequence[str], jobs: int) -> None:
+    result = build({accelerator.name: accelerator}, tasks, jobs=jobs)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    if not result.ok:
+        raise FinnmakeError("\n".join(result.failures.values()) or "the build failed", where="build")
+
+
+def _execute(accelerator: Accelerator, manifest: Manifest | None, options: argparse.Namespace) -> dict[str, object]:
+    import numpy as np
+
+    from finnmake.graph.model_wrapper import ModelWrapper
+    from finnmake.runtime import batch
+
+    folder = accelerator.folder()
+    imported = ModelWrapper(folder / "graph/00-import.onnx")
+    frames = batch.load_inputs(options.inputs, imported)
+    started = time.monotonic()
+    if options.engine == "reference":
+        model = ModelWrapper(accelerator.model_path())
+        result = batch.BatchResult(batch.reference_outputs(model, imported, frames, labels=accelerator.top_k != 0))
+    elif manifest is None:
+        raise BuildFileError("there is no manifest of layers", where=accelerator.name)
+    elif options.engine == "stitched":
+        with tempfile.TemporaryDirectory() as memories:
+            for position, layer in enumerate(manifest.layers):
+                for memory in layer.memories:
+                    link = Path(memories, f"layer_{position}_{memory}.mem")
+                    link.symlink_to(folder / "layers" / layer.name / f"{memory}.mem")
+            result = batch.run_stitched(folder / "stitched", Path(memories), frames)
+    else:
+        folders = [folder / "layers" / layer.name for layer in manifest.layers]
+        result = (batch.run_cpp if options.engine == "cpp" else batch.run_rtl)(folders, frames)
+    seconds = time.monotonic() - started
+    try:
+        with options.output.open("wb") as file:
+            np.save(file, batch.squeezed(result.outputs), allow_pickle=False)
+    except OSError as problem:
+        raise BuildFileError(f"cannot be written: {problem.strerror}", where=str(options.output)) from None
+    return {
+        "engine": options.engine,
+        "samples": len(frames),
+        "seconds": round(seconds, 3),
+        "cycles_per_sample": result.cycles_per_sample,
+        "first_latency_cycles": result.first_latency_cycles,
+    }
+
