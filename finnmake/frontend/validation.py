@@ -58,7 +58,14 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
 def _check_finite(value: ir.Value) -> None:
     if value.const_value is None or (value.dtype is None and value.const_value.dtype == ir.DataType.STRING):
         return
-    array = value.const_value.numpy()
+    try:
+        array = value.const_value.numpy()
+    except (ValueError, TypeError) as problem:
+        raise ModelError(
+            f"its data does not fit its type and shape: {problem}",
+            where=f"tensor {value.name}",
+            remedy="The file is damaged: export or copy the model again.",
+        ) from None
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return
     bad = int(array.size - np.isfinite(array).sum())

@@ -67,10 +67,13 @@ def unknown_op(node: ir.Node) -> ModelError:
 def _infer_standard(node: ir.Node, opset: int) -> None:
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
-    except onnx.defs.SchemaError:
+    except (onnx.defs.SchemaError, TypeError):  # TypeError: a damaged name that is no text
         raise unknown_op(node) from None
     proto = onnx.NodeProto(op_type=node.op_type)
-    proto.attribute.extend(ir.to_proto(attribute) for attribute in node.attributes.values())
+    try:
+        proto.attribute.extend(ir.to_proto(attribute) for attribute in node.attributes.values())
+    except ir.serde.SerdeError:
+        raise ModelError("has an attribute of no known type", where=describe(node), remedy="Export again.") from None
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
     for index, value in enumerate(node.inputs):
@@ -90,9 +93,9 @@ def _infer_standard(node: ir.Node, opset: int) -> None:
         found = onnx.shape_inference.infer_node_outputs(
             schema, proto, types, data, opset_imports=[onnx.OperatorSetIdProto(domain="", version=opset)]
         )
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as problem:
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
         reason = str(problem).strip().splitlines()[0]
-        raise ModelError(f"its shapes do not fit: {reason}", where=describe(node)) from None
+        raise ModelError(f"its attributes or shapes do not fit: {reason}", where=describe(node)) from None
     for index, value in enumerate(node.outputs):
         result = found.get(f"o{index}")
         if result is not None and result.HasField("tensor_type"):
