@@ -1,0 +1,101 @@
+"""The state survives crashes, damage and company."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from finnmake.build.state import OutputRecord, State, TaskRecord
+from finnmake.errors import StoreError
+
+
+def record(name: str, key: str = "k") -> TaskRecord:
+    outputs = (OutputRecord("a", "out/a", "0" * 64, 3, False),)
+    return TaskRecord(name, "dodo.py", f"fingerprint {key}", key, outputs, 1, "run", "", 0.5)
+
+
+def test_a_committed_task_is_there_without_closing(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.sqlite")
+    state.record_task(record("t:a"), {"input a": "1"})
+    other = State(tmp_path / "state.sqlite")
+    assert other.tasks == {"t:a": record("t:a")}
+    assert other.ingredients("t:a") == ({"input a": "1"}, None)
+    state.shut()
+    other.shut()
+
+
+def test_ingredients_before(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.sqlite")
+    for number in "123":
+        state.record_task(record("t:a", number), {"input a": number})
+    assert state.ingredients("t:a") == ({"input a": "3"}, {"input a": "2"})
+    assert state.ingredients("t:b") == (None, None)
+    state.forget_task("t:a")
+    state.shut()
+    again = State(tmp_path / "state.sqlite")
+    assert again.tasks["t:a"].fingerprint == ""
+    assert again.tasks["t:a"].outputs == record("t:a").outputs
+    again.shut()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_damaged_file_is_put_aside(tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "state.sqlite"
+    path.write_bytes(content)
+    state = State(path)
+    assert state.tasks == {}
+    state.record_task(record("t:a"), {})
+    state.shut()
+    assert "was damaged" in capsys.readouterr().err
+    assert (tmp_path / "state.sqlite.damaged").read_bytes() == content
+
+
+def test_other_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    State(path).shut()
+    with sqlite3.connect(path) as connection:
+        connection.execute("update memo set value='99' where kind='format'")
+    connection.close()
+    with pytest.raises(StoreError, match="format version"):
+        State(path)
+
+
+def test_unusable_place_is_one_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be used"):
+        State(tmp_path / "file" / "state.sqlite")
+
+
+def test_memos_hold_as_long_as_their_stamp(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.sqlite")
+    state.record_memo("tool", "/usr/bin/x", "stamp", "1.0")
+    state.shut()
+    again = State(tmp_path / "state.sqlite")
+    assert again.memo("tool", "/usr/bin/x", "stamp") == "1.0"
+    assert again.memo("tool", "/usr/bin/x", "other") is None
+    assert again.memo("tool", "/usr/bin/y", "stamp") is None
+    again.shut()
+
+
+def _many_tasks(path: Path, number: int) -> None:
+    state = State(path)
+    for task in range(50):
+        state.record_task(record(f"t:{number}.{task}"), {"input a": str(task)})
+    state.shut()
+
+
+def test_builds_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_many_tasks, args=(path, number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    state = State(path)
+    assert len(state.tasks) == 200
+    state.shut()

@@ -1,0 +1,101 @@
+"""Workers: kept between actions, replaced when they die, silent on the build's own streams."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from finnmake.build.worker import WorkerDiedError, WorkerPool
+from finnmake.errors import FinnmakeError
+
+
+@pytest.fixture
+def pool(tmp_path: Path, userpackage: Path) -> Iterator[WorkerPool]:
+    pool = WorkerPool(tmp_path / "logs" / "workers.log")
+    yield pool
+    pool.close()
+
+
+def run(pool: WorkerPool, folder: Path, function: str, result: str = "", **arguments: object) -> Path:
+    for name in ("box", "tmp", "home"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    pool.run(
+        f"userpackage.functions:{function}",
+        arguments,
+        packages=("finnmake", "userpackage"),
+        folder=folder,
+        log=folder / "log",
+        result=result,
+    )
+    return folder / "box"
+
+
+def test_one_process_for_many_actions(pool: WorkerPool, tmp_path: Path) -> None:
+    first = (run(pool, tmp_path / "a", "process", target="pid") / "pid").read_text()
+    assert (run(pool, tmp_path / "b", "process", target="pid") / "pid").read_text() == first
+
+
+def test_an_exception_leaves_the_worker(pool: WorkerPool, tmp_path: Path) -> None:
+    first = (run(pool, tmp_path / "a", "process", target="pid") / "pid").read_text()
+    with pytest.raises(FinnmakeError):
+        run(pool, tmp_path / "b", "crash", source="x")
+    assert (run(pool, tmp_path / "c", "process", target="pid") / "pid").read_text() == first
+
+
+def test_a_worker_that_dies_is_a_failed_action_not_a_hang(pool: WorkerPool, tmp_path: Path) -> None:
+    first = (run(pool, tmp_path / "a", "process", target="pid") / "pid").read_text()
+    with pytest.raises(WorkerDiedError, match=r"status 3.*userpackage\.functions:die"):
+        run(pool, tmp_path / "b", "die")
+    assert (run(pool, tmp_path / "c", "process", target="pid") / "pid").read_text() != first
+
+
+def test_threads_have_workers_of_their_own(pool: WorkerPool, tmp_path: Path) -> None:
+    threads = [
+        threading.Thread(target=run, args=(pool, tmp_path / str(i), "process"), kwargs={"target": "pid"})
+        for i in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all((tmp_path / str(i) / "box" / "pid").read_text() for i in range(4))
+
+
+def test_an_action_cannot_read_another_ones_box(pool: WorkerPool, tmp_path: Path) -> None:
+    box = run(pool, tmp_path / "a", "process", target="pid")
+    with pytest.raises(FinnmakeError, match="undeclared access"):
+        run(pool, tmp_path / "b", "read", path=str(box / "pid"), target="x")
+    run(pool, tmp_path / "b", "swallow", path=str(box / "pid"), target="x")
+    assert (tmp_path / "b" / "box" / "x").read_text() == "could not read it"
+
+
+def test_bytes_returned_go_to_the_result(pool: WorkerPool, tmp_path: Path) -> None:
+    (tmp_path / "a" / "box").mkdir(parents=True)
+    (tmp_path / "a" / "box" / "f").write_text("#c\nx")
+    assert (run(pool, tmp_path / "a", "without_comments", "r", path="f") / "r").read_bytes() == b"x"
+
+
+def test_a_closed_pool_starts_nothing(pool: WorkerPool, tmp_path: Path) -> None:
+    pool.close()
+    with pytest.raises(FinnmakeError, match="being stopped"):
+        run(pool, tmp_path / "a", "process", target="pid")
+
+
+def test_compiler_libraries_load_under_the_guard(pool: WorkerPool, tmp_path: Path, userpackage: Path) -> None:
+    text = (
+        "def load(target):\n    import numpy, onnx, onnxruntime, onnx_ir, jinja2\n    open(target, 'w').write('ok')\n"
+    )
+    (userpackage / "libraries.py").write_text(text)
+    for name in ("box", "tmp", "home"):
+        (tmp_path / "a" / name).mkdir(parents=True)
+    pool.run(
+        "userpackage.libraries:load",
+        {"target": "x"},
+        packages=("finnmake", "userpackage"),
+        folder=tmp_path / "a",
+        log=tmp_path / "log",
+    )
+    assert (tmp_path / "a" / "box" / "x").read_text() == "ok"
