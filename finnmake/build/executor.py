@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from finnmake.build.action import PythonCommand, ToolCommand
 from finnmake.build.key import Resolved
 from finnmake.build.sandbox import Bubblewrap, Scratch
+from finnmake.build.sources import Sources
 from finnmake.build.tools import FoundTool, Toolbox
 from finnmake.build.worker import InternalError, WorkerPool
 from finnmake.errors import FinnmakeError, ToolError
@@ -38,6 +40,7 @@ class Executor:
         self._toolbox = toolbox
         self._pool = pool
         self._bubblewrap = bubblewrap
+        self._setpriv = shutil.which("setpriv", path=SYSTEM_PATH)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
@@ -55,16 +58,17 @@ class Executor:
             folder.mkdir(parents=True, exist_ok=True)
         command = resolved.action.command
         if isinstance(command, PythonCommand):
-            self._run_python(command, scratch, log)
+            self._run_python(command, resolved.sources, scratch, log)
         else:
             self._run_tool(command, resolved.action.tools, scratch, log)
 
-    def _run_python(self, command: PythonCommand, scratch: Scratch, log: Path) -> None:
+    def _run_python(self, command: PythonCommand, sources: Sources | None, scratch: Scratch, log: Path) -> None:
         try:
             self._pool.run(
                 command.function,
                 dict(command.arguments),
                 packages=command.allowed_packages,
+                modules=sources.modules if sources else (),
                 folder=scratch.folder,
                 log=log,
             )
@@ -92,6 +96,9 @@ class Executor:
         if wrapped and self._bubblewrap is not None:
             readable = tuple(folder for tool in found.values() for folder in _folders(tool))
             argv = self._bubblewrap.wrap(argv, scratch, caches, readable)
+        elif self._setpriv is not None:
+            # A build that is killed with SIGKILL takes its tools with it (bubblewrap does this by itself).
+            argv = [self._setpriv, "--pdeathsig", "KILL", *argv]
         status = self._wait(argv, environment, scratch.box, log)
         self._judge(command, status, log)
 

@@ -162,6 +162,7 @@ class Rebuilder:
                 command.function,
                 {"path": path.name},
                 packages=command.allowed_packages,
+                modules=self.sources.of(command.module, command.allowed_packages).modules,
                 folder=scratch.folder,
                 log=self.log_path("canonical"),
                 result=result,

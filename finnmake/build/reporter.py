@@ -29,6 +29,7 @@ class EngineReporter(ConsoleReporter):  # type: ignore[misc] # doit is untyped
         super().__init__(outstream, options)
         self._session = session
         self._started = time.monotonic()
+        self._reported: set[str] = set()
 
     def _line(self, word: str, seconds: float | None, name: str) -> None:
         took = f"{seconds:8.2f} s" if seconds is not None else " " * 10
@@ -45,7 +46,8 @@ class EngineReporter(ConsoleReporter):  # type: ignore[misc] # doit is untyped
 
     def add_success(self, task: Task) -> None:
         """A task has been executed."""
-        if task.name in self._session.tasks:
+        if task.name in self._session.tasks and task.name not in self._reported:
+            self._reported.add(task.name)
             outcome = self._session.outcomes[task.name]
             self._line(outcome.outcome, outcome.seconds, task.name)
 

@@ -11,10 +11,11 @@ from typing import Any
 from doit.exceptions import BaseFail, TaskFailed
 from doit.task import Task
 
+from finnmake.build.action import Action
 from finnmake.build.doit_tasks import EngineAction, engine_action_of
 from finnmake.build.executor import with_task
 from finnmake.build.rebuilder import Rebuilder, Status
-from finnmake.errors import FinnmakeError
+from finnmake.errors import FinnmakeError, StoreError
 
 OUTCOMES = ("run", "up_to_date", "store", "remote", "failed")
 
@@ -44,6 +45,8 @@ class Session:
     use_bubblewrap: bool = True
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
+    _settled: dict[str, Action] = field(default_factory=dict)
+    """What is up to date since this command looked: expanding tasks are looked at twice."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def adopt(self, task_list: Iterable[Task]) -> None:
@@ -101,17 +104,25 @@ class Session:
 
     def status(self, name: str, *, may_run: bool) -> Status:
         """Whether a task is up to date."""
+        if self._settled.get(name) == self.tasks[name].action:
+            return Status(True)
         status = self.rebuilder(name).status(name, self.tasks[name].action, may_run=may_run)
         self._reasons[name] = status.reason
         return status
 
     def perform(self, name: str) -> BaseFail | None:
         """Bring a task up to date; called from doit's threads."""
-        reason = self._reasons.get(name, "")
+        action = self.tasks[name].action
+        if self._settled.get(name) == action:
+            return None
         try:
-            outcome = self.rebuilder(name).execute(name, self.tasks[name].action, reason, always=self.always)
+            outcome = self.rebuilder(name).execute(name, action, self._reasons.get(name, ""), always=self.always)
         except FinnmakeError as error:
             return TaskFailed(self.failed(name, error))
+        except OSError as error:
+            remedy = "check that the disk is not full and that the folder can be written"
+            return TaskFailed(self.failed(name, StoreError(f"the build folder cannot be used: {error}", remedy=remedy)))
+        self._settled[name] = action
         self.outcomes[name] = TaskOutcome(outcome.how, outcome.seconds)
         return None
 
@@ -127,6 +138,7 @@ class Session:
         if name in self.outcomes:
             return False
         self.outcomes[name] = TaskOutcome("up_to_date")
+        self._settled[name] = self.tasks[name].action
         return True
 
     @property

@@ -30,6 +30,11 @@ class Sources:
     versions: Mapping[str, str]
     digest: str
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Names of the modules that the files are."""
+        return tuple(name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in self.files)
+
 
 @dataclass(frozen=True)
 class _Imports:

@@ -252,11 +252,17 @@ class LocalStore:
         import fcntl
 
         folder = self.folder / "lock"
-        with self._errors():
+        try:
             self._prepare()
             folder.mkdir(exist_ok=True)
             # 4096 files at most: two keys that share one only wait for each other.
             descriptor = os.open(folder / key[:3], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                self._fail(error)
+            # A store that may only be read still answers; who has to write to it will be told.
+            yield
+            return
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

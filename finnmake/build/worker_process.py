@@ -1,10 +1,11 @@
 """The process that runs Python commands, one after the other. Started by ``worker.WorkerPool``; speaks JSON lines.
 
-Its first line is ``{"sys_path": [...]}``. Then each request is ``{"function", "arguments", "packages", "folder", "log",
-"result"}``: ``folder`` holds ``box`` (the working directory), ``tmp`` and ``home``; ``result``, if not "", is a file
-in the box that the bytes returned by the function go to. Each answer is ``{"ok": true}``, or ``{"ok": false}`` with
-``kind``, ``what``, ``where``, ``remedy`` of a FinnmakeError, or with ``internal`` for any other exception (its
-traceback is in the log).
+Its first line is ``{"sys_path": [...]}``. Then each request is ``{"function", "arguments", "packages", "modules",
+"folder", "log", "result"}``: ``packages`` are those that the function may come from and ``modules`` their modules that the
+key knows of; ``folder`` holds ``box`` (the working directory), ``tmp`` and ``home``; ``result``, if not "", is a file in
+the box that the bytes returned by the function go to. Each answer is ``{"ok": true}``, or ``{"ok": false}`` with ``kind``,
+``what``, ``where``, ``remedy`` of a FinnmakeError, or with ``internal`` for any other exception (its traceback is in the
+log).
 
 Run as ``python -m finnmake.build.worker_process FUNCTION ARGUMENTS`` it runs one function and exits: what a remote
 worker does.
@@ -104,6 +105,16 @@ def resolve(function: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def _check_imports(loaded: set[str], request: dict[str, Any]) -> None:
+    """Code that the key does not know of must not run: what was imported must be in the static import closure."""
+    ours = {name for name in loaded if name.partition(".")[0] in request["packages"]}
+    if unknown := sorted(ours - set(request["modules"])):
+        raise UndeclaredAccessError(
+            f"{request['function']} imports {', '.join(unknown)} in a way that its key does not see: "
+            "use import statements"
+        )
+
+
 def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
     from finnmake.errors import FinnmakeError
 
@@ -114,9 +125,11 @@ def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
         os.chdir(f"{folder}/box")
         guard.start(folder, tuple(request["packages"]))
         try:
+            before = set(sys.modules)
             value = resolve(request["function"])(**request["arguments"])
             if request["result"]:
                 Path(request["result"]).write_bytes(value)
+            _check_imports(set(sys.modules) - before, request)
         finally:
             guard.stop()
             os.chdir("/")

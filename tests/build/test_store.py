@@ -152,6 +152,23 @@ def test_unusable_folder_is_one_clear_message(tmp_path: Path) -> None:
         put(store, tmp_path, b"x")
 
 
+def test_a_store_that_may_only_be_read_still_answers(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_result(KEY, ActionResult((("a", put(store, tmp_path, b"x")),)))
+
+    def read_only(*arguments: object, **more: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    again = LocalStore(store.folder)
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    monkeypatch.setattr(os, "utime", read_only)
+    with again.lock(KEY):
+        assert again.get_result(KEY) is not None
+    with pytest.raises(StoreError, match="Read-only"):
+        again.put_bytes(b"y")
+
+
 def test_other_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "version").write_text("99\n")
     with pytest.raises(StoreError, match="format '99'"):

@@ -26,6 +26,7 @@ def run(pool: WorkerPool, folder: Path, function: str, result: str = "", **argum
         f"userpackage.functions:{function}",
         arguments,
         packages=("finnmake", "userpackage"),
+        modules=("userpackage", "userpackage.functions", "userpackage.libraries"),
         folder=folder,
         log=folder / "log",
         result=result,
@@ -95,7 +96,17 @@ def test_compiler_libraries_load_under_the_guard(pool: WorkerPool, tmp_path: Pat
         "userpackage.libraries:load",
         {"target": "x"},
         packages=("finnmake", "userpackage"),
+        modules=("userpackage", "userpackage.functions", "userpackage.libraries"),
         folder=tmp_path / "a",
         log=tmp_path / "log",
     )
     assert (tmp_path / "a" / "box" / "x").read_text() == "ok"
+
+
+def test_an_import_that_the_key_does_not_see_is_refused(pool: WorkerPool, tmp_path: Path, userpackage: Path) -> None:
+    (userpackage / "hidden.py").write_text("")
+    text = "\n\ndef hide():\n    import importlib\n    importlib.import_module('userpackage.hidden')\n"
+    functions = userpackage / "functions.py"
+    functions.write_text(functions.read_text() + text)
+    with pytest.raises(FinnmakeError, match=r"imports userpackage\.hidden in a way that its key does not see"):
+        run(pool, tmp_path / "a", "hide")
