@@ -1,11 +1,11 @@
 """The process that runs Python commands, one after the other. Started by ``worker.WorkerPool``; speaks JSON lines.
 
 Its first line is ``{"sys_path": [...]}``. Then each request is ``{"function", "arguments", "packages", "modules",
-"folder", "log", "result"}``: ``packages`` are those that the function may come from and ``modules`` their modules that the
-key knows of; ``folder`` holds ``box`` (the working directory), ``tmp`` and ``home``; ``result``, if not "", is a file in
-the box that the bytes returned by the function go to. Each answer is ``{"ok": true}``, or ``{"ok": false}`` with ``kind``,
-``what``, ``where``, ``remedy`` of a FinnmakeError, or with ``internal`` for any other exception (its traceback is in the
-log).
+"folder", "log", "result"}``: ``packages`` are those that the function may come from and ``modules`` their modules that
+the key knows of; ``folder`` holds ``box`` (the working directory), ``tmp`` and ``home``; ``result``, if not "", is a
+file in the box that the bytes returned by the function go to. Each answer is ``{"ok": true}``, or ``{"ok": false}``
+with ``kind``, ``what``, ``where``, ``remedy`` of a FinnmakeError, or with ``internal`` for any other exception (its
+traceback is in the log).
 
 Run as ``python -m finnmake.build.worker_process FUNCTION ARGUMENTS`` it runs one function and exits: what a remote
 worker does.
