@@ -28,7 +28,8 @@ def linked_shell(options: argparse.Namespace) -> Any:
         design,
         *(f"blackbox {core}" for core in cores),
         *(f"read_verilog -defer {source}" for source in options.sources),
-        f"synth_ecp5 -top {options.top}{' -nodsp' if options.no_dsp else ''}",
+        # No wide multiplexers: they cost nearly twice the LUTs for few-bit arithmetic, and no clock.
+        f"synth_ecp5 -nowidelut -top {options.top}{' -nodsp' if options.no_dsp else ''}",
     )
     # Notes of the flattening; nextpnr knows no such cell.
     run(design, "delete t:$scopeinfo")

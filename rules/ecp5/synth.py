@@ -27,7 +27,8 @@ def main() -> None:
         # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
         # need not be there.
         *(f"read_verilog -defer {source}" for source in options.sources),
-        f"synth_ecp5 -top {options.top}{' -nodsp' if options.no_dsp else ''}",
+        # No wide multiplexers: they cost nearly twice the LUTs for few-bit arithmetic, and no clock.
+        f"synth_ecp5 -nowidelut -top {options.top}{' -nodsp' if options.no_dsp else ''}",
         # Notes of the flattening; they are no hardware.
         "delete t:$scopeinfo",
         # What flattening left of the hierarchy; it is no hardware.
