@@ -49,8 +49,7 @@ void load_memory(const std::string& path, ap_uint<Width>* words, std::size_t dep
     if (!file) throw std::runtime_error(path + ": cannot be read");
     std::string text;
     std::size_t index = 0;
-    for (; file >> text; ++index) {
-        if (index == depth) break;
+    for (; index < depth && file >> text; ++index) {
         ap_uint<Width> word = 0;
         int bit = 0;
         for (auto digit = text.rbegin(); digit != text.rend(); ++digit, bit += 4) {

@@ -250,7 +250,7 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             }
             held = offered && !output_taken;
             if (held) std::memcpy(held_word, word, output_bytes);
-            if (offered && all_out && a.surplus_cycles != 0 && all_in) {
+            if (offered && all_out && a.surplus_cycles != 0) {
                 status = surplus;
                 break;
             }
