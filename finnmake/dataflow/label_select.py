@@ -68,14 +68,14 @@ class LabelSelect(Layer):
         return self.Labels // self.PE
 
     def first_output_latency(self) -> int:
-        """All words of a frame, then one cycle per level of the tree that compares the elements of a word, one for the
-        comparison with the words before."""
+        """The frame's other words, a cycle per level of the tree within a word, one to compare with the words before."""
         return (self.Labels // self.PE - 1) + (self.PE - 1).bit_length() + 1
 
     def execute(self, frames: IntegerArray) -> IntegerArray:
         frames = np.asarray(frames, dtype=np.int64).reshape(-1, self.Labels)
         # argmax returns the first of equal maxima.
-        return frames.argmax(axis=1).astype(np.int64).reshape(-1, 1)
+        best: IntegerArray = frames.argmax(axis=1).astype(np.int64)
+        return best.reshape(-1, 1)
 
     def verilog_parameters(self) -> dict[str, int | str]:
         source = structural_datatype(self.inputDataType)

@@ -23,8 +23,8 @@ BLOCK_DEPTH, BLOCK_BITS = 128, 8192
 class StreamingFIFO(Layer):
     """A queue that holds exactly ``depth`` words.
 
-    With a depth of 2 or more a word passes in every cycle. With a depth of 1 a word enters only after the one before has
-    left, so that a word takes two cycles.
+    With a depth of 2 or more a word passes in every cycle. With a depth of 1 a word enters only after the one before
+    has left, so that a word takes two cycles.
 
     Attributes:
         datatype: of one element.

@@ -1,7 +1,7 @@
 """C++ simulation of one core: whole batches per call.
 
-The rule ``cxx_build`` (``rules/cxx``) compiles a generated top. The top is also what an HLS tool reads, so it looks like this
-(one core with two memories; a core without memories has no such lines)::
+The rule ``cxx_build`` (``rules/cxx``) compiles a generated top. The top is also what an HLS tool reads, so it looks
+like this (one core with two memories; a core without memories has no such lines)::
 
     #include "ap_int.h"
     #include "hls_stream.h"
@@ -29,9 +29,9 @@ The rule ``cxx_build`` (``rules/cxx``) compiles a generated top. The top is also
     FINNMAKE_SIMULATE(NAME, 98, 16, 128)
     #endif
 
-The arguments of ``FINNMAKE_SIMULATE`` are the function, the input width, the input words per frame and the output width.
-In simulation the memories are loaded from the ``$readmemh`` files that the Verilog uses, at every run: the shared object
-depends on structure only. ``weights.inc`` holds the same words as constants, for HLS.
+The arguments of ``FINNMAKE_SIMULATE`` are the function, the input width, the input words per frame and the output
+width. In simulation the memories are loaded from the ``$readmemh`` files that the Verilog uses, at every run: the shared
+object depends on structure only. ``weights.inc`` holds the same words as constants, for HLS.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ class CppSimulation:
             raise ToolError("not a simulation that rule cxx_build made", where=str(shared_object)) from error
         self._finalizer = weakref.finalize(self, unload, self._library)
 
-    def run(
-        self, inputs: PackedWords, output_words: int, memories: Mapping[str, Path] | None = None
-    ) -> PackedWords:
+    def run(self, inputs: PackedWords, output_words: int, memories: Mapping[str, Path] | None = None) -> PackedWords:
         """Runs whole frames through the core.
 
         Args:
@@ -104,8 +102,8 @@ class CppSimulation:
 
         Raises:
             VerificationError: another number of words came, or inputs were left over.
-            ToolError: input words of another width, a part of a frame, a memory file missing or malformed, or a read of an
-                empty stream.
+            ToolError: input words of another width, a part of a frame, a memory file missing or malformed, or a read of
+                an empty stream.
         """
         where = str(self._path)
         inputs = np.ascontiguousarray(inputs, dtype=np.uint8)

@@ -1,7 +1,7 @@
 """Between arrays of integers and the packed words that cross AXI4-Stream ports and fill memories.
 
-A packed word is ``ceil(bits / 8)`` bytes, little endian: element 0 in the least significant bits, elements without gaps,
-unused bits of the last byte zero. Encoding: two's complement; BIPOLAR -1/+1 as 0/1.
+A packed word is ``ceil(bits / 8)`` bytes, little endian: element 0 in the least significant bits, elements without
+gaps, unused bits of the last byte zero. Encoding: two's complement; BIPOLAR -1/+1 as 0/1.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def pack_words(values: IntegerArray, datatype: AnyDataType) -> PackedWords:
     if not datatype.allowed_array(values):
         raise ModelError(f"values {values.min()} … {values.max()} do not fit {datatype.name}")
     if datatype.name == "BIPOLAR":
-        values = values > 0
+        values = (values > 0).astype(np.int64)
     words, elements = values.shape
     bits = datatype.bitwidth()
     size = _container_bytes(bits)

@@ -1,7 +1,7 @@
 """RTL simulation of one core, or of a stitched design: whole batches through AXI4-Stream ports in one call.
 
-The shared object is built by the rule ``verilator_build`` (``rules/verilator``) from structure only; memory files are read
-when a simulation is constructed. For interactive work ``pyverilator.PyVerilator(shared_object)`` opens the same file.
+The shared object is built by the rule ``verilator_build`` (``rules/verilator``) from structure only; memory files are
+read when a simulation is constructed. For interactive work ``pyverilator.PyVerilator(shared_object)`` opens the same file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _MESSAGE_BYTES = 1024
 class StreamResult:
     """What one run did.
 
-    Cycle 0 is the first after reset; the cycle of a word is the one at whose rising edge ``tvalid`` and ``tready`` are high.
+    Cycle 0 is the first after reset; the cycle of a word is the one at whose rising edge ``tvalid`` and ``tready`` are
+    high.
 
     Attributes:
         outputs: shape (output words, bytes per word), uint8: packed words.
@@ -82,8 +83,8 @@ class _RunArguments(ctypes.Structure):
 def load_shared_object(shared_object: Path) -> ctypes.CDLL:
     """Loads a simulation with its symbols kept to itself; `unload` releases it.
 
-    The loader takes a file of a name it knows for the one it has loaded. A copy under a name of its own is therefore loaded:
-    a simulation that was rebuilt in the meantime is the new one, and two of one file share nothing.
+    The loader takes a file of a name it knows for the one it has loaded. A copy under a name of its own is therefore
+    loaded: a simulation that was rebuilt in the meantime is the new one, and two of one file share nothing.
 
     Raises:
         ToolError: a file that is not there or that this machine cannot load.
@@ -251,5 +252,7 @@ class RtlSimulation:
         if status == 2:
             raise VerificationError(f"AXI4-Stream is violated: {message}", where=where)
         if status == 3:
-            raise VerificationError(f"the core makes more than the {arguments.output_words} words expected", where=where)
+            raise VerificationError(
+                f"the core makes more than the {arguments.output_words} words expected", where=where
+            )
         raise ToolError(f"the simulation failed: {message}", where=where)

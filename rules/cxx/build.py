@@ -2,8 +2,8 @@
 
     python build.py --output model.so [--compiler g++] [--include FOLDER …] top.cpp
 
-The top is the same text that an HLS tool reads; FINNMAKE_SIMULATION makes its memories loadable and exports the driver of
-``simulation.hpp``. The same inputs give the same bytes, wherever they lie.
+The top is the same text that an HLS tool reads; FINNMAKE_SIMULATION makes its memories loadable and exports the driver
+of ``simulation.hpp``. The same inputs give the same bytes, wherever they lie.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--output", required=True)
     parser.add_argument("--compiler", default="g++")
-    parser.add_argument("--include", action="append", default=[], help="another folder of headers, relative; . and include are always searched")
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        help="another folder of headers, relative; . and include are always searched",
+    )
     parser.add_argument("top")
     arguments = parser.parse_args()
     Path("exports.map").write_text(EXPORTS)

@@ -2,8 +2,9 @@
 
     python build.py --top NAME --output model.so --runtime verilated.a [--optimise 1] [--trace] FILES…
 
-The shared object follows PyVerilator's symbol convention (``pyverilator.PyVerilator("model.so")`` opens it) and holds the
-AXI4-Stream driver of ``stream_driver.cpp``. All generated C++ is one translation unit: one compiler call costs less than many.
+The shared object follows PyVerilator's symbol convention (``pyverilator.PyVerilator("model.so")`` opens it) and holds
+the AXI4-Stream driver of ``stream_driver.cpp``. All generated C++ is one translation unit: one compiler call costs less
+than many.
 The same inputs give the same bytes, wherever they lie.
 """
 
@@ -14,14 +15,15 @@ import re
 import sys
 from pathlib import Path
 
-from toolchain import compiler_flags, run, verilator
+from toolchain import compiler_flags, run, verilator  # type: ignore[import-not-found]
 
 FOLDER = Path("verilated")
 PREFIX = "Vmodel"
 PORT = re.compile(r"VL_(IN|OUT|INOUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)(?:,\d+)?\);")
 EXPORTS = "{ global: construct; eval; destruct; *_vcd_trace; get_*; set_*; finnmake_*; _pyverilator_*; local: *; };\n"
 STREAM_PORTS = {
-    "aclk", "aresetn", "s_axis_tdata", "s_axis_tvalid", "s_axis_tready", "m_axis_tdata", "m_axis_tvalid", "m_axis_tready",
+    "aclk", "aresetn", "s_axis_tdata", "s_axis_tvalid", "s_axis_tready",
+    "m_axis_tdata", "m_axis_tvalid", "m_axis_tready",
 }  # fmt: skip
 
 
@@ -53,7 +55,9 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     parser.add_argument("--runtime", default="verilated.a")
     parser.add_argument("--optimise", default="1", choices=["0", "1", "2", "3"])
-    parser.add_argument("--trace", action="store_true", help="value change dumps; makes the build and the simulation slower")
+    parser.add_argument(
+        "--trace", action="store_true", help="value change dumps; makes the build and the simulation slower"
+    )
     parser.add_argument("--define", action="append", default=[], help="Verilog macro NAME or NAME=VALUE")
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("files", nargs="+")
@@ -81,7 +85,8 @@ def main() -> None:
             *(["-DFINNMAKE_TRACE"] if arguments.trace else []),
             "-shared", "-s", "-o", arguments.output, "model.cpp", arguments.runtime,
             # fopen: memory files are read relative to the folder that the caller names.
-            "-Wl,--wrap=fopen", "-Wl,--wrap=__cxa_thread_atexit", "-Wl,--version-script=exports.map", "-Wl,--build-id=none", "-Wl,--gc-sections",
+            "-Wl,--wrap=fopen", "-Wl,--wrap=__cxa_thread_atexit", "-Wl,--version-script=exports.map", "-Wl,--build-id=none",
+            "-Wl,--gc-sections",
             "-pthread",
         ]
     )  # fmt: skip

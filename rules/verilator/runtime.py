@@ -2,8 +2,8 @@
 
     python runtime.py --output verilated.a [--compiler g++]
 
-It is most of the compile time of a small core. The messages of ``$finish``, ``$stop`` and missing memory files are not in it:
-``stream_driver.cpp`` turns them into errors that a caller can handle.
+It is most of the compile time of a small core. The messages of ``$finish``, ``$stop`` and missing memory files are not in
+it: ``stream_driver.cpp`` turns them into errors that a caller can handle.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from toolchain import compiler_flags, run, verilator_root
+from toolchain import compiler_flags, run, verilator_root  # type: ignore[import-not-found]
 
 SOURCES = ("verilated", "verilated_threads", "verilated_vcd_c")
 OURS = ("-DVL_USER_FINISH", "-DVL_USER_STOP", "-DVL_USER_FATAL", "-DVL_USER_WARN")

@@ -13,7 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-COMPILE = ("-std=c++17", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fno-gnu-unique", "-DVL_TIME_CONTEXT")
+COMPILE = (
+    "-std=c++17", "-fPIC", "-DVL_TIME_CONTEXT",
+    "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fno-gnu-unique",
+)  # fmt: skip
 """Symbols stay inside of each shared object: simulations of several cores live in one process."""
 
 
@@ -37,9 +40,10 @@ def verilator(arguments: Sequence[str]) -> str:
     Ends the script with Verilator's exit status and messages where it fails.
     """
     root = verilator_root()
+    # In the root of the package; /usr/bin beside /usr/share/verilator of a system's Verilator.
+    places = (root / "bin", root.parent.parent / "bin")
     program = next(
-        (str(path) for path in (root / "bin" / "verilator_bin", root.parent.parent / "bin" / "verilator_bin") if path.exists()),
-        "verilator_bin",
+        (str(place / "verilator_bin") for place in places if (place / "verilator_bin").exists()), "verilator_bin"
     )
     environment = {**os.environ, "VERILATOR_ROOT": str(root)}
     result = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)

@@ -207,9 +207,7 @@ class Bench:
         for name, image in layer.memory_images().items():
             memories[name] = self.folder / f"{layer.core_name()}-cpp" / f"{name}.mem"
             memories[name].write_text(memory_text(image))
-        words = simulation.run(
-            pack_frames(frames, layer.input_stream()), len(frames) * sink.words_per_frame, memories
-        )
+        words = simulation.run(pack_frames(frames, layer.input_stream()), len(frames) * sink.words_per_frame, memories)
         outputs = packed_to_npy(words, sink.datatype, sink.elements_per_word, sink.words_per_frame)
         np.testing.assert_array_equal(outputs, layer.execute(frames))
 

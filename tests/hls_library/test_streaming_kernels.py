@@ -94,7 +94,8 @@ def test_icarus_takes_the_verilog(tmp_path: Path, layer: Layer) -> None:
     core = tmp_path / "core.v"
     core.write_text(core_verilog(layer))
     files = [str(LIBRARY / file) for file in layer.verilog_files]  # type: ignore[attr-defined]
-    command = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-s", layer.core_name(), "-o", str(tmp_path / "core.vvp"), str(core)]
+    options = ["-g2005", "-Wall", "-Wno-timescale", "-s", layer.core_name(), "-o", str(tmp_path / "core.vvp")]
+    command = ["iverilog", *options, str(core)]
     result = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "warning" not in result.stderr, result.stderr

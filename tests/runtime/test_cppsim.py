@@ -91,9 +91,7 @@ def test_reading_an_empty_stream_is_an_error(build_cpp: BuildCpp, tmp_path: Path
         CppSimulation(model).run(words_of(4), 4, {"table": memory})
 
 
-def test_the_same_text_gives_the_same_bytes_in_another_folder(
-    model: Path, build_cpp: BuildCpp, tmp_path: Path
-) -> None:
+def test_the_same_text_gives_the_same_bytes_in_another_folder(model: Path, build_cpp: BuildCpp, tmp_path: Path) -> None:
     again = build_cpp(tmp_path / "elsewhere", TOP.replace("WORDS", "2"))
     assert again.read_bytes() == model.read_bytes()
 
@@ -107,7 +105,9 @@ def test_ap_int_and_stream(tmp_path: Path) -> None:
     program = tmp_path / "shim"
     flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{LIBRARY / 'include'}"]
     source = Path(__file__).with_name("ap_int_test.cpp")
-    built = subprocess.run(["g++", *flags, str(source), "-o", str(program)], capture_output=True, text=True, check=False)
+    built = subprocess.run(
+        ["g++", *flags, str(source), "-o", str(program)], capture_output=True, text=True, check=False
+    )
     assert built.returncode == 0, built.stderr
     result = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finnmake.dataflow.layer import MemoryImage
+from finnmake.dataflow.layer import MemoryImage, structural_datatype
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import DataType
 from finnmake.runtime.packing import (
@@ -26,7 +26,7 @@ NAMES = ["BINARY", "BIPOLAR", "TERNARY", "UINT1", "INT2", "UINT3", "INT7", "UINT
 @st.composite
 def words(draw: st.DrawFn) -> tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
     name = draw(st.sampled_from(NAMES))
-    datatype = DataType[name]
+    datatype = structural_datatype(name)
     value = st.sampled_from([-1, 1]) if name == "BIPOLAR" else st.integers(int(datatype.min()), int(datatype.max()))
     elements, count = draw(st.integers(1, 9)), draw(st.integers(1, 5))
     rows = draw(st.lists(st.lists(value, min_size=elements, max_size=elements), min_size=count, max_size=count))

@@ -81,7 +81,8 @@ def random_words(count: int) -> Bytes:
 
 def expected(words: Bytes) -> Bytes:
     table = np.array([list(entry.to_bytes(13, "little")) for entry in TABLE], dtype=np.uint8)
-    return words ^ table[words[:, 0] & 3]
+    result: Bytes = words ^ table[words[:, 0] & 3]
+    return result
 
 
 def test_a_batch_comes_out_in_order_with_its_cycles(register: Path, memories: Path) -> None:
@@ -103,7 +104,8 @@ def test_stalls_cost_cycles_and_no_words(
     words = random_words(400)
     with RtlSimulation(register, memories) as simulation:
         runs = [
-            simulation.run(words, 400, input_stall=input_stall, output_stall=output_stall, seed=seed) for seed in (3, 3, 4)
+            simulation.run(words, 400, input_stall=input_stall, output_stall=output_stall, seed=seed)
+            for seed in (3, 3, 4)
         ]
     for result in runs:
         np.testing.assert_array_equal(result.outputs, expected(words))
