@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        The exit status: 0 when all is well, 1 when something is wrong with model, build file, tool or build, 2 for a command
-        line that cannot be understood.
+        The exit status: 0 when all is well, 1 when something is wrong with model, build file, tool or build, 2 for a
+        command line that cannot be understood.
     """
     options = build_parser().parse_args(arguments)
     try:
@@ -48,7 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="finnmake", description="Quantised neural networks to streaming-dataflow FPGA accelerators."
     )
     parser.add_argument("--version", action="version", version=f"finnmake {finnmake.__version__}")
-    parser.add_argument("-C", dest="directory", type=Path, default=Path(), metavar="DIR", help="folder of the build file")
+    parser.add_argument(
+        "-C", dest="directory", type=Path, default=Path(), metavar="DIR", help="folder of the build file"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_build(commands.add_parser("build", help="build a target of the build file, or a bare model"))
     _add_run(commands.add_parser("run", help="execute a batch of inputs on a target or a model"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from finnmake.codegen.rendering import render
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.layer_file import configured_core_name
-from finnmake.runtime.packing import memory_words
+from finnmake.dataflow.packing import memory_words
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def core_values(layer: Layer) -> dict[str, object]:
 def render_core(layer: Layer, templates: CoreTemplates) -> dict[str, str]:
     """The core's files by name.
 
-    ``core.v`` and ``top.cpp`` depend on the structure alone; ``configured.v`` names the parameters too; ``NAME.mem`` is the
-    image of a memory for ``$readmemh`` and ``NAME.inc`` the same as C++ initialisers.
+    ``core.v`` and ``top.cpp`` depend on the structure alone; ``configured.v`` names the parameters too; ``NAME.mem``
+    is the image of a memory for ``$readmemh`` and ``NAME.inc`` the same as C++ initialisers.
     """
     values = core_values(layer)
     structural = {name: value for name, value in values.items() if name != "configured"}

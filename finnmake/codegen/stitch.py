@@ -44,7 +44,8 @@ def render_stitched(instances: Sequence[Instance], interval: int, template: Path
         instances: in stream order, at least one.
         interval: cycles between frames, for the header comment.
         template: the template file.
-        configured: instantiate the configured cores (for synthesis) instead of cores with memory files (for simulation).
+        configured: instantiate the configured cores (for synthesis) instead of cores with memory files (for
+        simulation).
     """
     values = {
         "module": stitched_name(instances),

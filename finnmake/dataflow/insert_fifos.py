@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from finnmake.dataflow.nodes import chain, hardware_node, layer_from_node, splice
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Transformation
@@ -13,8 +15,8 @@ class InsertFIFO(Transformation):
     """Puts a StreamingFIFO in front of every layer that pauses its input for longer than it takes.
 
     A matrix-vector layer with more than one neuron fold takes a vector in SF cycles and replays it for the rest of its
-    interval. A FIFO that holds one vector lets the layer before it go on meanwhile, so that the chain runs at the interval of
-    its slowest layer. The first layer needs none: what feeds the accelerator waits.
+    interval. A FIFO that holds one vector lets the layer before it go on meanwhile, so that the chain runs at the
+    interval of its slowest layer. The first layer needs none: what feeds the accelerator waits.
 
     Needs: a chain of folded hardware layers with equal words at every edge. Leaves: same function, same order.
     """
@@ -22,15 +24,16 @@ class InsertFIFO(Transformation):
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
         number = 0
-        for node in chain(model)[1:]:
+        for producer, node in itertools.pairwise(chain(model)):
             layer = layer_from_node(node)
             stream = layer.input_stream()
             if node.op_type in _WITHOUT_PAUSE or layer.interval_cycles() <= stream.words_per_frame:
                 continue
+            source = producer.outputs[0]
             vectors = int(layer.structure().get("numInputVectors", 1))
             fifo = hardware_node(
                 "StreamingFIFO",
-                node.inputs[0],
+                source,
                 {
                     "datatype": stream.datatype.name,
                     "elements_per_word": stream.elements_per_word,
@@ -41,4 +44,4 @@ class InsertFIFO(Transformation):
                 f"StreamingFIFO_{number}",
             )
             number += 1
-            splice(model, node.inputs[0], fifo)
+            splice(model, source, fifo)

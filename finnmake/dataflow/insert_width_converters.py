@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from finnmake.dataflow.nodes import chain, hardware_node, layer_from_node, splice
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
@@ -20,9 +22,8 @@ class InsertDWC(Transformation):
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
-        nodes = chain(model)
         number = 0
-        for producer, consumer in zip(nodes, nodes[1:], strict=False):
+        for producer, consumer in itertools.pairwise(chain(model)):
             source = layer_from_node(producer).output_stream()
             sink = layer_from_node(consumer).input_stream()
             if source.datatype.bitwidth() != sink.datatype.bitwidth() or (

@@ -68,7 +68,7 @@ class LabelSelect(Layer):
         return self.Labels // self.PE
 
     def first_output_latency(self) -> int:
-        """The frame's other words, a cycle per level of the tree within a word, one to compare with the words before."""
+        """The frame's other words, a cycle per level of the tree within a word, one to compare words."""
         return (self.Labels // self.PE - 1) + (self.PE - 1).bit_length() + 1
 
     def execute(self, frames: IntegerArray) -> IntegerArray:

@@ -1,8 +1,8 @@
 """What every hardware layer states about itself: streams, cycles, parameters, arithmetic.
 
-A layer is the structure of one hardware node plus its parameters (weights, thresholds). It knows nothing of files, tasks or
-simulators. Its canonical text names its IP core; the kernel of the same name in ``hls_library`` implements it twice, in C++
-and in Verilog, and ``execute`` is the NumPy reference that both must equal.
+A layer is the structure of one hardware node plus its parameters (weights, thresholds). It knows nothing of files,
+tasks or simulators. Its canonical text names its IP core; the kernel of the same name in ``hls_library`` implements
+it twice, in C++ and in Verilog, and ``execute`` is the NumPy reference that both must equal.
 """
 
 from __future__ import annotations
@@ -82,6 +82,10 @@ class Layer(ABC):
     """The ONNX op type of the node, for example ``MatrixVectorActivation``."""
     kernel: ClassVar[str]
     """The folder of ``hls_library`` that implements it; the Verilog module and the C++ function have the same name."""
+    verilog_files: ClassVar[tuple[str, ...]]
+    """The kernel's Verilog, relative to ``hls_library``, shared modules included."""
+    cpp_files: ClassVar[tuple[str, ...]]
+    """The kernel's C++ headers, relative to ``hls_library``, shared ones included."""
 
     parameters: Mapping[str, IntegerArray] = field(default_factory=dict, repr=False, kw_only=True)
 

@@ -1,7 +1,7 @@
 """Layer files: the canonical text of one layer, and its parameters as arrays named by their digests.
 
-A layer file holds op type, structure and the digests of the parameters: no node name, no tensor name, no position. Two equal
-layers have equal files, hence one core and one build.
+A layer file holds op type, structure and the digests of the parameters: no node name, no tensor name, no position.
+Two equal layers have equal files, hence one core and one build.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def read_layer(text: str, read_parameter: Callable[[str], bytes]) -> Layer:
         digests: Mapping[str, str] = body["parameters"]
     except (ValueError, KeyError, TypeError) as problem:
         raise ModelError(f"not a layer file: {problem}") from problem
-    return kind(**structure, parameters={name: _parameter(name, digest, read_parameter) for name, digest in digests.items()})
+    parameters = {name: _parameter(name, digest, read_parameter) for name, digest in digests.items()}
+    layer: Layer = kind(**structure, parameters=parameters)
+    return layer
 
 
 def _parameter(name: str, digest: str, read_parameter: Callable[[str], bytes]) -> IntegerArray:

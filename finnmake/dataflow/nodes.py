@@ -1,6 +1,7 @@
 """Between ONNX nodes of the hardware domain and layers.
 
-A layer's structural fields are the node's attributes of the same names; its parameters are the node's inputs after the first.
+A layer's structural fields are the node's attributes of the same names; its parameters are the node's inputs after
+the first.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ def chain(model: ModelWrapper) -> list[ir.Node]:
     missed = [describe(node) for node in model.nodes if is_hardware(node) and node not in ordered]
     if missed or not ordered:
         raise ModelError(
-            "hardware layers are not connected to the input by other hardware layers" if missed else "no hardware layers",
+            "hardware layers are not connected to the input by other hardware layers"
+            if missed
+            else "no hardware layers",
             where=", ".join(missed),
         )
     return ordered
@@ -114,7 +117,8 @@ def chain(model: ModelWrapper) -> list[ir.Node]:
 def splice(model: ModelWrapper, value: ir.Value, node: ir.Node) -> None:
     """Puts a node, whose input is ``value``, between ``value`` and its consumers.
 
-    The node's output has the tensor's shape and datatype; where ``value`` was a graph output, the node's output is that.
+    The node's output has the tensor's shape and datatype; where ``value`` was a graph output, the node's output is
+    that.
     """
     output = node.outputs[0]
     output.shape, output.type = value.shape, value.type

@@ -1,5 +1,5 @@
-"""The accelerator's build file: which actions there are, from the model to the deploy folder, and what each reads and writes.
+"""The accelerator's build file: which actions there are, and what each reads and writes.
 
-Planning only: nothing here computes on tensors, and importing it loads neither NumPy nor ONNX, so that a build with nothing to
-do stays fast.
+Planning only: nothing here computes on tensors, and importing it loads neither NumPy nor ONNX, so that a build with
+nothing to do stays fast.
 """

@@ -45,8 +45,8 @@ class Accelerator:
         input_scale: what one integer step of the input means to the model; found from the model where None.
         top_k: put a LabelSelect of that many labels at the end; 0 for none; None: 1 for a classifier's output.
         output: folder of everything that is built, relative to ``directory``.
-        directory: folder of the build file; the current folder by default, which is the build file's when doit loads it.
-        until: the last stage to plan.
+        directory: folder of the build file; the current folder by default, which is the build file's when doit loads
+        it. until: the last stage to plan.
     """
 
     model: str

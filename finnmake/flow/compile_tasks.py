@@ -84,7 +84,7 @@ def _import(source: ModelSource, context: LayerContext) -> PlannedTask:
         action=Action(
             mnemonic="Import",
             command=PythonCommand(
-                "finnmake.transformation.actions:import_model",
+                "finnmake.frontend.actions:import_model",
                 {"input_datatype": source.input_datatype, "input_scale": source.input_scale},
             ),
             inputs={"in/graph.onnx": canonical_model(source)},

@@ -72,7 +72,9 @@ def doctor_text(rows: Sequence[DoctorRow]) -> str:
     width = max(len(row.name) for row in rows)
     version_width = max(len(row.version) for row in rows)
     lines = [
-        f"{'ok     ' if row.found else 'MISSING'}  {row.name.ljust(width)}  {row.version.ljust(version_width)}  {row.where}"
+        "  ".join(
+            ("ok     " if row.found else "MISSING", row.name.ljust(width), row.version.ljust(version_width), row.where)
+        )
         for row in rows
     ]
     for row in rows:

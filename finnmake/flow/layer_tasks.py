@@ -13,7 +13,6 @@ from finnmake.flow.plan import PlannedTask
 from finnmake.flow.resources import Resources
 from finnmake.flow.stages import Stage
 
-
 SIMULATION_HEADERS = ("include/ap_int.h", "include/hls_stream.h")
 """What stands in for the vendor's headers when a C++ top is compiled for simulation."""
 

@@ -80,7 +80,9 @@ def read_manifest(path: Path) -> Manifest | None:
         return parse_manifest(json.loads(text))
     except (ValueError, KeyError, TypeError) as problem:
         raise BuildFileError(
-            f"not a manifest of layers: {problem}", where=str(path), remedy="Delete the file; the build writes it again."
+            f"not a manifest of layers: {problem}",
+            where=str(path),
+            remedy="Delete the file; the build writes it again.",
         ) from problem
 
 

@@ -33,7 +33,11 @@ def run_command(options: argparse.Namespace) -> int:
     jobs = jobs_of(options)
     if not options.inputs.is_file():
         raise BuildFileError(f"there is no file {options.inputs}")
-    _ensure(accelerator, [f"{accelerator.name}:layers" if options.engine != "reference" else f"{accelerator.name}:import"], jobs)
+    _ensure(
+        accelerator,
+        [f"{accelerator.name}:layers" if options.engine != "reference" else f"{accelerator.name}:import"],
+        jobs,
+    )
     manifest = accelerator.manifest()
     if options.engine != "reference" and manifest is not None:
         _ensure(accelerator, _tasks(accelerator, manifest, options.engine), jobs)
@@ -96,4 +100,3 @@ def _execute(accelerator: Accelerator, manifest: Manifest | None, options: argpa
         "cycles_per_sample": result.cycles_per_sample,
         "first_latency_cycles": result.first_latency_cycles,
     }
-

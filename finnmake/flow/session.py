@@ -1,4 +1,4 @@
-"""``finnmake build`` and ``finnmake why``: from the command line to accelerators, and from a build to what is printed."""
+"""``finnmake build`` and ``finnmake why``: from the command line to accelerators, and what is printed of a build."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def load_build_file(path: Path) -> dict[str, Accelerator]:
             namespace = runpy.run_path(path.name)
         except FinnmakeError:
             raise
-        except Exception as error:  # noqa: BLE001 (whatever a user's file raises becomes one message)
+        except Exception as error:
             raise BuildFileError(f"{type(error).__name__}: {error}", where=str(path)) from error
     accelerators = [value for value in namespace.values() if isinstance(value, Accelerator)]
     by_name = {accelerator.name: accelerator for accelerator in accelerators}
@@ -75,21 +75,23 @@ def accelerators_of(options: argparse.Namespace) -> dict[str, Accelerator]:
         accelerator = _bare_model(options, Path(str(target)))
         return {accelerator.name: accelerator}
     if target is not None and Path(target).is_file():
-        raise BuildFileError(f"{target} is not an .onnx file", remedy="Name a target of the build file or an ONNX model.")
+        raise BuildFileError(
+            f"{target} is not an .onnx file", remedy="Name a target of the build file or an ONNX model."
+        )
     known = load_build_file(Path(BUILD_FILE))
     if target is None:
         return {name: _overridden(accelerator, options) for name, accelerator in known.items()}
     name = target.partition(":")[0]
     if name not in known:
-        raise BuildFileError(
-            f"there is no target {target!r}", where=BUILD_FILE, remedy="Known: " + ", ".join(known)
-        )
+        raise BuildFileError(f"there is no target {target!r}", where=BUILD_FILE, remedy="Known: " + ", ".join(known))
     return {name: _overridden(known[name], options)}
 
 
 def _bare_model(options: argparse.Namespace, model: Path) -> Accelerator:
     if options.board is None:
-        raise BuildFileError("a bare model needs a board", where=str(model), remedy="Say --board NAME, for example ulx3s-85f.")
+        raise BuildFileError(
+            "a bare model needs a board", where=str(model), remedy="Say --board NAME, for example ulx3s-85f."
+        )
     if not model.is_file():
         raise BuildFileError(f"there is no model {model}", remedy=f"Looked for {model.absolute()}.")
     base = Accelerator(model=str(model.absolute()), board=options.board)
@@ -197,7 +199,6 @@ def why_command(options: argparse.Namespace) -> int:
         0, or 1 for a task that is not known.
     """
     from finnmake.build.why import explain
-
     from finnmake.build.workspace import Workspace
 
     if Path(BUILD_FILE).is_file():

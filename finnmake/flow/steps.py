@@ -35,9 +35,7 @@ def compile_steps(top_k: int | None, folding: Step) -> list[Step]:
         top_k: 0 for no LabelSelect at the end, 1 for one, None for one where the output is a classifier's.
         folding: the transformation that sets PE and SIMD.
     """
-    streamline = [
-        Step(name, {"k": top_k} if name == "InsertTopK" else {}, Stage.STREAMLINED) for name in STREAMLINE
-    ]
+    streamline = [Step(name, {"k": top_k} if name == "InsertTopK" else {}, Stage.STREAMLINED) for name in STREAMLINE]
     to_hls = [Step(name, {}, Stage.LAYERS) for name in TO_HLS]
     complete = [Step(name, {}, Stage.LAYERS) for name in COMPLETE]
     return [*streamline, *to_hls, folding, *complete]

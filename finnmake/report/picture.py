@@ -48,7 +48,8 @@ def _box(top: int, row: LayerRow) -> list[str]:
     colour = _COLOURS.get(row.name.rsplit("_", 1)[0], "#e9ecef")
     cost = ", ".join(f"{value} {name}" for name, value in row.resources.items() if value)
     return [
-        f'<rect x="{_MARGIN}" y="{top}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6" fill="{colour}" stroke="#495057"/>',
+        f'<rect x="{_MARGIN}" y="{top}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6" fill="{colour}" '
+        'stroke="#495057"/>',
         f'<text x="{_MARGIN + 10}" y="{top + 19}" font-size="14" font-weight="bold">{escape(row.name)}</text>',
         f'<text x="{_MARGIN + 10}" y="{top + 35}" font-size="11">{row.interval} cycles a frame, '
         f"first word after {row.latency}</text>",

@@ -1,7 +1,7 @@
 """What worker processes run: simulations of cores and of the stitched design, against NumPy and the reference.
 
-Each function reads and writes files relative to the current folder, which holds the declared inputs only. Equality is ``==``
-on integers; anything else raises ``VerificationError``, and nothing is stored.
+Each function reads and writes files relative to the current folder, which holds the declared inputs only. Equality
+is ``==`` on integers; anything else raises ``VerificationError``, and nothing is stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import load_inputs, output_integers, run_chain, run_original
 from finnmake.runtime.cppsim import CppSimulation
-from finnmake.runtime.packing import PackedWords, npy_to_packed, packed_to_npy
+from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.runtime.rtlsim import RtlSimulation
 
 CORE_FRAMES = 6
@@ -84,9 +84,9 @@ def _write_json(name: str, body: Mapping[str, object]) -> None:
 def reference() -> None:
     """Runs the model as it was exported, and the folded layers in NumPy, on the samples; they must be equal.
 
-    Reads ``model.onnx``, ``imported/graph.onnx``, ``in/graph.onnx`` and, where they are there, ``samples.npy`` and ``labels.npy``.
-    Writes ``out/samples.npy`` (integers, one frame a row), ``out/expected.npy`` (the integers that the hardware must give) and
-    ``out/reference.json``.
+    Reads ``model.onnx``, ``imported/graph.onnx``, ``in/graph.onnx`` and, where they are there, ``samples.npy`` and
+    ``labels.npy``. Writes ``out/samples.npy`` (integers, one frame a row), ``out/expected.npy`` (the integers that
+    the hardware must give) and ``out/reference.json``.
     """
     imported, layers = ModelWrapper(Path("imported/graph.onnx")), ModelWrapper(Path("in/graph.onnx"))
     samples = _samples(imported)
@@ -149,8 +149,8 @@ def simulate_core_cpp() -> None:
 def simulate_core_rtl() -> None:
     """Runs ``rtlsim.so`` on random frames, at full rate and with random stalls on both sides.
 
-    Words must equal the NumPy reference; interval and latency at full rate must be those that the layer states, to the cycle.
-    Writes ``out/rtlsim.json``.
+    Words must equal the NumPy reference; interval and latency at full rate must be those that the layer states, to
+    the cycle. Writes ``out/rtlsim.json``.
     """
     layer = load_layer(Path())
     _, words, expected = _stimulus(layer)
@@ -192,9 +192,7 @@ def simulate_stitched() -> None:
     words = npy_to_packed(samples, _stream_datatype(source), source["elements_per_word"])
     with RtlSimulation(Path("rtlsim.so"), Path()) as simulation:
         result = simulation.run(words, len(samples) * sink["words_per_frame"], surplus_cycles=1000)
-    outputs = packed_to_npy(
-        result.outputs, _stream_datatype(sink), sink["elements_per_word"], sink["words_per_frame"]
-    )
+    outputs = packed_to_npy(result.outputs, _stream_datatype(sink), sink["elements_per_word"], sink["words_per_frame"])
     check_equal(outputs, expected.reshape(outputs.shape), "the stitched RTL simulation", layers[0]["core"])
     intervals = result.output_intervals(sink["words_per_frame"])
     _write_json(

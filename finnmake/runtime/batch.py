@@ -19,7 +19,7 @@ from finnmake.frontend.input_quantisation import InputQuantisation, read_input_q
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
-from finnmake.runtime.packing import PackedWords, npy_to_packed, packed_to_npy
+from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 
@@ -111,7 +111,7 @@ def run_model(model: ModelWrapper, frames: IntegerArray) -> Array:
 
 
 def run_original(model: ModelWrapper, quantisation: InputQuantisation, frames: IntegerArray) -> Array:
-    """The only output of a model as it was exported, on the floats that the integers stand for; shape (samples, ...)."""
+    """The only output of a model as it was exported, on the floats that the integers stand for."""
     source = next(value for value in model.graph.inputs if not value.is_initializer())
     shape = model.get_tensor_shape(source) or ()
     inputs = quantisation.to_floats(frames).reshape(len(frames), *shape[1:])
@@ -184,8 +184,8 @@ def run_cpp(folders: Sequence[Path], frames: IntegerArray) -> BatchResult:
 def run_rtl(folders: Sequence[Path], frames: IntegerArray) -> BatchResult:
     """Runs every core's RTL.
 
-    The interval is that of the slowest core. The latency is the sum of the cores' own latencies, each measured with its input at
-    full rate: a lower bound of the stitched design's.
+    The interval is that of the slowest core. The latency is the sum of the cores' own latencies, each measured with
+    its input at full rate: a lower bound of the stitched design's.
     """
     intervals, latency = [], 0
 

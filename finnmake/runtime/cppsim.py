@@ -44,7 +44,7 @@ from pathlib import Path
 import numpy as np
 
 from finnmake.errors import ToolError, VerificationError
-from finnmake.runtime.packing import PackedWords
+from finnmake.dataflow.packing import PackedWords
 from finnmake.runtime.rtlsim import load_shared_object, unload
 
 _MESSAGE_BYTES = 1024

@@ -48,5 +48,3 @@ def layer_ops() -> Mapping[tuple[str, str], CustomOp]:
     """The ops of all hardware layers."""
     op = LayerOp()
     return {(HARDWARE_DOMAIN, op_type): op for op_type in LAYER_CLASSES}
-
-

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finnmake.errors import ToolError, VerificationError
-from finnmake.runtime.packing import PackedWords
+from finnmake.dataflow.packing import PackedWords
 
 _RESET_CYCLES = 4
 _MESSAGE_BYTES = 1024

@@ -23,7 +23,7 @@ import numpy as np
 
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream
 from finnmake.runtime.cppsim import CppSimulation
-from finnmake.runtime.packing import memory_text, npy_to_packed, packed_to_npy
+from finnmake.dataflow.packing import memory_text, npy_to_packed, packed_to_npy
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
 
 ROOT = Path(__file__).parents[2]

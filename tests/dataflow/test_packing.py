@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from finnmake.dataflow.layer import MemoryImage, structural_datatype
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import DataType
-from finnmake.runtime.packing import (
+from finnmake.dataflow.packing import (
     memory_text,
     npy_to_packed,
     pack_words,

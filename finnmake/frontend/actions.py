@@ -1,15 +1,12 @@
-"""What worker processes run: files in, files out, relative to the current directory."""
+"""What worker processes run to import a model: files in, files out, relative to the current directory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from finnmake.frontend import import_model as import_from
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensor_files import FOLDER
-from finnmake.transformation.flow import make_transformation
 
 _OUTPUT = Path("out/graph.onnx")
 
@@ -17,16 +14,6 @@ _OUTPUT = Path("out/graph.onnx")
 def import_model(*, input_datatype: str | None = None, input_scale: str | float | None = None) -> None:
     """Imports ``in/graph.onnx`` to ``out/graph.onnx`` and ``out/tensors/``."""
     _save(import_from("in/graph.onnx", input_datatype=input_datatype, input_scale=input_scale))
-
-
-def transform(*, transformation: str, arguments: Mapping[str, Any]) -> None:
-    """Applies a transformation: ``in/graph.onnx``, ``in/tensors/`` to ``out/graph.onnx``, ``out/tensors/``.
-
-    Args:
-        transformation: its name, or ``package.module:Class``.
-        arguments: of its constructor.
-    """
-    _save(ModelWrapper("in/graph.onnx").transform(make_transformation(transformation, arguments)))
 
 
 def _save(model: ModelWrapper) -> None:
