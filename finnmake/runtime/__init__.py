@@ -1,0 +1,1 @@
+"""Execution of models and cores: onnxruntime with NumPy, C++ simulation, RTL simulation."""

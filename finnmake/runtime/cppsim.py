@@ -30,8 +30,8 @@ like this (one core with two memories; a core without memories has no such lines
     #endif
 
 The arguments of ``FINNMAKE_SIMULATE`` are the function, the input width, the input words per frame and the output
-width. In simulation the memories are loaded from the ``$readmemh`` files that the Verilog uses, at every run: the shared
-object depends on structure only. ``weights.inc`` holds the same words as constants, for HLS.
+width. In simulation the memories are loaded from the ``$readmemh`` files that the Verilog uses, at every run: the
+shared object depends on structure only. ``weights.inc`` holds the same words as constants, for HLS.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from pathlib import Path
 
 import numpy as np
 
-from finnmake.errors import ToolError, VerificationError
 from finnmake.dataflow.packing import PackedWords
+from finnmake.errors import ToolError, VerificationError
 from finnmake.runtime.rtlsim import load_shared_object, unload
 
 _MESSAGE_BYTES = 1024

@@ -1,7 +1,8 @@
 """RTL simulation of one core, or of a stitched design: whole batches through AXI4-Stream ports in one call.
 
 The shared object is built by the rule ``verilator_build`` (``rules/verilator``) from structure only; memory files are
-read when a simulation is constructed. For interactive work ``pyverilator.PyVerilator(shared_object)`` opens the same file.
+read when a simulation is constructed. For interactive work ``pyverilator.PyVerilator(shared_object)`` opens the same
+file.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from finnmake.errors import ToolError, VerificationError
 from finnmake.dataflow.packing import PackedWords
+from finnmake.errors import ToolError, VerificationError
 
 _RESET_CYCLES = 4
 _MESSAGE_BYTES = 1024

@@ -2,8 +2,8 @@
 
     python runtime.py --output verilated.a [--compiler g++]
 
-It is most of the compile time of a small core. The messages of ``$finish``, ``$stop`` and missing memory files are not in
-it: ``stream_driver.cpp`` turns them into errors that a caller can handle.
+It is most of the compile time of a small core. The messages of ``$finish``, ``$stop`` and missing memory files are not
+in it: ``stream_driver.cpp`` turns them into errors that a caller can handle.
 """
 
 from __future__ import annotations
