@@ -23,12 +23,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-# Arcs without bits: the default input of a multiplexer, and connections that are always there.
+# Arcs without bits: what a multiplexer takes when none of its bits is set. These are all that the Trellis database has.
 UNREADABLE_ARC = re.compile(
     r"(?P<lut>F[0-7]) (?P=lut)_SLICE"
-    r"|\S*REFCLK0 \S*JREFCLK0_0"
-    r"|\S*J(INCK|PADDI|PADDO|PADDT|DI[A-D]?)\w* \S+"
-    r"|\S+ \S*J?PADD[IOT]\w*"
+    r"|[HV]\d+[LRTB]\d+ [NESW]BOUNCE"
+    r"|(\w+_)?REFCLK\d (\w+_)?JREFCLK\d_\d"
+    r"|(\w+_)?CLKFB (\w+_)?CLKINTFB"
+    r"|(\w+_)?JINCK (\w+_)?JPADDI"
+    r"|JDI(?P<pad>[AB]) JPADDI(?P=pad)_PIO"
+    r"|(\w+_)?DDRDEL G_\w+DDRDEL"
+    r"|ECLK[AB] BNK_ECLK\d"
+    r"|JMULTA\d+ JMUIA\d+"
 )
 # Arcs that bits at their default read back as.
 DEFAULT_ARC = re.compile(r"\S*_?JECLK[01] \S*_?SYNCECLK[01]")
