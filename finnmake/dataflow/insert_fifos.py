@@ -6,12 +6,12 @@ import itertools
 
 from finnmake.dataflow.nodes import chain, hardware_node, layer_from_node, splice
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 
 _WITHOUT_PAUSE = frozenset({"StreamingDataWidthConverter", "StreamingFIFO"})
 
 
-class InsertFIFO(Transformation):
+class InsertFIFO(Rewrite):
     """Puts a StreamingFIFO in front of every layer that pauses its input for longer than it takes.
 
     A matrix-vector layer with more than one neuron fold takes a vector in SF cycles and replays it for the rest of its

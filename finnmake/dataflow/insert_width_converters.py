@@ -8,10 +8,10 @@ from finnmake.dataflow.nodes import chain, hardware_node, layer_from_node, splic
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 
 
-class InsertDWC(Transformation):
+class InsertDWC(Rewrite):
     """Puts a StreamingDataWidthConverter wherever producer and consumer differ in elements a word.
 
     Needs: a chain of folded hardware layers. Leaves: every producer's words are its consumer's words; same function.

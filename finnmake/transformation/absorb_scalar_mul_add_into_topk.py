@@ -10,12 +10,12 @@ from finnmake.graph.expression import Evaluator, is_per_tensor
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.scaled_integer_analysis import analyse
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 
 _MOST_POINTS = 1 << 22
 
 
-class AbsorbScalarMulAddIntoTopK(Transformation):
+class AbsorbScalarMulAddIntoTopK(Rewrite):
     """Lets TopK look at the integers that its scores are computed from.
 
     Precondition: none.

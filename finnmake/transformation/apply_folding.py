@@ -13,7 +13,7 @@ import onnx_ir as ir
 from finnmake.errors import FoldingError
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import CHOICES, FOLDING, divisors, is_hardware
 
 _FINN_NAMES = {
@@ -43,7 +43,7 @@ _NO_ATTRIBUTES = frozenset(
 NOTE_KEY = "finnmake.folding_note"
 
 
-class ApplyFolding(Transformation):
+class ApplyFolding(Rewrite):
     """Sets PE, SIMD, ram_style and resType of layers by name.
 
     Args:

@@ -10,12 +10,12 @@ from finnmake.graph.editing import add_initialiser
 from finnmake.graph.general_ops import GENERAL_DOMAIN
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape, set_datatype
 from finnmake.graph.naming import name_by_position
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 
 _BIPOLAR, _BINARY = DataType["BIPOLAR"], DataType["BINARY"]
 
 
-class ConvertBipolarMatMulToXnorPopcount(Transformation):
+class ConvertBipolarMatMulToXnorPopcount(Rewrite):
     """Makes every MatMul of BIPOLAR activations and weights an XnorPopcountMatMul of BINARY ones.
 
     With p of K products equal to +1 the product is 2p - K: thresholds t become ceil((t + K) / 2), other users get 2p

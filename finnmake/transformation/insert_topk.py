@@ -11,13 +11,13 @@ from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_shape, set_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.absorb_scalar_mul_add_into_topk import order_preserving_source
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 
 NOTE_KEY = "finnmake.note"
 """Metadata of the model: what a transformation left undone, and why."""
 
 
-class InsertTopK(Transformation):
+class InsertTopK(Rewrite):
     """Puts a TopK behind the scores of a classifier; the model's output is then the index of the largest score.
 
     Args:

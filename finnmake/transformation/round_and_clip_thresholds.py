@@ -8,10 +8,10 @@ from finnmake.graph.datatype import DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.graph.naming import name_by_position
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 
 
-class RoundAndClipThresholds(Transformation):
+class RoundAndClipThresholds(Rewrite):
     """Rounds up and clips the thresholds of every MultiThreshold whose input is integers.
 
     For an integer x, x ≥ t is x ≥ ceil(t). A threshold beyond the range is moved to where it is still always or never

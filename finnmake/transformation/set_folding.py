@@ -10,14 +10,14 @@ from finnmake.errors import FoldingError
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import FOLDING, divisors, interval_cycles, is_hardware
 
 _WIDEST_STREAM = 1024
 """Bits of a stream word that a folding may ask for."""
 
 
-class SetFolding(Transformation):
+class SetFolding(Rewrite):
     """Folds every layer so that it takes at most ``target_cycles`` per frame, with as little hardware as that needs.
 
     Among the foldings of a layer that reach the target, the one with the fewest multipliers (PE · SIMD), then the

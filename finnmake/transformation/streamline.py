@@ -52,10 +52,6 @@ class Streamline(Transformation):
         """The streamlined model; see the class."""
         return _Rewriter(model, analyse(model)).result()
 
-    def rewrite(self, model: ModelWrapper) -> None:
-        """Not used: the graph is built anew."""
-        raise NotImplementedError
-
 
 class _Rewriter:
     """Builds the integer graph beside the analysed one."""

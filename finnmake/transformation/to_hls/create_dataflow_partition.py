@@ -15,7 +15,7 @@ from finnmake.graph.model_wrapper import ModelWrapper, get_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.scaled_integer_analysis import IntegerFunction, ScaledInteger, analyse_from
 from finnmake.graph.standard_ops import is_standard
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 from finnmake.transformation.streamline import REASON_KEY
 from finnmake.transformation.to_hls.hardware import is_hardware
 
@@ -32,7 +32,7 @@ _REMEDIES = {
 }
 
 
-class CreateDataflowPartition(Transformation):
+class CreateDataflowPartition(Rewrite):
     """Leaves only hardware layers in the graph.
 
     Reshapes between layers go: a stream has no shape. Scale and bias behind the last layer go to the host: they are

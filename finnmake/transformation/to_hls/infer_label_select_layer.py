@@ -6,11 +6,11 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import replace_by_hardware
 
 
-class InferLabelSelectLayer(Transformation):
+class InferLabelSelectLayer(Rewrite):
     """Makes a TopK with k = 1 on integers a LabelSelect.
 
     Precondition: ``InsertTopK``, ``AbsorbScalarMulAddIntoTopK``.

@@ -9,13 +9,13 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_hardware
 
 _MOST_BITS = 8
 
 
-class _InferMatrixVectorActivation(Transformation):
+class _InferMatrixVectorActivation(Rewrite):
     _op_type: str
 
     def rewrite(self, model: ModelWrapper) -> None:

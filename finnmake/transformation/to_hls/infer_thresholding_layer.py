@@ -6,11 +6,11 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
-from finnmake.transformation.base import Transformation
+from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_hardware
 
 
-class InferThresholdingLayer(Transformation):
+class InferThresholdingLayer(Rewrite):
     """Makes every MultiThreshold on integers that is no part of another layer a Thresholding.
 
     Precondition: the matrix layers have been inferred; thresholds are integers (``RoundAndClipThresholds``).
