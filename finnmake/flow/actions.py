@@ -19,6 +19,7 @@ from finnmake.dataflow.layer_file import configured_core_name, layer_text, param
 from finnmake.dataflow.nodes import chain, layer_from_node
 from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.runtime.batch import output_scaling
 from finnmake.transformation.base import Transformation
 from finnmake.transformation.flow import make_transformation
 
@@ -83,12 +84,15 @@ def write_layers() -> None:
         Instance(i, entry.core, entry.configured, entry.memories, entry.input.width, entry.output.width)
         for i, entry in enumerate(entries)
     ]
+    scaling = output_scaling(model)
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
     manifest = Manifest(
         layers=tuple(entries),
         stitched=stitched_name(instances),
         input_shape=model.get_tensor_shape(inputs[0]) or (),
         output_shape=model.get_tensor_shape(model.graph.outputs[0]) or (),
+        output_scale=() if scaling is None else tuple(scaling[0].ravel().tolist()),
+        output_bias=() if scaling is None else tuple(scaling[1].ravel().tolist()),
     )
     body: Mapping[str, Any] = {"format": MANIFEST_FORMAT, **asdict(manifest)}
     Path("out/manifest.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")

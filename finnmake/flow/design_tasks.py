@@ -115,7 +115,7 @@ class _Design:
             stage=Stage.STITCHED,
             after=(self.task("stitch"), self.task("simulator"), *self.layer_tasks("generate")),
             action=self.context.rules["verilator_build"].action(
-                parameters={"top": self.manifest.stitched, "optimise": "2", "options": [], "files": list(sources)},
+                parameters={"top": self.manifest.stitched, "optimise": "1", "options": [], "files": list(sources)},
                 inputs={**sources, "verilated.a": self.file("simulator/verilated.a")},
                 outputs={"model.so": self.output("stitched/rtlsim.so")},
             ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from finnmake.errors import BuildFileError
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,25 @@ class LayerEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The layers in stream order, and what the whole accelerator takes and gives."""
+    """The layers in stream order, and what the whole accelerator takes and gives.
+
+    Attributes:
+        stitched: module name of the stitched design.
+        output_scale: the model's output is ``output_scale * integer + output_bias``, one number or one a channel; empty
+            where the integers are the output, as with labels.
+    """
 
     layers: tuple[LayerEntry, ...]
     stitched: str
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    output_scale: tuple[float, ...]
+    output_bias: tuple[float, ...]
+
+    @property
+    def gives_labels(self) -> bool:
+        """True where the last layer selects a label."""
+        return self.layers[-1].op_type == "LabelSelect"
 
 
 def read_manifest(path: Path) -> Manifest | None:
@@ -77,7 +90,9 @@ def read_manifest(path: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     try:
-        return parse_manifest(json.loads(text))
+        body = json.loads(text)
+        # Another version wrote it: the build writes it again before it is needed.
+        return parse_manifest(body) if body["format"] == MANIFEST_FORMAT else None
     except (ValueError, KeyError, TypeError) as problem:
         raise BuildFileError(
             f"not a manifest of layers: {problem}",
@@ -88,8 +103,6 @@ def read_manifest(path: Path) -> Manifest | None:
 
 def parse_manifest(body: dict[str, Any]) -> Manifest:
     """The manifest that a parsed JSON document holds."""
-    if body["format"] != MANIFEST_FORMAT:
-        raise ValueError(f"format {body['format']} instead of {MANIFEST_FORMAT}")
     return Manifest(
         layers=tuple(
             LayerEntry(
@@ -108,4 +121,6 @@ def parse_manifest(body: dict[str, Any]) -> Manifest:
         stitched=body["stitched"],
         input_shape=tuple(body["input_shape"]),
         output_shape=tuple(body["output_shape"]),
+        output_scale=tuple(body["output_scale"]),
+        output_bias=tuple(body["output_bias"]),
     )

@@ -33,13 +33,11 @@ def run_command(options: argparse.Namespace) -> int:
     jobs = jobs_of(options)
     if not options.inputs.is_file():
         raise BuildFileError(f"there is no file {options.inputs}")
-    _ensure(
-        accelerator,
-        [f"{accelerator.name}:layers" if options.engine != "reference" else f"{accelerator.name}:import"],
-        jobs,
-    )
+    _ensure(accelerator, [f"{accelerator.name}:layers"], jobs)
     manifest = accelerator.manifest()
-    if options.engine != "reference" and manifest is not None:
+    if manifest is None:
+        raise BuildFileError("there is no manifest of layers", where=accelerator.name)
+    if options.engine != "reference":
         _ensure(accelerator, _tasks(accelerator, manifest, options.engine), jobs)
     body = _execute(accelerator, manifest, options)
     if options.json:
@@ -62,7 +60,7 @@ def _ensure(accelerator: Accelerator, tasks: Sequence[str], jobs: int) -> None:
         raise FinnmakeError("\n".join(result.failures.values()) or "the build failed", where="build")
 
 
-def _execute(accelerator: Accelerator, manifest: Manifest | None, options: argparse.Namespace) -> dict[str, object]:
+def _execute(accelerator: Accelerator, manifest: Manifest, options: argparse.Namespace) -> dict[str, object]:
     import numpy as np
 
     from finnmake.graph.model_wrapper import ModelWrapper
@@ -74,9 +72,7 @@ def _execute(accelerator: Accelerator, manifest: Manifest | None, options: argpa
     started = time.monotonic()
     if options.engine == "reference":
         model = ModelWrapper(accelerator.model_path())
-        result = batch.BatchResult(batch.reference_outputs(model, imported, frames, labels=accelerator.top_k != 0))
-    elif manifest is None:
-        raise BuildFileError("there is no manifest of layers", where=accelerator.name)
+        result = batch.BatchResult(batch.reference_outputs(model, imported, frames, labels=manifest.gives_labels))
     elif options.engine == "stitched":
         with tempfile.TemporaryDirectory() as memories:
             for position, layer in enumerate(manifest.layers):
@@ -87,10 +83,13 @@ def _execute(accelerator: Accelerator, manifest: Manifest | None, options: argpa
     else:
         folders = [folder / "layers" / layer.name for layer in manifest.layers]
         result = (batch.run_cpp if options.engine == "cpp" else batch.run_rtl)(folders, frames)
+    outputs = result.outputs
+    if options.engine != "reference":
+        outputs = batch.output_floats(outputs, manifest.output_scale, manifest.output_bias)
     seconds = time.monotonic() - started
     try:
         with options.output.open("wb") as file:
-            np.save(file, batch.squeezed(result.outputs), allow_pickle=False)
+            np.save(file, batch.squeezed(outputs), allow_pickle=False)
     except OSError as problem:
         raise BuildFileError(f"cannot be written: {problem.strerror}", where=str(options.output)) from None
     return {

@@ -16,13 +16,13 @@ import numpy as np
 from finnmake.codegen.actions import load_layer
 from finnmake.dataflow.layer import IntegerArray, Layer
 from finnmake.dataflow.layer_file import parameter_bytes
+from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import load_inputs, output_integers, run_chain, run_original
 from finnmake.runtime.cppsim import CppSimulation
-from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.runtime.rtlsim import RtlSimulation
 
 CORE_FRAMES = 6

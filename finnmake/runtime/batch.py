@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from finnmake.codegen.actions import load_layer
 from finnmake.dataflow.layer import IntegerArray, Layer
 from finnmake.dataflow.nodes import chain, layer_from_node
+from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
-from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 
@@ -138,9 +138,7 @@ def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:
     Raises:
         VerificationError: an output is no such float, by more than float32 rounding.
     """
-    text = layers.get_metadata_prop(OUTPUT_KEY)
-    scaling = json.loads(text) if text else {"scale": 1.0, "bias": 0.0}
-    scale, bias = (np.asarray(scaling[name], dtype=np.float64) for name in ("scale", "bias"))
+    scale, bias = output_scaling(layers) or (np.float64(1), np.float64(0))
     exact = (outputs.astype(np.float64) - bias) / scale
     integers = np.rint(exact)
     distance = float(np.abs(exact - integers).max(initial=0))
@@ -149,6 +147,20 @@ def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:
             f"the model's outputs lie up to {distance:.3g} steps off the grid of its output scale", where="reference"
         )
     return integers.astype(np.int64)
+
+
+def output_scaling(layers: ModelWrapper) -> tuple[Array, Array] | None:
+    """Scale and bias, float64, one number or one a channel; None where the integers are the output, as with labels."""
+    text = layers.get_metadata_prop(OUTPUT_KEY)
+    if text is None:
+        return None
+    scaling = json.loads(text)
+    return np.asarray(scaling["scale"], dtype=np.float64), np.asarray(scaling["bias"], dtype=np.float64)
+
+
+def output_floats(integers: IntegerArray, scale: Sequence[float], bias: Sequence[float]) -> Array:
+    """The model's outputs that the hardware's integers stand for, float32; the integers where there is no scale."""
+    return (integers * np.asarray(scale) + np.asarray(bias)).astype(np.float32) if len(scale) else integers
 
 
 def run_chain(model: ModelWrapper, frames: IntegerArray) -> IntegerArray:
