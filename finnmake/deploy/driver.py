@@ -157,7 +157,8 @@ class StreamFormat:
             values = (values + 1) // 2
         words = values.reshape(-1, self.elements_per_word)
         bits = (words[..., None] >> np.arange(self.bits)) & 1
-        packed = np.packbits(bits.reshape(len(words), -1).astype(np.uint8), axis=1, bitorder="little")
+        rows = bits.reshape(len(words), self.elements_per_word * self.bits).astype(np.uint8)
+        packed = np.packbits(rows, axis=1, bitorder="little")
         return [frame.tobytes() for frame in packed.reshape(len(frames), self.frame_bytes)]
 
     def unpack(self, data: bytes) -> NDArray[np.int64]:

@@ -27,13 +27,16 @@ def main() -> None:
         # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
         # need not be there.
         *(f"read_verilog -defer {source}" for source in options.sources),
+        # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
+        f"synth_ecp5 -run begin:coarse -top {options.top}",
+        "proc",
+        "flatten",
+        f"check -noinit -assert {options.top}",
         # No wide multiplexers: they cost nearly twice the LUTs for few-bit arithmetic, and no clock.
         f"synth_ecp5 -nowidelut -top {options.top}{' -nodsp' if options.no_dsp else ''}",
-        # Notes of the flattening; they are no hardware.
-        "delete t:$scopeinfo",
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
-        # A loop, an undriven wire or two drivers is a fault of the kernel: better found here than on the board.
+        # An unmapped cell: better found here than in place and route.
         f"check -mapped -noinit -assert {options.top}",
     )
     forget_sources(design, options.top)
