@@ -32,8 +32,11 @@ lint: setup
 	done
 	$(BIN)/lint-imports --no-logo
 
+# The folder with the MNIST test set (t10k-*.gz) is named by hand: make bench MNIST=folder
 bench: setup
-	$(BIN)/python -m pytest -m benchmark -s
+	$(BIN)/python -m benchmarks.incremental
+	@if [ -n "$(MNIST)" ]; then $(BIN)/python -m benchmarks.mnist --data "$(MNIST)"; \
+	  else echo "make bench MNIST=FOLDER runs the whole MNIST test set through the stitched design, too"; fi
 
 nightly: setup
 	$(BIN)/python -m pytest -m nightly
@@ -71,6 +74,7 @@ $(VENV)/packages-ready: requirements.lock | prerequisites
 
 $(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q finnmake
 	@touch $@
 
 # These tools are WebAssembly and compile themselves at their first start, for up to a minute: here, not in a build.

@@ -68,7 +68,9 @@ class AnyDataType:
             raise ModelError(f"{self.name} has no number of values")
         if self.name == "BIPOLAR":
             return 2
-        return int((self._max - self._min) / self._step) + 1
+        if self._integer:
+            return int(self._max) - int(self._min) + 1
+        return round((self._max - self._min) / self._step) + 1
 
     def allowed(self, value: float) -> bool:
         """True if ``value`` can be represented."""
@@ -122,13 +124,16 @@ _NAMED = {
 }
 
 
-class _DataTypes(type):
-    def __getitem__(cls, name: str) -> AnyDataType:
+class DataTypes:
+    """Look-up of datatypes by name, and the smallest for a range; ``DataType`` is the one object of this class."""
+
+    def __getitem__(self, name: str) -> AnyDataType:
+        """The datatype of a canonical name.
+
+        Raises:
+            ModelError: there is none of this name.
+        """
         return _parse(name)
-
-
-class DataType(metaclass=_DataTypes):
-    """Look-up of datatypes: ``DataType["UINT2"]``."""
 
     @staticmethod
     def from_numpy(dtype: np.dtype[np.generic]) -> AnyDataType:
@@ -163,7 +168,11 @@ class DataType(metaclass=_DataTypes):
     @staticmethod
     def get_smallest_possible(value: float) -> AnyDataType:
         """The smallest type for one integer value, as FINN users know the name."""
-        return DataType.smallest_for_range(min(0, int(value)), max(0, int(value)))
+        return DataTypes.smallest_for_range(min(0, int(value)), max(0, int(value)))
+
+
+DataType = DataTypes()
+"""The look-up: ``DataType["UINT2"]``."""
 
 
 def _parse(name: str) -> AnyDataType:

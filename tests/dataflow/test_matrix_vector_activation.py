@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_wide_accumulators_are_exact() -> None:
         ({"SIMD": -4}, "SIMD = -4 does not divide MW = 24"),
     ],
 )
-def test_illegal_folding(change: dict[str, int], message: str) -> None:
+def test_illegal_folding(change: dict[str, Any], message: str) -> None:
     with pytest.raises(FoldingError, match=message) as error:
         replace(grid_mvau("ternary"), **change)
     assert "Legal values of" in error.value.remedy
@@ -135,13 +136,14 @@ def test_refusals(change: dict[str, object], message: str) -> None:
 def test_refused_parameters() -> None:
     layer = grid_mvau("ternary")
     weights, thresholds = layer.parameters["weights"], layer.parameters["thresholds"]
-    for wrong, message in (
+    changes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"weights": weights.T}, "weights have shape"),
         ({"weights": weights * 3}, "not all TERNARY"),
         ({"weights": weights.astype(np.float64)}, "not all TERNARY"),
         ({"thresholds": thresholds[:, ::-1] - [0, 1]}, "descend"),
         ({"thresholds": thresholds.astype(np.float64)}, "not integers"),
-    ):
+    )
+    for wrong, message in changes:
         with pytest.raises(ModelError, match=message):
             replace(layer, parameters={**layer.parameters, **wrong})
     with pytest.raises(ModelError, match="'weights' is missing"):

@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finnmake.dataflow.layer import MemoryImage, structural_datatype
-from finnmake.errors import ModelError
-from finnmake.graph.datatype import DataType
 from finnmake.dataflow.packing import (
     memory_text,
     npy_to_packed,
@@ -18,6 +16,8 @@ from finnmake.dataflow.packing import (
     read_memory_text,
     unpack_words,
 )
+from finnmake.errors import ModelError
+from finnmake.graph.datatype import DataType
 
 NAMES = ["BINARY", "BIPOLAR", "TERNARY", "UINT1", "INT2", "UINT3", "INT7", "UINT8", "INT8", "INT9", "UINT16", "INT17",
          "INT32", "UINT33", "INT63", "INT64"]  # fmt: skip

@@ -85,4 +85,4 @@ def test_refusals() -> None:
         ({"parameters": {"thresholds": thresholds[:, ::-1] - [0, 1]}}, "descend"),
     ):
         with pytest.raises(ModelError, match=message):
-            replace(layer, **change)  # type: ignore[arg-type]
+            replace(layer, **change)

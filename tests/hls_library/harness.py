@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream
-from finnmake.runtime.cppsim import CppSimulation
 from finnmake.dataflow.packing import memory_text, npy_to_packed, packed_to_npy
+from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def core_cpp(layer: Layer) -> str:
     """A C++ top as `finnmake.runtime.cppsim` describes it, for simulation only."""
     source, sink = layer.input_stream(), layer.output_stream()
     images = layer.memory_images()
-    header = next(name for name in layer.cpp_files if name.endswith(f"/{layer.kernel}.hpp"))  # type: ignore[attr-defined]
+    header = next(name for name in layer.cpp_files if name.endswith(f"/{layer.kernel}.hpp"))
     arguments = ", ".join(["s_axis", "m_axis", *images, "frames"])
     return "".join(
         [
@@ -136,7 +136,7 @@ class Bench:
         return folder
 
     def _rtl_scratch(self, layer: Layer, kind: str) -> tuple[Path, list[str]]:
-        files = layer.verilog_files  # type: ignore[attr-defined]
+        files = layer.verilog_files
         folder = self._scratch(layer, kind, VERILATOR_RULE, files)
         core = f"{layer.core_name()}.v"
         (folder / core).write_text(core_verilog(layer))
@@ -192,7 +192,7 @@ class Bench:
 
     def cpp(self, layer: Layer) -> CppSimulation:
         """The core's C++ simulation."""
-        files = (*layer.cpp_files, "include/ap_int.h", "include/hls_stream.h")  # type: ignore[attr-defined]
+        files = (*layer.cpp_files, "include/ap_int.h", "include/hls_stream.h")
         folder = self._scratch(layer, "cpp", CXX_RULE, files)
         if not (folder / "model.so").exists():
             (folder / "top.cpp").write_text(core_cpp(layer))

@@ -93,7 +93,7 @@ def test_among_equal_maxima_the_lowest_index_wins(bench: Bench) -> None:
 def test_icarus_takes_the_verilog(tmp_path: Path, layer: Layer) -> None:
     core = tmp_path / "core.v"
     core.write_text(core_verilog(layer))
-    files = [str(LIBRARY / file) for file in layer.verilog_files]  # type: ignore[attr-defined]
+    files = [str(LIBRARY / file) for file in layer.verilog_files]
     options = ["-g2005", "-Wall", "-Wno-timescale", "-s", layer.core_name(), "-o", str(tmp_path / "core.vvp")]
     command = ["iverilog", *options, str(core)]
     result = subprocess.run([*command, *files], capture_output=True, text=True, check=False)

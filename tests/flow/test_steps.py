@@ -1,0 +1,26 @@
+"""The steps that are planned are the compiler's automatic flow."""
+
+from __future__ import annotations
+
+from finnmake.flow.actions import DATAFLOW_TRANSFORMATIONS
+from finnmake.flow.compile_tasks import Step
+from finnmake.flow.stages import Stage
+from finnmake.flow.steps import COMPLETE, compile_steps
+from finnmake.transformation.flow import AUTOMATIC_FLOW, TRANSFORMATIONS
+
+FOLDING = Step("SetFolding", {"target_cycles": 64}, Stage.LAYERS)
+
+
+def test_planned_steps_are_the_automatic_flow() -> None:
+    names = [step.transformation for step in compile_steps(None, FOLDING)]
+    assert names == [*(name for name, _ in AUTOMATIC_FLOW), FOLDING.transformation, *COMPLETE]
+
+
+def test_every_step_is_known() -> None:
+    known = {*TRANSFORMATIONS, *DATAFLOW_TRANSFORMATIONS}
+    assert {step.transformation for step in compile_steps(1, FOLDING)} <= known
+
+
+def test_stages_ascend() -> None:
+    stages = [step.stage for step in compile_steps(0, FOLDING)]
+    assert stages == sorted(stages)
