@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -21,9 +21,6 @@ from numpy.typing import NDArray
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.tensor_files import INLINE_LIMIT, read_external, write_external
-
-if TYPE_CHECKING:
-    from finnmake.transformation.base import Transformation
 
 _ANNOTATION = "quant_parameter_tensor_names"
 _DATATYPE_KEY = "finn_datatype"
@@ -57,6 +54,13 @@ def get_constant(value: ir.Value | None) -> NDArray[Any] | None:
     if value is None or value.const_value is None or value.producer() is not None:
         return None
     return value.const_value.numpy()
+
+
+class AppliesToModel(Protocol):
+    """What ``ModelWrapper.transform`` takes; ``finnmake.transformation`` has the real ones."""
+
+    def apply(self, model: ModelWrapper) -> ModelWrapper:
+        """Another model."""
 
 
 class ModelWrapper:
@@ -185,7 +189,7 @@ class ModelWrapper:
         """Removes a node whose outputs nobody uses any more."""
         self.graph.remove(node, safe=True)
 
-    def transform(self, transformation: Transformation) -> ModelWrapper:
+    def transform(self, transformation: AppliesToModel) -> ModelWrapper:
         """The model that a transformation makes of this one; this one stays as it is."""
         return transformation.apply(self)
 
