@@ -162,3 +162,10 @@ class Layer(ABC):
 def structural_datatype(name: str) -> AnyDataType:
     """The datatype that a structural field names."""
     return DataType[name]
+
+
+def cpp_datatype(datatype: AnyDataType) -> str:
+    """The type tag of ``hls_library/include/datatypes.hpp``."""
+    if datatype.name == "BIPOLAR":
+        return "finnmake::Bipolar"
+    return f"finnmake::{'Signed' if datatype.signed() else 'Unsigned'}<{datatype.bitwidth()}>"

@@ -11,39 +11,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, structural_datatype
-from finnmake.dataflow.thresholding import (
+from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
+from finnmake.dataflow.dot_product import dot_product_cycles, element_kind
+from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
+from finnmake.dataflow.pipelines import multi_threshold_cycles, rom_style
+from finnmake.dataflow.thresholds import (
     THRESHOLD_VERILOG_FILES,
     activate,
-    adder_tree_cycles,
     check_activation,
-    check_folding,
-    check_integer_type,
     check_thresholds,
-    cpp_datatype,
-    multi_threshold_cycles,
     output_offset,
-    parameter,
-    popcount_cycles,
-    rom_style,
     threshold_datatype,
     threshold_image,
 )
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType
-
-_KINDS = {"BIPOLAR": 3, "TERNARY": 2}
-_MOST_PLANE_PRODUCTS = 4
-
-
-def _kind(datatype: AnyDataType) -> int:
-    """How ``matrix_vector_activation.v`` reads an element: 0 unsigned, 1 signed, 2 TERNARY, 3 BIPOLAR."""
-    return _KINDS.get(datatype.name, int(datatype.signed()))
-
-
-def _decoded_width(datatype: AnyDataType) -> int:
-    """Bits of an element as two's complement: a BIPOLAR element takes two."""
-    return 2 if datatype.name == "BIPOLAR" else datatype.bitwidth()
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,21 +195,9 @@ class MatrixVectorActivation(Layer):
         SF = 1), ``multi_threshold.v`` (see ``multi_threshold_cycles``; 0 for up to three thresholds), output queue 1.
         """
         accumulate = int(self.MW > self.SIMD)
-        return 2 + self.dot_product_cycles + accumulate + multi_threshold_cycles(self.numSteps) + 1
-
-    @property
-    def dot_product_cycles(self) -> int:
-        """Registers of ``dot_product.v``.
-
-        Few-bit operands: those of ``popcount.v``, and one to combine bit planes if there is something to combine.
-        Others: one for the products and those of ``adder_tree.v``.
-        """
         source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
-        if source.bitwidth() == 1 and weight.bitwidth() == 1 and _kind(source) == _kind(weight):
-            return popcount_cycles(self.SIMD) + int(source.name == "BIPOLAR")
-        if _decoded_width(source) * _decoded_width(weight) <= _MOST_PLANE_PRODUCTS:
-            return popcount_cycles(self.SIMD) + 1
-        return 1 + adder_tree_cycles(self.SIMD)
+        dot_product = dot_product_cycles(source, weight, self.SIMD)
+        return 2 + dot_product + accumulate + multi_threshold_cycles(self.numSteps) + 1
 
     @property
     def multiplies_with_dsp(self) -> bool:
@@ -271,9 +241,9 @@ class MatrixVectorActivation(Layer):
             "SIMD": self.SIMD,
             "PE": self.PE,
             "INPUT_WIDTH": source.bitwidth(),
-            "INPUT_KIND": _kind(source),
+            "INPUT_KIND": element_kind(source),
             "WEIGHT_WIDTH": weight.bitwidth(),
-            "WEIGHT_KIND": _kind(weight),
+            "WEIGHT_KIND": element_kind(weight),
             "XNOR_MODE": int(self.binaryXnorMode),
             "ACCUMULATOR_WIDTH": accumulator.bitwidth(),
             "ACCUMULATOR_SIGNED": int(accumulator.signed()),

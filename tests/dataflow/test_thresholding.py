@@ -9,14 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finnmake.dataflow.thresholding import (
-    Thresholding,
-    adder_tree_cycles,
-    count_thresholds,
-    multi_threshold_cycles,
-    popcount_cycles,
-    rom_style,
-)
+from finnmake.dataflow.pipelines import adder_tree_cycles, multi_threshold_cycles, popcount_cycles, rom_style
+from finnmake.dataflow.thresholding import Thresholding
+from finnmake.dataflow.thresholds import count_thresholds
 from finnmake.errors import FoldingError, ModelError
 from finnmake.graph.datatype import DataType
 from tests.hls_library.harness import random_frames

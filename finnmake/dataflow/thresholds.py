@@ -1,0 +1,119 @@
+"""Thresholds: the count, its memory image and its checks, as every layer with thresholds uses them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage
+from finnmake.errors import ModelError
+from finnmake.graph.datatype import AnyDataType, DataType
+
+THRESHOLD_VERILOG_FILES = (
+    "common/adder_tree.v",
+    "common/full_count.v",
+    "common/popcount.v",
+    "common/multi_threshold.v",
+)
+"""Verilog files of ``multi_threshold`` and of what it instantiates, relative to ``hls_library``."""
+
+
+def check_activation(layer: Layer, num_steps: int, act_val: int, output: AnyDataType) -> None:
+    """Checks that the output type holds every result of counting ``num_steps`` thresholds.
+
+    Raises:
+        ModelError: it does not, or there is no threshold.
+    """
+    if num_steps < 1:
+        raise ModelError(f"numSteps is {num_steps}", where=layer.op_type, remedy="At least one threshold is needed.")
+    if output.name == "BIPOLAR":
+        if num_steps != 1 or act_val != -1:
+            raise ModelError(
+                f"BIPOLAR output with numSteps = {num_steps} and ActVal = {act_val}",
+                where=layer.op_type,
+                remedy="A BIPOLAR output has one threshold and ActVal -1.",
+            )
+    elif not (output.min() <= act_val and act_val + num_steps <= output.max()):
+        raise ModelError(
+            f"outputs {act_val} … {act_val + num_steps} do not fit outputDataType {output.name}",
+            where=layer.op_type,
+            remedy="Use a wider output datatype or fewer thresholds.",
+        )
+
+
+def check_thresholds(layer: Layer, thresholds: IntegerArray, shapes: list[tuple[int, int]]) -> None:
+    """Checks shape and order of a threshold matrix (channels, steps).
+
+    Raises:
+        ModelError: another shape, or thresholds of a channel that descend.
+    """
+    if thresholds.shape not in shapes:
+        wanted = " or ".join(str(shape) for shape in shapes)
+        raise ModelError(
+            f"thresholds have shape {thresholds.shape}",
+            where=layer.op_type,
+            remedy=f"(channels, numSteps) must be {wanted}.",
+        )
+    if thresholds.dtype.kind not in "iu":
+        raise ModelError("thresholds are not integers", where=layer.op_type, remedy="Round them up to integers.")
+    descending = np.flatnonzero((np.diff(thresholds, axis=1) < 0).any(axis=1))
+    if descending.size:
+        raise ModelError(
+            f"thresholds of channel {int(descending[0])} descend",
+            where=layer.op_type,
+            remedy="Sort each channel's thresholds in ascending order.",
+        )
+
+
+def count_thresholds(values: IntegerArray, thresholds: IntegerArray) -> IntegerArray:
+    """How many thresholds each value has reached: ``value >= threshold``.
+
+    Args:
+        values: (rows, channels).
+        thresholds: (channels or 1, steps), ascending per row.
+
+    Returns:
+        (rows, channels), int64, 0 … steps.
+    """
+    counts = np.zeros(values.shape, dtype=np.int64)
+    if thresholds.shape[1] <= 16:
+        for step in range(thresholds.shape[1]):
+            counts += values >= thresholds[:, step]
+        return counts
+    if thresholds.shape[0] == 1:
+        return np.searchsorted(thresholds[0], values, side="right").astype(np.int64)
+    for channel in range(values.shape[1]):
+        counts[:, channel] = np.searchsorted(thresholds[channel], values[:, channel], side="right")
+    return counts
+
+
+def activate(values: IntegerArray, thresholds: IntegerArray, act_val: int, output: AnyDataType) -> IntegerArray:
+    """``act_val`` plus the count; -1 or +1 for a BIPOLAR output. Shapes as in ``count_thresholds``."""
+    counts = count_thresholds(values, thresholds)
+    return 2 * counts - 1 if output.name == "BIPOLAR" else counts + act_val
+
+
+def output_offset(act_val: int, output: AnyDataType) -> int:
+    """What the hardware adds to the count, as an unsigned number of the output's width: BIPOLAR is encoded 0/1."""
+    return 0 if output.name == "BIPOLAR" else act_val % (1 << output.bitwidth())
+
+
+def threshold_datatype(minimum: int, maximum: int) -> AnyDataType:
+    """The type that holds thresholds of values ``minimum … maximum``: one more than the maximum is never reached."""
+    return DataType.smallest_for_range(minimum, maximum + 1)
+
+
+def threshold_image(thresholds: IntegerArray, pe: int, minimum: int, maximum: int) -> MemoryImage:
+    """The threshold memory: word ``nf`` holds element ``pe * steps + step`` of the channels ``nf * PE + pe``.
+
+    Thresholds outside of the values' range are always or never reached; they are moved to the range's ends, so that the
+    memory's width follows from the structure alone.
+
+    Args:
+        thresholds: (channels or 1, steps); a single row is shared by all channels and makes one word of its steps.
+        pe: channels side by side.
+        minimum: smallest value that is compared.
+        maximum: largest value that is compared.
+    """
+    clipped = np.clip(thresholds.astype(np.int64), minimum, maximum + 1)
+    words = clipped if len(clipped) == 1 else clipped.reshape(len(clipped) // pe, -1)
+    return MemoryImage(np.ascontiguousarray(words), threshold_datatype(minimum, maximum))
