@@ -13,16 +13,24 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from finnmake.errors import ModelError
+from finnmake.frontend.validation import validate
+from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper
 
 
 def canonicalise_file(path: str) -> bytes:
     """``canonicalise`` of a file, its external data inside.
 
+    What the import would refuse is refused here: only here it is known how the user's nodes and tensors are called.
+
     Raises:
-        ModelError: where the file or its external data cannot be read.
+        ModelError: where the file or its external data cannot be read, or ``validate`` refuses it.
     """
     model = ModelWrapper(path)
+    try:
+        validate(model, GENERAL_OPS)
+    except ModelError as problem:
+        raise ModelError(problem.what, where=f"{path}: {problem.where}", remedy=problem.remedy) from None
     content = Path(path).read_bytes()
     bare = onnx.ModelProto.FromString(content)
     for tensor in bare.graph.initializer:
