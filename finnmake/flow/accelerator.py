@@ -171,7 +171,8 @@ class Accelerator:
             folding = Step("SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
         elif isinstance(self.fold, str):
             path = self._existing(self.fold, "folding file")
-            folding = Step("ApplyFolding", {"file": "folding.json"}, Stage.LAYERS, {"folding.json": path})
+            # Under its own name, so that errors say it.
+            folding = Step("ApplyFolding", {"file": path.name}, Stage.LAYERS, {path.name: path})
         else:
             folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
         return compile_steps(self.top_k, folding)

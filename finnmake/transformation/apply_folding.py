@@ -66,9 +66,10 @@ class ApplyFolding(Rewrite):
         """Changes the copy in place."""
         layers = {str(node.name): node for node in model.graph if is_hardware(node)}
         ignored: list[str] = []
-        for name, value in self._folding.get("Defaults", {}).items():
+        for name, value in _table(self._folding.get("Defaults", {}), "Defaults").items():
             # FINN writes a default as [value, [op types]]; a plain value is for all.
-            plain, kinds = (value[0], value[1]) if isinstance(value, list) and len(value) == 2 else (value, None)
+            typed = isinstance(value, list) and len(value) == 2 and isinstance(value[1], list)
+            plain, kinds = (value[0], value[1]) if typed else (value, None)
             for node in layers.values():
                 if name in _settable(node) and (
                     kinds is None or node.op_type in {_FINN_NAMES.get(k, k) for k in kinds}
@@ -81,15 +82,19 @@ class ApplyFolding(Rewrite):
             if found is None:
                 ignored.append(name)
                 continue
-            if not isinstance(values, Mapping):
-                raise FoldingError(f"its folding is {values!r}, not a table of attributes", where=f"layer {name}")
-            for key, value in values.items():
+            for key, value in _table(values, f"layer {name}").items():
                 if key in _NO_ATTRIBUTES:
                     ignored.append(f"{name}.{key}")
                 else:
                     _set(found, key, value)
         if ignored:
             model.set_metadata_prop(NOTE_KEY, "Ignored, as it has no counterpart here: " + ", ".join(sorted(ignored)))
+
+
+def _table(values: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise FoldingError(f"its folding is {values!r}, not a table of attributes", where=where)
+    return values
 
 
 def _read(file: str) -> Mapping[str, Mapping[str, Any]]:
