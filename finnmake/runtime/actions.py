@@ -21,7 +21,7 @@ from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import load_inputs, output_integers, run_chain, run_original
+from finnmake.runtime.batch import load_inputs, output_integers, read_array, run_chain, run_original
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.rtlsim import RtlSimulation
 
@@ -124,7 +124,7 @@ def _samples(imported: ModelWrapper) -> IntegerArray:
 def _accuracy(outputs: IntegerArray) -> float | None:
     if not Path("labels.npy").exists():
         return None
-    labels = np.load("labels.npy", allow_pickle=False).reshape(-1)
+    labels = read_array(Path("labels.npy")).reshape(-1)
     if len(labels) != len(outputs) or outputs.shape[1] != 1:
         raise ModelError(
             f"{len(labels)} labels for {len(outputs)} samples of {outputs.shape[1]} outputs",

@@ -44,6 +44,24 @@ class BatchResult:
     first_latency_cycles: int | None = None
 
 
+def read_array(path: Path) -> Array:
+    """The array of numbers in a ``.npy`` file.
+
+    Raises:
+        ModelError: the file cannot be read, or holds something else.
+    """
+    try:
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as problem:
+        raise ModelError(
+            f"cannot be read as .npy: {problem}", where=str(path), remedy="Save one array with numpy.save."
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise ModelError("is no array of numbers", where=str(path), remedy="Save one array with numpy.save.")
+    return array
+
+
 def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
     """A batch of inputs as the integers that the hardware takes, shape (samples, elements).
 
@@ -52,12 +70,7 @@ def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
     Raises:
         ModelError: the file is no array, or its shape or values are not those of the model's input.
     """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        raise ModelError(f"cannot be read as .npy: {problem}", where=str(path)) from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise ModelError("is no array of numbers", where=str(path), remedy="Save one array with numpy.save.")
+    array = read_array(path)
     source = model.graph.inputs[0]
     shape = model.get_tensor_shape(source) or ()
     elements = int(np.prod(shape[1:]))
