@@ -3,12 +3,14 @@
 // Any width. Results of +, -, * are as wide as exact results need; shifts keep the type of their left operand; assignment
 // wraps to the target's width, as in hardware. Up to 64 bits everything is one machine word. Wider values have assignment,
 // comparison, logic, shifts, addition, subtraction, ranges and bits; multiplication and division are for up to 64 bits.
+// A string "0x…" is a number in hex, as memories are initialised.
 
 #ifndef FINNMAKE_AP_INT_H
 #define FINNMAKE_AP_INT_H
 
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 
@@ -217,6 +219,27 @@ class ap_int_base {
         }
         normalise();
     }
+    void assign_hex(const char* text) {
+        if (text[0] != '0' || text[1] != 'x' || text[2] == '\0')
+            throw std::invalid_argument(std::string(text) + " is not a number in hex, 0x and digits");
+        for (const char* digit = text + 2; *digit != '\0'; ++digit) {
+            ap_detail::Limb carry;
+            if (*digit >= '0' && *digit <= '9')
+                carry = static_cast<ap_detail::Limb>(*digit - '0');
+            else if (*digit >= 'a' && *digit <= 'f')
+                carry = static_cast<ap_detail::Limb>(*digit - 'a' + 10);
+            else if (*digit >= 'A' && *digit <= 'F')
+                carry = static_cast<ap_detail::Limb>(*digit - 'A' + 10);
+            else
+                throw std::invalid_argument(std::string(text) + " is not a number in hex, 0x and digits");
+            for (int i = 0; i < count; ++i) {
+                const ap_detail::Limb high = limbs[i] >> 60;
+                limbs[i] = limbs[i] << 4 | carry;
+                carry = high;
+            }
+        }
+        normalise();
+    }
     template <typename Value>
     void assign_range(const ap_range_ref<Value>& other) {
         for (int i = 0; i < count; ++i) limbs[i] = other.word(64 * i);
@@ -237,6 +260,7 @@ class ap_int_base {
         NAME(T value) {                                                                       \
             this->assign_integer(value);                                                      \
         }                                                                                     \
+        NAME(const char* hex) { this->assign_hex(hex); }                                      \
         template <int W2, bool S2>                                                            \
         NAME(const ap_int_base<W2, S2>& other) {                                              \
             this->assign(other);                                                              \

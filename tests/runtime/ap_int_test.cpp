@@ -145,6 +145,23 @@ static void check_conversions() {
     CHECK(ap_uint<64>(~std::uint64_t{0}) > ap_int<64>(-1) && ap_uint<64>(5) == 5 && ap_int<64>(-1) == -1);
 }
 
+static void check_strings() {
+    CHECK(ap_uint<12>("0xfA9").to_uint() == 0xfa9 && ap_uint<1>("0x1") == 1);
+    CHECK(ap_int<4>("0xf") == -1 && ap_int<5>("0x0f") == 15);
+    CHECK(ap_uint<132>("0x9123456789abcdef0fedcba9876543210").to_hex() == "9123456789abcdef0fedcba9876543210");
+    CHECK(ap_uint<7>("0xfff") == 127);
+    for (const char* wrong : {"", "0x", "12", "0x1g"}) {
+        bool thrown = false;
+        try {
+            ap_uint<8> number = wrong;
+            CHECK(number == 0);
+        } catch (const std::invalid_argument&) {
+            thrown = true;
+        }
+        CHECK(thrown);
+    }
+}
+
 static void check_stream() {
     hls::stream<ap_uint<70>> words("words");
     CHECK(words.empty() && !words.full());
@@ -176,6 +193,7 @@ int main() {
     check_pair<ap_int<100>, ap_uint<90>>();
     check_wide();
     check_conversions();
+    check_strings();
     check_stream();
     return failures != 0;
 }
