@@ -158,10 +158,13 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 return Runner(*arguments) if num_process <= 1 else MThreadRunner(*arguments, num_process)
 
             self.session.begin_build()
+            interrupted = True
             try:
-                return self._build(runner)
+                status = self._build(runner)
+                interrupted = False
+                return status
             finally:
-                self.session.end_build()
+                self.session.end_build(interrupted=interrupted)
                 if engine_reporter is not None:
                     engine_reporter.summary()
         finally:
@@ -305,7 +308,9 @@ class Clean(_EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
                 rebuilder = self.session.rebuilder(task.name)
                 record = rebuilder.state.tasks.get(task.name)
                 if record is not None:
-                    self._say(task.name, rebuilder.clean(record, dry_run=dryrun))
+                    outputs = self.session.tasks[task.name].action.outputs
+                    folders = [place for scratch, place in outputs.items() if scratch.endswith("/")]
+                    self._say(task.name, rebuilder.clean(record, folders, dry_run=dryrun))
                 if cleanforget and not dryrun:
                     self.dep_manager.remove(task.name)
         for rebuilder in self.session.rebuilders:

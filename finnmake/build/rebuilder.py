@@ -138,6 +138,10 @@ class Rebuilder:
             return self.digests.file(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise BuildFileError("there is no such file", where=str(path), remedy=f"it is input {scratch}") from error
+        except OSError as error:
+            raise BuildFileError(
+                f"cannot be read: {error.strerror}", where=str(path), remedy=f"it is input {scratch}"
+            ) from error
 
     def _canonical(self, source: Canonical, path: Path, original: FileDigest, *, may_run: bool) -> FileDigest:
         command = PythonCommand(source.function, packages=source.packages)
@@ -340,8 +344,11 @@ class Rebuilder:
         fingerprint = change_stamp(resolved.fingerprint_text())
         before = self.state.tasks.get(name)
         places = {output.path for output in outputs}
-        for output in before.outputs if before else ():
-            if output.path not in places:
+        earlier = before.outputs if before else ()
+        # An action that now writes elsewhere leaves nothing over: the other place is the result of another build.
+        moved = any(_place(output.scratch, resolved.action.outputs) not in ("", output.path) for output in earlier)
+        for output in earlier:
+            if output.path not in places and not moved:
                 self.state.record_memo("leftover", output.path, "", output.sha256)
         record = TaskRecord(
             name, self.workspace.origin, fingerprint, key, outputs, self.state.build_id, how, reason, seconds
@@ -379,13 +386,18 @@ class Rebuilder:
                 self.state.remove_memo("leftover", path)
         return tuple(removed)
 
-    def end_build(self, up_to_date: Iterable[str]) -> None:
-        """Sweep, and write down which tasks were up to date."""
-        self.sweep()
+    def end_build(self, up_to_date: Iterable[str], *, sweep: bool = True) -> None:
+        """Write down which tasks were up to date, and sweep if no task runs any more."""
+        if sweep:
+            self.sweep()
         self.state.end_build(up_to_date)
 
-    def clean(self, record: TaskRecord, *, dry_run: bool = False) -> tuple[str, ...]:
-        """Remove the files that a task has produced; returns those that were there."""
+    def clean(self, record: TaskRecord, folders: Iterable[str] = (), *, dry_run: bool = False) -> tuple[str, ...]:
+        """Remove the files that a task has produced, and its output folders if they are empty then.
+
+        Returns:
+            The files that were there.
+        """
         removed = []
         for output in record.outputs:
             path = self.workspace.root / output.path
@@ -394,6 +406,12 @@ class Rebuilder:
                 if not dry_run:
                     path.unlink()
                     prune_empty_parents(path, self.workspace.root)
+        if not dry_run:
+            for folder in folders:
+                # A folder without files has no parent of a file to go with.
+                with suppress(OSError):
+                    (self.workspace.root / folder).rmdir()
+                    prune_empty_parents(self.workspace.root / folder, self.workspace.root)
         return tuple(removed)
 
     def stop(self) -> None:

@@ -148,7 +148,8 @@ class Session:
 
     def counts(self) -> dict[str, int]:
         """How many tasks came to each of ``OUTCOMES``."""
-        found = [outcome.outcome for outcome in self.outcomes.values()]
+        # A copy: the threads of an interrupted build may still be adding to it.
+        found = [outcome.outcome for outcome in list(self.outcomes.values())]
         return {outcome: found.count(outcome) for outcome in OUTCOMES}
 
     def outputs(self) -> Mapping[str, Path]:
@@ -165,16 +166,18 @@ class Session:
         for rebuilder in self.rebuilders:
             rebuilder.stop()
 
-    def end_build(self) -> None:
-        """Write down what was up to date."""
+    def end_build(self, *, interrupted: bool) -> None:
+        """Write down what was up to date. What an interrupted build leaves over is swept by the next one."""
+        if interrupted:
+            self.stop()
         for rebuilder in self.rebuilders:
             root = rebuilder.workspace.root
             names = [
                 name
-                for name, outcome in self.outcomes.items()
+                for name, outcome in list(self.outcomes.items())
                 if outcome.outcome == "up_to_date" and name in self.tasks and self.tasks[name].workspace.root == root
             ]
-            rebuilder.end_build(names)
+            rebuilder.end_build(names, sweep=not interrupted)
 
     def close(self) -> None:
         """End workers, remove scratch directories, write the states."""

@@ -248,6 +248,23 @@ def test_tasks_may_share_a_folder_of_files_named_by_content(project: Project) ->
     assert set(project.build(tasks("a common", "b")).values()) == {"up_to_date"}
 
 
+def test_a_build_to_another_place_leaves_the_first_one(project: Project) -> None:
+    def tasks(place: str, names: str) -> dict[str, Action]:
+        script = f"mkdir -p d; for n in {names}; do echo $n > d/$n; done; echo f > f"
+        return {"t:make": shell(script, {}, {"d/": f"{place}/d", "f": f"{place}/f"})}
+
+    project.build(tasks("one", "a b"))
+    project.build(tasks("two", "a"))
+    present = sorted(str(path.relative_to(project.root)) for path in project.root.glob("*/**/*") if path.is_file())
+    assert [path for path in present if not path.startswith(".")] == ["one/d/a", "one/d/b", "one/f", "two/d/a", "two/f"]
+
+
+def test_a_link_that_leads_nowhere_is_one_message(project: Project) -> None:
+    (project.root / "loop").symlink_to("loop")
+    with pytest.raises(BuildFileError, match="cannot be read"):
+        project.build({"t:a": shell("cp loop b", {"loop": Path("loop")}, {"b": "b"})})
+
+
 def test_executable_outputs_stay_executable(project: Project) -> None:
     make = shell("printf '#!/bin/sh\\necho ran' > x; chmod +x x", {}, {"x": "x"})
     tasks = {"t:make": make, "t:use": shell("./x > y", {"x": Path("x")}, {"y": "y"})}

@@ -60,6 +60,15 @@ def test_round_trip_of_a_result_with_directories(store: LocalStore, tmp_path: Pa
     assert store.get_result("cd" * 32) is None
 
 
+def test_a_corrupt_blob_is_replaced_by_one_that_is_put(store: LocalStore, tmp_path: Path) -> None:
+    file = put(store, tmp_path, b"hello")
+    path = blob(store, file)
+    path.chmod(0o644)
+    path.write_bytes(b"hullo")
+    put(store, tmp_path, b"hello")
+    assert store.get_bytes(file.digest) == b"hello"
+
+
 def test_get_file_copies(store: LocalStore, tmp_path: Path) -> None:
     file = put(store, tmp_path, b"hello")._replace(executable=True)
     target = tmp_path / "target"
