@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from finnmake.build.digest import CHUNK
+from finnmake.errors import BuildFileError
 
 _FICLONE = 0x40049409
 """ioctl of Linux that makes a file share another's blocks, copied on write (btrfs, XFS)."""
@@ -43,6 +44,18 @@ def copy_file(source: Path, target: Path, *, executable: bool = False, sync: boo
             if sync:
                 os.fsync(writer.fileno())
     return state.hexdigest()
+
+
+def expanded(path: Path) -> Path:
+    """A path with ``~`` replaced.
+
+    Raises:
+        BuildFileError: nobody says where the user's home is, as in a container without HOME and passwd entry.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise BuildFileError(f"{path}: this user has no home folder", remedy="set HOME") from error
 
 
 def temporary_name(folder: Path) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from finnmake.build.files import expanded
 from finnmake.build.state import State
 from finnmake.errors import ToolError
 
@@ -75,7 +76,7 @@ class FoundTool:
         """Environment variable -> folder outside of the scratch directory that the tool may write to."""
         if not self.tool.cache_variable:
             return {}
-        user_cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        user_cache = os.environ.get("XDG_CACHE_HOME") or expanded(Path("~/.cache"))
         default = Path(user_cache) / self.tool.cache_directory
         return {self.tool.cache_variable: Path(os.environ.get(self.tool.cache_variable) or default)}
 

@@ -56,7 +56,8 @@ class Guard:
             for package in packages
             for path in getattr(importlib.import_module(package), "__path__", ())
         )
-        self._folder = folder + "/"
+        # Python sees the working directory without symbolic links.
+        self._folder = os.path.realpath(folder) + "/"
 
     def stop(self) -> None:
         """Allow everything again."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from finnmake.build.files import expanded
 from finnmake.build.tools import Tool
 from finnmake.errors import BuildFileError
 
@@ -79,4 +80,4 @@ def _store_folder(root: Path) -> Path:
     path = store.get("path", ".finnmake/store")
     if not isinstance(path, str):
         raise BuildFileError("[store] path is not a text", where=str(where))
-    return root / Path(path).expanduser()
+    return root / expanded(Path(path))

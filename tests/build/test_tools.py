@@ -10,7 +10,7 @@ import pytest
 
 from finnmake.build.state import State
 from finnmake.build.tools import Tool, Toolbox
-from finnmake.errors import ToolError
+from finnmake.errors import BuildFileError, ToolError
 
 
 def script(folder: Path, name: str, text: str) -> Path:
@@ -102,3 +102,11 @@ def test_caches_are_outside_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Toolbox({"t": tool}).find("t")
     assert found.caches == {"X_CACHE": Path("/cache/X")}
     assert "cache" not in found.version
+
+
+def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "~")  # what expanduser() leaves where nobody knows better
+    found = Toolbox({"t": Tool("t", package="xxhash", cache_variable="X_CACHE", cache_directory="X")}).find("t")
+    with pytest.raises(BuildFileError, match="no home folder"):
+        _ = found.caches

@@ -73,6 +73,14 @@ def test_an_action_cannot_read_another_ones_box(pool: WorkerPool, tmp_path: Path
     assert (tmp_path / "b" / "box" / "x").read_text() == "could not read it"
 
 
+def test_a_workspace_behind_a_symbolic_link(pool: WorkerPool, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real" / "box").mkdir()
+    (tmp_path / "real" / "box" / "f").write_text("x")
+    assert (run(pool, tmp_path / "link", "read", path="f", target="y") / "y").read_text() == "x"
+
+
 def test_bytes_returned_go_to_the_result(pool: WorkerPool, tmp_path: Path) -> None:
     (tmp_path / "a" / "box").mkdir(parents=True)
     (tmp_path / "a" / "box" / "f").write_text("#c\nx")
