@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import finnmake
@@ -29,17 +30,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         _change_directory(options.directory)
-        return int(options.command(options))
+        status = int(options.command(options))
+        # Here, not when Python ends: nobody would catch what it raises.
+        sys.stdout.flush()
+        return status
     except FinnmakeError as error:
-        if getattr(options, "json", False):
-            print(json.dumps({"ok": False, "error": error.text}))
-        print(f"finnmake: {error.text}", file=sys.stderr)
-        return 1
+        return _say_error(options, error.text)
     except BrokenPipeError:
+        # Who read has gone; Python must not find out again when it ends.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say_error(options, f"{where}{error.strerror or error}\n  Check that it can be read and written.")
     except KeyboardInterrupt:
         print("finnmake: interrupted", file=sys.stderr)
         return 130
+
+
+def _say_error(options: argparse.Namespace, text: str) -> int:
+    if getattr(options, "json", False):
+        print(json.dumps({"ok": False, "error": text}))
+    print(f"finnmake: {text}", file=sys.stderr)
+    return 1
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,25 +36,26 @@ class Accelerator:
     Attributes:
         model: the ONNX file, relative to ``directory``.
         board: name of a board.
-        name: of the target; the model's file name without suffix by default.
+        name: of the target; by default the model's file name up to its first dot, as an identifier.
         clock_mhz: clock of the accelerator; the board's default where None.
         fold: a folding file (JSON), a mapping ``{layer: {"PE": .., "SIMD": ..}}``, or ``"auto"``.
         target_fps: frames per second that automatic folding aims at.
         samples: ``.npy`` of inputs that every simulation is verified on; random inputs where None.
-        labels: ``.npy`` of class labels of the samples, for the accuracy in the report.
+        labels: ``.npy`` of class labels of the samples, for the accuracy in the report; only with samples.
         input_datatype: datatype of the integers that the hardware takes; found from the model where None.
         input_scale: what one integer step of the input means to the model; found from the model where None.
         top_k: put a LabelSelect of that many labels at the end; 0 for none; None: 1 for a classifier's output.
         output: folder of everything that is built, relative to ``directory``.
-        directory: folder of the build file; the current folder by default, which is the build file's when doit loads
-        it. until: the last stage to plan.
+        directory: folder of the build file, which all other paths are relative to; by default the current folder,
+            which is the build file's when doit loads it.
+        until: the last stage to plan.
     """
 
     model: str
     board: str
     name: str = ""
     clock_mhz: float | None = None
-    fold: str | Mapping[str, Mapping[str, Json]] = "auto"
+    fold: str | Path | Mapping[str, Mapping[str, Json]] = "auto"
     target_fps: float | None = None
     samples: str | None = None
     labels: str | None = None
@@ -66,17 +68,31 @@ class Accelerator:
 
     def __post_init__(self) -> None:
         if not self.name:
-            object.__setattr__(self, "name", re.sub(r"[^A-Za-z0-9_]+", "_", Path(self.model).name.split(".")[0]))
+            name = re.sub(r"[^A-Za-z0-9_]+", "_", Path(self.model).name.split(".")[0])
+            object.__setattr__(self, "name", name if re.match(r"[A-Za-z_]", name) else f"_{name}")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.name):
             raise BuildFileError(
-                f"{self.name!r} cannot name an accelerator", remedy="Use letters, digits and underscores."
+                f"{self.name!r} cannot name an accelerator",
+                remedy="Use letters, digits and underscores, no digit first.",
             )
         if not self.output:
             object.__setattr__(self, "output", f"build/{self.name}")
         if self.clock_mhz is not None and not 1 <= self.clock_mhz <= 1000:
             raise BuildFileError(f"a clock of {self.clock_mhz} MHz", where=self.name, remedy="Say 1 to 1000 MHz.")
-        if self.target_fps is not None and self.target_fps <= 0:
-            raise BuildFileError(f"a target of {self.target_fps} frames per second", where=self.name)
+        if self.target_fps is not None and not 1e-3 <= self.target_fps <= 1e12:
+            raise BuildFileError(
+                f"a target of {self.target_fps} frames per second", where=self.name, remedy="Say 0.001 to 1e12."
+            )
+        if not _is_folding(self.fold):
+            raise BuildFileError(
+                f"fold={self.fold!r} is no folding",
+                where=self.name,
+                remedy='Say "auto", a folding file, or {layer: {"PE": .., "SIMD": ..}}.',
+            )
+        if self.labels is not None and self.samples is None:
+            raise BuildFileError("labels without samples", where=self.name, remedy="Name the samples' file, too.")
+        # The folder of the build file is not the current one any more when the tasks are planned.
+        object.__setattr__(self, "directory", Path(os.path.abspath(self.directory)))  # noqa: PTH100 (links are kept)
 
     # -- what doit and the command line call -----------------------------------------------------------------------
     def create_doit_tasks(self) -> Iterator[dict[str, Any]]:
@@ -100,7 +116,8 @@ class Accelerator:
 
     def folder(self) -> Path:
         """Where everything is built."""
-        return (self.directory / self.output).absolute()
+        # Without the ".." of what users write, links kept: as the workspace's own path.
+        return Path(os.path.normpath(self.directory / self.output))
 
     def model_path(self) -> Path:
         """The model file.
@@ -137,7 +154,9 @@ class Accelerator:
         folder = self.folder()
         if not folder.is_relative_to(workspace.root):
             raise BuildFileError(
-                f"the output folder {self.output} lies outside of the workspace {workspace.root}", where=self.name
+                f"the output folder {self.output} lies outside of the workspace {workspace.root}",
+                where=self.name,
+                remedy="Name a folder inside, or put a finnmake.toml into a folder around both.",
             )
         return LayerContext(
             accelerator=self.name,
@@ -148,8 +167,8 @@ class Accelerator:
             synthesis_rule=f"{board.flow}_synth",
         )
 
-    def _existing(self, name: str, what: str) -> Path:
-        path = (self.directory / name).absolute()
+    def _existing(self, name: str | Path, what: str) -> Path:
+        path = self.directory / name
         if not path.is_file():
             raise BuildFileError(f"there is no {what} {name}", where=self.name, remedy=f"Looked for {path}.")
         return path
@@ -169,10 +188,17 @@ class Accelerator:
         folding: Step
         if self.fold == "auto":
             folding = Step("SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
-        elif isinstance(self.fold, str):
+        elif isinstance(self.fold, str | Path):
             path = self._existing(self.fold, "folding file")
             # Under its own name, so that errors say it.
             folding = Step("ApplyFolding", {"file": path.name}, Stage.LAYERS, {path.name: path})
         else:
             folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
         return compile_steps(self.top_k, folding)
+
+
+def _is_folding(value: object) -> bool:
+    """What a build file says for ``fold`` need not be what the annotation says."""
+    if isinstance(value, Mapping):
+        return all(isinstance(entry, Mapping) for entry in value.values())
+    return isinstance(value, str | Path)

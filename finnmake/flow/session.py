@@ -8,6 +8,7 @@ import json
 import os
 import runpy
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,17 +47,32 @@ def load_build_file(path: Path) -> dict[str, Accelerator]:
             remedy="Name the folder of a build file with -C, or an .onnx file to build.",
         )
     with contextlib.chdir(path.parent):
+        folder = str(Path.cwd())
+        # As with doit, a build file may import what lies beside it.
+        sys.path.insert(0, folder)
         try:
             namespace = runpy.run_path(path.name)
         except FinnmakeError:
             raise
         except Exception as error:
-            raise BuildFileError(f"{type(error).__name__}: {error}", where=str(path)) from error
-    accelerators = [value for value in namespace.values() if isinstance(value, Accelerator)]
+            raise BuildFileError(f"{type(error).__name__}: {error}", where=_place_of(error, path)) from error
+        finally:
+            sys.path.remove(folder)
+    # By identity: a build file may give one accelerator two names.
+    accelerators = {id(value): value for value in namespace.values() if isinstance(value, Accelerator)}.values()
     by_name = {accelerator.name: accelerator for accelerator in accelerators}
     if len(by_name) < len(accelerators):
         raise BuildFileError("two accelerators have the same name", where=str(path), remedy="Give one a name=.")
     return by_name
+
+
+def _place_of(error: Exception, path: Path) -> str:
+    """``path:line`` of the last line of a build file that an error passed through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path.name]
+    if isinstance(error, SyntaxError) and error.filename == path.name and error.lineno is not None:
+        lines.append(error.lineno)
+    line = lines[-1] if lines else None
+    return str(path) if line is None else f"{path}:{line}"
 
 
 def is_model(target: str | None) -> bool:
@@ -80,6 +96,11 @@ def accelerators_of(options: argparse.Namespace) -> dict[str, Accelerator]:
         )
     known = load_build_file(Path(BUILD_FILE))
     if target is None:
+        if options.out is not None and len(known) > 1:
+            raise BuildFileError(
+                f"--out {options.out} is one folder for {len(known)} targets",
+                remedy="Name one of them: " + ", ".join(known),
+            )
         return {name: _overridden(accelerator, options) for name, accelerator in known.items()}
     name = target.partition(":")[0]
     if name not in known:
@@ -95,10 +116,20 @@ def _bare_model(options: argparse.Namespace, model: Path) -> Accelerator:
     if not model.is_file():
         raise BuildFileError(f"there is no model {model}", remedy=f"Looked for {model.absolute()}.")
     base = Accelerator(model=str(model.absolute()), board=options.board)
-    output = (options.out or Path("build", base.name)).absolute()
-    # The workspace is the output folder itself: state and store lie with what they describe.
-    output.mkdir(parents=True, exist_ok=True)
+    output = _absolute(options.out or Path("build", base.name))
+    # Where no finnmake.toml lies above it, the output folder is the workspace: it holds its own state and store.
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BuildFileError(
+            f"cannot be made: {problem.strerror}", where=str(output), remedy="Name another folder with --out."
+        ) from None
     return replace(_overridden(base, options), output=".", directory=output)
+
+
+def _absolute(path: Path) -> Path:
+    """Without "..", with symbolic links as they are written."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _overridden(accelerator: Accelerator, options: argparse.Namespace) -> Accelerator:
@@ -111,7 +142,7 @@ def _overridden(accelerator: Accelerator, options: argparse.Namespace) -> Accele
         "input_scale": options.input_scale,
         "top_k": options.top_k,
         "fold": options.fold,
-        "output": None if options.out is None else str(options.out.absolute()),
+        "output": None if options.out is None else str(_absolute(options.out)),
         "samples": options.samples,
         "labels": options.labels,
     }
@@ -140,7 +171,8 @@ def build_command(options: argparse.Namespace) -> int:
     from finnmake.build.api import build
 
     accelerators = accelerators_of(options)
-    selection = [options.target] if options.target and ":" in options.target else list(accelerators)
+    step = not is_model(options.target) and ":" in (options.target or "")
+    selection = [options.target] if step else list(accelerators)
     result = build(accelerators, selection, jobs=jobs_of(options), output=None if options.json else sys.stdout)
     outputs = main_outputs(result.outputs)
     if options.json:
@@ -196,25 +228,32 @@ def why_command(options: argparse.Namespace) -> int:
     """Prints for each action of the last build what made it run.
 
     Returns:
-        0, or 1 for a task that is not known.
+        0, or 1 for a task that no build has made.
     """
+    from finnmake.build.state import State
     from finnmake.build.why import explain
     from finnmake.build.workspace import Workspace
 
     if Path(BUILD_FILE).is_file():
-        workspaces = {a.workspace().root: a.workspace() for a in load_build_file(Path(BUILD_FILE)).values()}
+        found = [accelerator.workspace() for accelerator in load_build_file(Path(BUILD_FILE)).values()]
     else:
-        workspace = Workspace.of(Path())
-        workspaces = {workspace.root: workspace} if workspace.state_folder.is_dir() else {}
-    if not workspaces:
+        found = [Workspace.of(Path())]
+    places = dict.fromkeys(workspace.state_folder / "state.sqlite" for workspace in found)
+    files = [path for path in places if path.is_file()]
+    if not files:
         raise BuildFileError(
-            f"there is no build in {Path().absolute()}",
+            f"nothing has been built in {Path().absolute()}",
             remedy="Name the folder of a build file, or of a bare model's build, with -C.",
         )
-    from finnmake.build.state import State
-
-    for workspace in workspaces.values():
-        with contextlib.closing(State(workspace.state_folder / "state.sqlite")) as state:
-            for line in explain(state, options.tasks):
-                print(line)
-    return 0
+    unknown = set(options.tasks)
+    for path in files:
+        with contextlib.closing(State(path)) as state:
+            known = {name for task in state.tasks for name in (task, task.partition(":")[0])}
+            unknown -= known
+            wanted = [name for name in options.tasks if name in known]
+            if wanted or not options.tasks:
+                for line in explain(state, wanted):
+                    print(line)
+    for name in sorted(unknown):
+        print(f"{name}: never built")
+    return 1 if unknown else 0

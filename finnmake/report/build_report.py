@@ -16,7 +16,6 @@ class LayerRow:
         interval: cycles between frames, as stated and as the RTL simulation measured.
         latency: cycles from first word in to first word out, as stated and as measured.
         resources: LUT, FF, BRAM, DSP of the synthesised core.
-        folding: the structural fields that say how the layer shares hardware.
     """
 
     name: str

@@ -1,0 +1,119 @@
+"""What a build file or a command line may say, and the one message for what it may not. Nothing is built here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finnmake import cli
+from finnmake.errors import BuildFileError
+from finnmake.flow.accelerator import Accelerator
+from finnmake.flow.session import load_build_file
+
+BOARD = "ulx3s-85f"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder; its model is planned with, never read."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "net.onnx").write_bytes(b"")
+    monkeypatch.chdir(project)
+    return project
+
+
+def accelerator(**arguments: Any) -> Accelerator:
+    return Accelerator(**{"model": "net.onnx", "board": BOARD, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("a/tfc-w1a1.qonnx.onnx", "tfc_w1a1"), ("3layers.onnx", "_3layers"), (".onnx", "_")]
+)
+def test_every_model_names_its_accelerator(model: str, name: str) -> None:
+    assert accelerator(model=model).name == name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"target_fps": float("nan")},
+        {"target_fps": 0},
+        {"target_fps": 1e-320},
+        {"clock_mhz": float("nan")},
+        {"fold": None},
+        {"fold": {"MatrixVectorActivation_0": 3}},
+        {"labels": "labels.npy"},
+        {"name": "3"},
+        {"output": "../elsewhere"},
+    ],
+)
+def test_what_cannot_be_is_one_message(arguments: Mapping[str, Any]) -> None:
+    with pytest.raises(BuildFileError) as caught:
+        accelerator(**arguments).plan()
+    assert "\n" in caught.value.text, "no remedy"
+
+
+def test_a_folding_file_may_be_a_path(folder: Path) -> None:
+    (folder / "fold.json").write_text("{}")
+    assert accelerator(fold=Path("fold.json")).plan() == accelerator(fold="fold.json").plan()
+
+
+def test_the_output_folder_may_be_written_in_any_way(folder: Path) -> None:
+    written = accelerator(output=f"x/../../{folder.name}/made")
+    assert written.folder() == folder / "made"
+    assert [task.action for task in written.plan()] == [task.action for task in accelerator(output="made").plan()]
+
+
+def test_a_build_file_imports_what_lies_beside_it(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub/common_of_this_test.py").write_text(f"BOARD = {BOARD!r}\n")
+    build_file = folder / "sub/dodo.py"
+    build_file.write_text(
+        "from pathlib import Path\nfrom finnmake import Accelerator\nfrom common_of_this_test import BOARD\n"
+        "net = same = Accelerator(model='net.onnx', board=BOARD, directory=Path())\n"
+    )
+    found = load_build_file(Path("sub/dodo.py"))
+    assert found.keys() == {"net"}
+    assert found["net"].folder() == folder / "sub/build/net"
+
+
+@pytest.mark.parametrize(("text", "where"), [("x = 1\ny = z\n", "dodo.py:2"), ("x = 1\n\ny = (\n", "dodo.py:3")])
+def test_an_error_of_a_build_file_has_its_line(folder: Path, text: str, where: str) -> None:
+    (folder / "dodo.py").write_text(text)
+    with pytest.raises(BuildFileError) as caught:
+        load_build_file(Path("dodo.py"))
+    assert caught.value.where == where
+
+
+def test_one_output_folder_is_not_for_two_targets(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "dodo.py").write_text(
+        "from finnmake import Accelerator\n"
+        + "".join(f"{n} = Accelerator(model='net.onnx', board={BOARD!r}, name={n!r})\n" for n in "ab")
+    )
+    assert cli.main(["build", "--out", "made"]) == 1
+    assert "one folder for 2 targets" in capsys.readouterr().err
+
+
+def test_an_output_folder_that_is_a_file_is_one_message(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "made").write_text("mine")
+    assert cli.main(["build", "net.onnx", "--board", BOARD, "--out", "made", "--json"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["ok"] is False
+    assert said.err.startswith(f"finnmake: {folder / 'made'}: cannot be made: File exists\n")
+
+
+def test_a_path_that_no_file_can_have_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["build", f"{'n' * 300}.onnx", "--board", BOARD]) == 1
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_why_says_that_nothing_has_been_built(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "dodo.py").write_text(f"import finnmake\nnet = finnmake.Accelerator(model='net.onnx', board={BOARD!r})\n")
+    assert cli.main(["why"]) == 1
+    assert "nothing has been built" in capsys.readouterr().err
+    assert not (folder / ".finnmake").exists()
