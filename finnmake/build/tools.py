@@ -34,7 +34,7 @@ class Tool:
         executable: path of the executable inside the module's folder, for packages that install it nowhere else.
         version_argument: makes the executable print its version.
         version_pattern: regular expression whose first group (or whole match) is the version.
-        why: what it is needed for.
+        why: what it is needed for, such as "compiling the simulations".
         get: how to get it.
         skipped: what is left out without it; "" when it cannot be done without.
         cache_variable: environment variable that tells the tool where its own cache is.
@@ -87,7 +87,7 @@ class DoctorRow:
 
     Attributes:
         where: path of the executable or package folder; "" when it was not found.
-        note: what is wrong, or what it is needed for and what is skipped without it.
+        note: what is wrong where it was not found.
     """
 
     name: str
@@ -100,7 +100,7 @@ class DoctorRow:
     note: str = ""
 
 
-PYTHON = Tool(name="python", why="it runs finnmake itself")
+PYTHON = Tool(name="python", why="finnmake itself")
 
 
 class Toolbox:

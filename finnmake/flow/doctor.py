@@ -15,7 +15,7 @@ OPTIONAL_TOOLS = (
     Tool(
         name="bubblewrap",
         candidates=("bwrap",),
-        why="runs tools where they see nothing but their declared inputs",
+        why="running tools where they see nothing but their declared inputs",
         get="apt install bubblewrap",
         skipped="the sandbox: undeclared reads by absolute path are not caught",
     ),
@@ -32,9 +32,9 @@ OPTIONAL_TOOLS = (
         candidates=("perl",),
         version_argument="-v",
         version_pattern=r"\(v([0-9.]+)\)",
-        why="starts Verilator",
+        why="the script `verilator`, for use by hand: builds start its program themselves",
         get="apt install perl",
-        skipped="lint, RTL simulation",
+        skipped="nothing that finnmake does",
     ),
     Tool(
         name="iverilog",
@@ -79,5 +79,5 @@ def doctor_text(rows: Sequence[DoctorRow]) -> str:
     ]
     for row in rows:
         if not row.found:
-            lines += ["", f"{row.name}: {row.why}", f"  skipped without it: {row.skipped}", f"  get it: {row.get}"]
+            lines += ["", row.note, f"  skipped without it: {row.skipped}", f"  get it: {row.get}"]
     return "\n".join(line.rstrip() for line in lines)
