@@ -240,11 +240,6 @@ class LocalStore:
             data = encode(result, self.put_bytes)
             self._write(self._path("ac", key), hashlib.sha256(data).digest() + data)
 
-    def drop_result(self, key: str) -> None:
-        """Forget a result that turned out to be of no use."""
-        with suppress(OSError):
-            self._path("ac", key).unlink()
-
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Hold the key against other processes that use this folder, so that equal actions run once."""

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from finnmake.build.doit_tasks import action_task
-from finnmake.build.rules import load_rules
+from finnmake.build.rules import RuleSet, load_rules
 from finnmake.build.workspace import Workspace
 from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
@@ -111,8 +112,7 @@ class Accelerator:
     def workspace(self) -> Workspace:
         """The workspace that holds state and store of this build file."""
         build_file = self.directory / BUILD_FILE
-        tools = load_rules(find_resources().rules).tools
-        return Workspace.of(build_file if build_file.is_file() else self.directory, tools)
+        return Workspace.of(build_file if build_file.is_file() else self.directory, self._rules.tools)
 
     def folder(self) -> Path:
         """Where everything is built."""
@@ -150,6 +150,10 @@ class Accelerator:
         return [task for task in tasks if task.stage <= self.until]
 
     # -- parts -----------------------------------------------------------------------------------------------------
+    @cached_property
+    def _rules(self) -> RuleSet:
+        return load_rules(find_resources().rules)
+
     def _context(self, workspace: Workspace, resources: Resources, board: Board) -> LayerContext:
         folder = self.folder()
         if not folder.is_relative_to(workspace.root):
@@ -163,7 +167,7 @@ class Accelerator:
             folder=folder.relative_to(workspace.root).as_posix(),
             root=workspace.root,
             resources=resources,
-            rules=load_rules(resources.rules),
+            rules=self._rules,
             synthesis_rule=f"{board.flow}_synth",
         )
 
@@ -178,7 +182,6 @@ class Accelerator:
             model=self.model_path(),
             input_datatype=self.input_datatype,
             input_scale=self.input_scale,
-            top_k=self.top_k,
             samples=None if self.samples is None else self._existing(self.samples, "samples file"),
             labels=None if self.labels is None else self._existing(self.labels, "labels file"),
         )

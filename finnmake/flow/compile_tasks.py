@@ -28,12 +28,11 @@ class Step:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What is compiled and how its input and output are to be read."""
+    """What is compiled, how its input is to be read, and what it is verified on."""
 
     model: Path
     input_datatype: str | None
     input_scale: str | float | None
-    top_k: int | None
     samples: Path | None
     labels: Path | None
 

@@ -32,7 +32,10 @@ def run_command(options: argparse.Namespace) -> int:
     accelerator = replace(accelerator, until=Stage.BITSTREAM)
     jobs = jobs_of(options)
     if not options.inputs.is_file():
-        raise BuildFileError(f"there is no file {options.inputs}")
+        raise BuildFileError(f"there is no file {options.inputs}", remedy=f"Looked for {options.inputs.absolute()}.")
+    if not options.output.absolute().parent.is_dir():
+        # Before the simulation, not after it.
+        raise BuildFileError(f"there is no folder {options.output.parent}", remedy="Make it, or name another --output.")
     _ensure(accelerator, [f"{accelerator.name}:layers"], jobs)
     manifest = accelerator.manifest()
     if manifest is None:

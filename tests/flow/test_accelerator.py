@@ -117,3 +117,9 @@ def test_why_says_that_nothing_has_been_built(folder: Path, capsys: pytest.Captu
     assert cli.main(["why"]) == 1
     assert "nothing has been built" in capsys.readouterr().err
     assert not (folder / ".finnmake").exists()
+
+
+def test_run_looks_for_the_folder_of_its_output_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "x.npy").write_bytes(b"")
+    assert cli.main(["run", "net.onnx", "--board", BOARD, "--inputs", "x.npy", "--output", "none/y.npy"]) == 1
+    assert "there is no folder none" in capsys.readouterr().err
