@@ -86,7 +86,9 @@ def _change_directory(folder: Path) -> None:
 
 
 def _add_target_options(parser: argparse.ArgumentParser) -> None:
-    bare = parser.add_argument_group("for a bare model")
+    bare = parser.add_argument_group(
+        "what a build file says", "needed (--board) or possible for a bare model; for a target in place of its own"
+    )
     bare.add_argument("--board", help="name of the board")
     bare.add_argument("--fold", metavar="FILE|auto", help="folding file, or auto (default)")
     bare.add_argument("--target-fps", type=float, metavar="N", help="frames per second that automatic folding aims at")

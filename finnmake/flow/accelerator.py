@@ -139,7 +139,8 @@ class Accelerator:
         """
         resources = find_resources()
         board = load_board(self.board, resources.boards)
-        clock_mhz = self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz
+        # A float, as the command line gives it: 50 and 50.0 are one clock and must be one key.
+        clock_mhz = float(self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz)
         context = self._context(workspace or self.workspace(), resources, board)
         tasks = plan_compile(self._source(), self._steps(clock_mhz), context)
         manifest = self.manifest()

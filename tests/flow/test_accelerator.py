@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from finnmake import cli
 from finnmake.errors import BuildFileError
 from finnmake.flow.accelerator import Accelerator
+from finnmake.flow.manifest import MANIFEST_FORMAT, Manifest
 from finnmake.flow.session import load_build_file
 
 BOARD = "ulx3s-85f"
@@ -123,3 +125,15 @@ def test_run_looks_for_the_folder_of_its_output_first(folder: Path, capsys: pyte
     (folder / "x.npy").write_bytes(b"")
     assert cli.main(["run", "net.onnx", "--board", BOARD, "--inputs", "x.npy", "--output", "none/y.npy"]) == 1
     assert "there is no folder none" in capsys.readouterr().err
+
+
+def test_a_clock_is_the_same_however_it_is_written(folder: Path) -> None:
+    (folder / "build/net").mkdir(parents=True)
+    manifest = Manifest(layers=(), stitched="s", input_shape=(), output_shape=(), output_scale=(), output_bias=())
+    (folder / "build/net/manifest.json").write_text(json.dumps({"format": MANIFEST_FORMAT, **asdict(manifest)}))
+
+    def commands(clock_mhz: float) -> list[str]:
+        return [repr(task.action.command) for task in accelerator(clock_mhz=clock_mhz).plan()]
+
+    assert commands(50) == commands(50.0)
+    assert commands(50) != commands(60)
