@@ -6,17 +6,22 @@ bits of a result, and a quantiser's tie hangs on those. One thread, so that sums
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
+
+# onnxruntime 1.32 tells its makers that it is used, and keeps notes below HOME, unless this is set before its import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
 
 Array = NDArray[Any]
 
