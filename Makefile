@@ -54,7 +54,6 @@ prerequisites:
 	@complete=true; \
 	missing() { echo "missing: $$1, $$2. On Debian: apt install $$3" >&2; complete=false; }; \
 	command -v g++ >/dev/null || missing g++ 'it compiles the C++ and RTL simulations' g++; \
-	command -v perl >/dev/null || missing perl 'Verilator is started by a Perl script' perl; \
 	if ! command -v $(PYTHON) >/dev/null; then \
 	  missing $(PYTHON) 'finnmake is written in Python (3.11 or newer)' 'python3 python3-venv'; \
 	elif ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \

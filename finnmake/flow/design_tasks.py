@@ -232,11 +232,14 @@ class _Design:
             name=self.task("timing"),
             doc=f"check that the clock of {self.clock_mhz:g} MHz is met",
             stage=Stage.BITSTREAM,
-            after=(self.task("place_and_route"),),
+            after=(self.task("place_and_route"), self.task("shell")),
             action=Action(
                 mnemonic="CheckTiming",
-                command=PythonCommand("finnmake.deploy.actions:check_timing", {"clock_mhz": self.clock_mhz}),
-                inputs={"place_and_route.json": self.file("design/place_and_route.json")},
+                command=PythonCommand("finnmake.deploy.actions:check_timing"),
+                inputs={
+                    "place_and_route.json": self.file("design/place_and_route.json"),
+                    "shell.json": self.file("design/shell.json"),
+                },
                 outputs={"out/timing.json": self.output("design/timing.json")},
             ),
         )

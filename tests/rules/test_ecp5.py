@@ -332,7 +332,7 @@ def test_deploy_folder(routed: Routed, tmp_path: Path, monkeypatch: pytest.Monke
     shutil.copy(routed.merge / "resources.json", "resources.json")
     Path("shell.json").write_text(json.dumps(routed.shell))
     actions.check_room()
-    actions.check_timing(clock_mhz=50)
+    actions.check_timing()
     shutil.copy("out/timing.json", "timing.json")
     actions.deploy(name="small")
     folder = Path("out/deploy")
