@@ -120,7 +120,13 @@ class ScratchFolder:
                 continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_tree(folder)
+                # The lock last: a process that the killed build has left behind may write into the folder still, and
+                # without a lock no later build could tell that it is nobody's.
+                for entry in folder.iterdir():
+                    if entry.name != "lock":
+                        remove_tree(entry)
+                if [entry.name for entry in folder.iterdir()] == ["lock"]:
+                    remove_tree(folder)
             except OSError:
                 pass
             finally:

@@ -10,6 +10,7 @@ import pytest
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, ToolCommand
 from finnmake.build.executor import with_task
+from finnmake.build.files import remove_tree
 from finnmake.errors import BuildFileError, FinnmakeError, ModelError, ToolError
 from tests.build.conftest import Project, call, shell
 
@@ -391,6 +392,25 @@ def test_unknown_tool(project: Project) -> None:
     action = Action("X", ToolCommand(("yosis",)), {}, {"b": "b"})
     with pytest.raises(ToolError, match=r"no rule\.toml declares a tool 'yosis'"):
         project.build({"t:a": action})
+
+
+def test_what_an_orphan_of_a_killed_build_writes_is_cleared_later(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = project.root / ".finnmake" / "scratch" / "1-0"
+    (left / "7").mkdir(parents=True)
+    (left / "lock").touch()
+
+    def remove(folder: Path) -> None:
+        if folder.name != "7":
+            remove_tree(folder)
+
+    with monkeypatch.context() as orphan:
+        orphan.setattr("finnmake.build.sandbox.remove_tree", remove)
+        project.build({"t:a": shell("echo x > b.txt", {}, {"b.txt": "b.txt"})})
+    assert left.exists()
+    project.build({"t:b": shell("echo y > c.txt", {}, {"c.txt": "c.txt"})})
+    assert list((project.root / ".finnmake" / "scratch").iterdir()) == []
 
 
 def test_scratch_directories_of_killed_builds_are_cleared(project: Project) -> None:
