@@ -1,0 +1,108 @@
+"""The reference action: the exported model against the layers, float32 rounding of the model included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from finnmake.errors import VerificationError
+from finnmake.frontend import import_model
+from finnmake.runtime import actions
+from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
+from tests.support.qonnx_models import QONNX_DOMAIN, GraphBuilder
+
+SAMPLES = 500
+
+
+def reference(folder: Path, model: onnx.ModelProto, *, wrong_weight: bool = False) -> dict[str, Any]:
+    """Runs the action as a build does; ``wrong_weight`` changes one weight of the layers."""
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    imported = layers = import_model(folder / "model.onnx")
+    for name, arguments in AUTOMATIC_FLOW:
+        layers = layers.transform(make_transformation(name, arguments))
+    if wrong_weight:
+        weights = layers.nodes[0].inputs[1]
+        assert weights is not None
+        array = np.array(layers.get_initializer(weights))
+        array[0] = -array[0]
+        layers.set_initializer(weights, array)
+    for kind, wrapper in (("imported", imported), ("in", layers)):
+        wrapper.save(folder / kind / "graph.onnx")
+    (folder / "out").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(actions, "RANDOM_SAMPLES", SAMPLES)
+        actions.reference()
+    result: dict[str, Any] = json.loads((folder / "out" / "reference.json").read_text())
+    return result
+
+
+def bipolar_network(scale: float) -> onnx.ModelProto:
+    """Two layers of -1 and +1: sums of 0, where the next sign hangs on rounding, and equal scores are frequent."""
+    random = np.random.default_rng(0)
+    builder = GraphBuilder([1, 12])
+    x = builder.node("BipolarQuant", [builder.input, builder.constant(scale)], QONNX_DOMAIN)
+    x = builder.node("MatMul", [x, builder.quant(builder.constant(random.normal(0, 1, (12, 6))), 0.13, 1)])
+    x = builder.node("BipolarQuant", [x, builder.constant(scale)], QONNX_DOMAIN)
+    x = builder.node("MatMul", [x, builder.quant(builder.constant(random.normal(0, 1, (6, 5))), 0.3, 3)])
+    return builder.model(x, [1, 5])
+
+
+def test_samples_that_float32_rounding_decides_are_counted(tmp_path: Path) -> None:
+    result = reference(tmp_path, bipolar_network(0.7))
+    assert result["mismatches"] == 0
+    assert 0 < len(result["rounding_ties"]) < SAMPLES
+    assert max(result["rounding_ties"]) < SAMPLES
+
+
+def test_scores_may_differ_by_rounding_too(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    builder = GraphBuilder([1, 12])
+    x = builder.node("BipolarQuant", [builder.input, builder.constant(0.7)], QONNX_DOMAIN)
+    x = builder.node("MatMul", [x, builder.quant(builder.constant(random.normal(0, 1, (12, 6))), 0.13, 1)])
+    x = builder.node("BipolarQuant", [x, builder.constant(0.7)], QONNX_DOMAIN)
+    x = builder.node("MatMul", [x, builder.quant(builder.constant(random.normal(0, 1, (6, 3))), 0.3, 3)])
+    x = builder.node("Add", [x, builder.constant(np.array([0.1, 0.2, 0.3]))])
+    assert reference(tmp_path, builder.model(x, [1, 3]))["rounding_ties"]
+
+
+def test_exact_sums_leave_nothing_to_rounding(tmp_path: Path) -> None:
+    builder = GraphBuilder([1, 8])
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (8, 3))), 0.5, 3)
+    x = builder.node("MatMul", [builder.quant(builder.input, 0.25, 4), weights])
+    assert reference(tmp_path, builder.model(x, [1, 3]))["rounding_ties"] == []
+
+
+def test_wrong_layers_are_no_rounding(tmp_path: Path) -> None:
+    with pytest.raises(VerificationError, match="the layers' output differs"):
+        reference(tmp_path, bipolar_network(0.7), wrong_weight=True)
+
+
+def test_random_samples_are_integers_of_a_narrow_input(tmp_path: Path) -> None:
+    builder = GraphBuilder([1, 8])
+    x = builder.quant(builder.input, 0.5, 2, signed=0, narrow=1)
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (8, 3))), 0.5, 3)
+    reference(tmp_path, builder.model(builder.node("MatMul", [x, weights]), [1, 3]))
+    samples = np.load(tmp_path / "out" / "samples.npy")
+    assert set(np.unique(samples)) == {0, 1, 2}
+
+
+def test_a_model_that_ends_in_a_label(tmp_path: Path) -> None:
+    builder = GraphBuilder([1, 8])
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (8, 5))), 0.5, 3)
+    scores = builder.node("MatMul", [builder.quant(builder.input, 0.25, 4), weights])
+    model = builder.model(scores, [1, 5])
+    count = builder.constant(np.array([1], dtype=np.int64))
+    model.graph.initializer.append(builder.initialisers[-1])
+    model.graph.node.append(helper.make_node("TopK", [scores, count], ["best", "label"], name="top"))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [1, 1]))
+    assert reference(tmp_path, model)["mismatches"] == 0
+    labels = np.load(tmp_path / "out" / "expected.npy")
+    assert len(np.unique(labels)) == 5
