@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.support.networks import Mlp
 from tests.support.project import NAME, Project
@@ -100,6 +101,7 @@ def test_engines_give_equal_outputs(built: Project) -> None:
     assert built.build("--until", "stitched").actions["run"] == 0
 
 
+@pytest.mark.nightly
 def test_run_builds_what_it_needs(project: Project) -> None:
     project.write_model(Mlp((8, 4)))
     project.write_folding({"Thresholding_0": {"PE": 8}, "MatrixVectorActivation_0": {"SIMD": 8}})

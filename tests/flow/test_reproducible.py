@@ -119,6 +119,7 @@ def test_killed_builds(built: Project, tmp_path: Path, kills: int, arguments: tu
     assert left == []
 
 
+@pytest.mark.nightly
 def test_two_builds_at_once(project: Project) -> None:
     processes = [
         project.installation.start("finnmake.cli", ["build", "net:Thresholding_0.lint"], project.folder)
