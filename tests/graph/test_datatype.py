@@ -81,7 +81,7 @@ def test_empty_range() -> None:
 @given(st.sampled_from(["UINT1", "UINT7", "UINT8", "INT9", "UINT17", "INT33", "BIPOLAR", "TERNARY"]))
 def test_numpy_type_holds_all_values(name: str) -> None:
     datatype = DataType[name]
-    container = np.iinfo(datatype.to_numpy_dt())
+    container = np.iinfo(np.dtype(datatype.to_numpy_dt()).name)
     assert container.min <= datatype.min()
     assert container.max >= datatype.max()
 
