@@ -15,7 +15,7 @@ import re
 import sys
 from pathlib import Path
 
-from toolchain import compiler_flags, run, verilator  # type: ignore[import-not-found]
+from toolchain import compiler_flags, run, verilator
 
 FOLDER = Path("verilated")
 PREFIX = "Vmodel"

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from toolchain import verilator  # type: ignore[import-not-found]
+from toolchain import verilator
 
 
 def main() -> None:

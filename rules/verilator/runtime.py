@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from toolchain import compiler_flags, run, verilator_root  # type: ignore[import-not-found]
+from toolchain import compiler_flags, run, verilator_root
 
 SOURCES = ("verilated", "verilated_threads", "verilated_vcd_c")
 OURS = ("-DVL_USER_FINISH", "-DVL_USER_STOP", "-DVL_USER_FATAL", "-DVL_USER_WARN")
