@@ -60,6 +60,15 @@ def canonicalise(content: bytes) -> bytes:
         raise ModelError(
             f"not an ONNX model, or truncated ({len(content)} bytes)", remedy="Export or copy the model again."
         ) from None
+    try:
+        return _canonical(model)
+    except (UnicodeDecodeError, TypeError, ValueError):  # protobuf gives bytes where a text is none
+        raise ModelError(
+            "has names that are empty or no text", remedy="The file is damaged: export or copy the model again."
+        ) from None
+
+
+def _canonical(model: onnx.ModelProto) -> bytes:
     bare = onnx.ModelProto(ir_version=model.ir_version)
     bare.opset_import.extend(sorted(model.opset_import, key=lambda entry: (entry.domain, entry.version)))
     for entry in bare.opset_import:

@@ -17,7 +17,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
-from finnmake.graph.custom_op import attribute
+from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.general_ops import integer_format
@@ -168,6 +168,12 @@ def _quantiser_on(source: ir.Value) -> ir.Node | None:
 def _take_quantiser(model: ModelWrapper, source: ir.Value, node: ir.Node) -> InputQuantisation:
     constants: Mapping[int, Any] = {index: get_constant(value) for index, value in enumerate(node.inputs)}
     scale = np.float32(constants[1].ravel()[0])
+    if scale <= 0:
+        raise ModelError(
+            "its scale is zero or negative",
+            where=describe(node),
+            remedy="The training diverged: train the model again.",
+        )
     mode = "ROUND"
     if node.op_type == "Quant":
         integers = integer_format(node, constants[3])

@@ -131,7 +131,11 @@ def _fold(node: ir.Node, opset: int) -> list[ir.Node]:
     simple = _INTEGER_FOLDS.get(node.op_type)
     arrays = [get_constant(value) for value in node.inputs]
     if simple is not None and all(array is not None and array.dtype.kind == "i" for array in arrays):
-        return _become(node, [simple(node, [array for array in arrays if array is not None])])
+        try:
+            folded = simple(node, [array for array in arrays if array is not None])
+        except (ValueError, IndexError) as problem:
+            raise ModelError(f"its constants do not fit: {problem}", where=describe(node)) from None
+        return _become(node, [folded])
     run = StandardRun([node], list(node.outputs), opset)
     return _become(node, run([]))
 

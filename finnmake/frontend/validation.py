@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 
 from finnmake.errors import ModelError
@@ -13,15 +14,16 @@ from finnmake.graph.standard_ops import is_standard
 
 
 def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
-    """Checks ops, constants and input shapes.
+    """Checks ops and constants.
 
     Raises:
-        ModelError: for an op that is not known, a constant with NaN or infinity, control flow, a shape that is not
-            static.
+        ModelError: for an op that is not known or has too few or too many inputs or outputs, a constant with NaN or
+            infinity, control flow.
     """
     for node in model.graph:
         if custom_ops.find(node) is None and not is_standard(node):
             raise unknown_op(node)
+        _check_arity(node, custom_ops, model.model.opset_imports.get("", 0))
         if any(a.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for a in node.attributes.values()):
             raise ModelError(
                 f"{node.op_type} is control flow, which has no hardware",
@@ -55,12 +57,35 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
     return inputs
 
 
+def _check_arity(node: ir.Node, custom_ops: CustomOps, opset: int) -> None:
+    """Inputs and outputs are as many as the op has: whatever comes later may index them."""
+    op = custom_ops.find(node)
+    if op is not None:
+        inputs, outputs = op.inputs, (1, 1)
+    elif opset < 1:
+        return  # the model says no version: refused by that
+    else:
+        try:
+            schema = onnx.defs.get_schema(node.op_type, opset, "")
+        except (onnx.defs.SchemaError, TypeError):  # TypeError: a damaged name that is no text
+            raise unknown_op(node) from None
+        inputs, outputs = (schema.min_input, schema.max_input), (schema.min_output, schema.max_output)
+    for what, (least, most), count in (("inputs", inputs, len(node.inputs)), ("outputs", outputs, len(node.outputs))):
+        if not least <= count <= most:
+            limit = f"at least {least}" if count < least else f"at most {most}"
+            raise ModelError(
+                f"has {count} {what}, {node.op_type} has {limit}",
+                where=describe(node),
+                remedy="The file is damaged: export or copy the model again.",
+            )
+
+
 def _check_finite(value: ir.Value) -> None:
     if value.const_value is None or (value.dtype is None and value.const_value.dtype == ir.DataType.STRING):
         return
     try:
         array = value.const_value.numpy()
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, AssertionError) as problem:  # AssertionError: onnx-ir, data of another type
         raise ModelError(
             f"its data does not fit its type and shape: {problem}",
             where=f"tensor {value.name}",

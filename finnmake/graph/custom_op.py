@@ -35,6 +35,9 @@ class TensorInfo:
 class CustomOp(ABC):
     """One custom op type; stateless, everything about a node comes in as arguments."""
 
+    inputs: tuple[int, int] = (0, 1 << 16)
+    """Least and most inputs of a node."""
+
     elementwise: bool = False
     """True where output elements depend on the input element at the same place only."""
 

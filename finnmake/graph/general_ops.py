@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,10 +36,32 @@ def integer_format(node: ir.Node, bit_width: Array) -> IntegerFormat:
     return IntegerFormat(int(widths[0]), bool(attribute(node, "signed", 1)), bool(attribute(node, "narrow", 0)))
 
 
-class Quant(CustomOp):
-    """``Quant(x, scale, zero point, bit width)``: uniform quantisation, the result scaled back."""
+class _Quantiser(CustomOp):
+    """What scales with one number, or with one per channel."""
 
     elementwise = True
+
+    def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
+        """The shape of the values, which scale and zero point are broadcast to."""
+        shape = inputs[0].shape
+        for info in inputs[1:3]:
+            try:
+                fits = math.prod(np.broadcast_shapes(shape, info.shape)) == math.prod(shape)
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ModelError(
+                    f"its scale or zero point of shape {list(info.shape)} does not fit values of shape {list(shape)}",
+                    where=describe(node),
+                    remedy="Use one number, or one per channel.",
+                )
+        return [shape]
+
+
+class Quant(_Quantiser):
+    """``Quant(x, scale, zero point, bit width)``: uniform quantisation, the result scaled back."""
+
+    inputs = (4, 4)
 
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
         """Float32 in, float32 out."""
@@ -55,10 +78,10 @@ class Quant(CustomOp):
         return [integer_format(node, bit_width).datatype() if whole else DataType["FLOAT32"]]
 
 
-class BipolarQuant(CustomOp):
+class BipolarQuant(_Quantiser):
     """``BipolarQuant(x, scale)``: +scale where x ≥ 0, else -scale."""
 
-    elementwise = True
+    inputs = (2, 2)
 
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
         """Float32 in, float32 out."""
@@ -74,6 +97,7 @@ class BipolarQuant(CustomOp):
 class Trunc(CustomOp):
     """``Trunc``: drops least significant bits. 5 inputs (version 1) or 6 inputs with an output scale (version 2)."""
 
+    inputs = (5, 6)
     elementwise = True
 
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
@@ -97,6 +121,7 @@ class Trunc(CustomOp):
 class MultiThreshold(CustomOp):
     """``MultiThreshold(x, thresholds)``: out_scale · (number of thresholds reached) + out_bias, channels on axis 1."""
 
+    inputs = (2, 2)
     elementwise = True
 
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
@@ -109,6 +134,18 @@ class MultiThreshold(CustomOp):
         counts += np.float32(attribute(node, "out_bias", 0.0))
         return [np.moveaxis(counts, 1, -1) if channels_last else counts]
 
+    def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
+        """The shape of the values; the thresholds have a row per channel, or one."""
+        shape, thresholds = inputs[0].shape, inputs[1].shape
+        axis = -1 if str(attribute(node, "data_layout", "")) in ("NHWC", "NWC") else 1
+        if len(shape) < 2 or len(thresholds) != 2 or thresholds[0] not in (1, shape[axis]):
+            raise ModelError(
+                f"its thresholds have shape {list(thresholds)}, its values {list(shape)}",
+                where=describe(node),
+                remedy="Thresholds are (channels, steps) or (1, steps), values (batch, channels, …).",
+            )
+        return [shape]
+
     def infer_datatypes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[AnyDataType]:
         """What ``out_dtype`` says, FLOAT32 where scale or bias is not whole."""
         whole = (
@@ -120,6 +157,8 @@ class MultiThreshold(CustomOp):
 
 class XnorPopcountMatMul(CustomOp):
     """``XnorPopcountMatMul(a, b)`` of BINARY matrices: how many of the K products of the ±1 values are +1."""
+
+    inputs = (2, 2)
 
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
         """(N, K) · (K, M) of 0/1 to (N, M) of 0 … K."""

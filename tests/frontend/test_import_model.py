@@ -15,7 +15,7 @@ from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
 from tests.support.networks import Mlp
-from tests.support.qonnx_models import GraphBuilder, mnist, shared_file
+from tests.support.qonnx_models import QONNX_DOMAIN, GraphBuilder, mnist, shared_file
 
 
 def imported_bytes(model: onnx.ModelProto, folder: Path) -> bytes:
@@ -134,6 +134,24 @@ def bad_models() -> dict[str, tuple[onnx.ModelProto, str]]:
     damaged_model.graph.initializer[0].raw_data = b"123"
     moved = GraphBuilder([1, 6])
     moved_model = moved.model(moved.node("Reshape", [moved.input, moved.constant(np.array([6, 1]))]), [6, 1])
+    inputs = GraphBuilder([1, 6])
+    inputs_model = inputs.model(inputs.node("Quant", [inputs.input], QONNX_DOMAIN), [1, 6])
+    product = GraphBuilder([1, 6])
+    product_model = product.model(product.node("MatMul", [product.quant(product.input)]), [1, 6])
+    outputs = Mlp().model()
+    next(node for node in outputs.graph.node if node.op_type == "Quant").output.append("another")
+    channels = GraphBuilder([1, 6])
+    rows = channels.constant(np.zeros((5, 3)))
+    channels_model = channels.model(
+        channels.node("MultiThreshold", [channels.quant(channels.input), rows], QONNX_DOMAIN, out_dtype="UINT2"), [1, 6]
+    )
+    row = GraphBuilder([1, 6])
+    levels = row.constant(np.zeros(3))
+    row_model = row.model(row.node("MultiThreshold", [row.quant(row.input), levels], QONNX_DOMAIN), [1, 6])
+    scales = GraphBuilder([1, 6])
+    scales_model = scales.model(scales.quant(scales.input, np.ones(5)), [1, 6])
+    zero = GraphBuilder([1, 6])
+    zero_model = zero.model(zero.quant(zero.input, 0.0), [1, 6])
     old = Mlp().model()
     old.opset_import[0].version = 5
     return {
@@ -145,8 +163,25 @@ def bad_models() -> dict[str, tuple[onnx.ModelProto, str]]:
         "unknown attribute": (attribute_model, "colour"),
         "damaged tensor": (damaged_model, "does not fit its type and shape"),
         "batch moved": (moved_model, "first dimension must stay the batch"),
+        "quantiser without scale": (inputs_model, "has 1 inputs, Quant has at least 4"),
+        "product of one": (product_model, "has 1 inputs, MatMul has at least 2"),
+        "outputs too many": (outputs, "has 2 outputs, Quant has at most 1"),
+        "thresholds of other channels": (channels_model, r"thresholds have shape \[5, 3\]"),
+        "thresholds of one dimension": (row_model, r"thresholds have shape \[3\]"),
+        "scales of other channels": (scales_model, r"shape \[5\] does not fit"),
+        "input scale of zero": (zero_model, "scale is zero"),
         "old opset": (old, "opset 5"),
     }
+
+
+def test_damaged_names_are_refused() -> None:
+    builder = GraphBuilder([1, 6])
+    model = builder.model(builder.quant(builder.input), [1, 6])
+    with pytest.raises(ModelError, match="empty or no text"):
+        canonicalise(model.SerializeToString().replace(b"narrow", b"\xff" * 6))
+    model.graph.initializer[0].name = model.graph.node[0].input[1] = ""
+    with pytest.raises(ModelError, match="empty or no text"):
+        canonicalise(model.SerializeToString())
 
 
 @pytest.mark.parametrize("name", list(bad_models()))
