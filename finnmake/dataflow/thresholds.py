@@ -16,15 +16,27 @@ THRESHOLD_VERILOG_FILES = (
 )
 """Verilog files of ``multi_threshold`` and of what it instantiates, relative to ``hls_library``."""
 
+MOST_STEPS = 255
+"""Thresholds per channel: all are compared at once."""
+
+MOST_OUTPUT_BITS = 31
+"""What is added to the count is a Verilog integer and a C++ int."""
+
 
 def check_activation(layer: Layer, num_steps: int, act_val: int, output: AnyDataType) -> None:
     """Checks that the output type holds every result of counting ``num_steps`` thresholds.
 
     Raises:
-        ModelError: it does not, or there is no threshold.
+        ModelError: it does not, or there is no threshold, or one of them is more than the kernels take.
     """
     if num_steps < 1:
         raise ModelError(f"numSteps is {num_steps}", where=layer.op_type, remedy="At least one threshold is needed.")
+    if num_steps > MOST_STEPS or output.bitwidth() > MOST_OUTPUT_BITS:
+        raise ModelError(
+            f"numSteps = {num_steps} with outputDataType {output.name}",
+            where=layer.op_type,
+            remedy=f"At most {MOST_STEPS} thresholds and {MOST_OUTPUT_BITS} bits are possible.",
+        )
     if output.name == "BIPOLAR":
         if num_steps != 1 or act_val != -1:
             raise ModelError(

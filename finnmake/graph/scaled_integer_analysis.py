@@ -41,6 +41,7 @@ from finnmake.graph.standard_ops import is_standard
 
 Array = NDArray[Any]
 _EXACT_FLOAT32 = 2**24
+_MOST_THRESHOLDS = 255
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,11 @@ def _constant_quantiser(node: ir.Node, array: Array, result: Analysis) -> None:
         raise _not_constant(node)
     numbers = [np.asarray(parameter, dtype=np.float32) for parameter in parameters]
     x = np.asarray(array, dtype=np.float32)
+    scale = numbers[0].astype(np.float64)
+    if (scale == 0).any():
+        raise ModelError(
+            "its scale is zero", where=describe(node), remedy="The training diverged: train the model again."
+        )
     if node.op_type == "BipolarQuant":
         integers, datatype = np.where(x >= 0, 1, -1).astype(np.int64), DataType["BIPOLAR"]
     elif node.op_type == "Quant":
@@ -192,7 +198,6 @@ def _constant_quantiser(node: ir.Node, array: Array, result: Analysis) -> None:
             datatype = DataType.smallest_for_range(form.minimum - shift, form.maximum - shift)
     else:
         return
-    scale = numbers[0].astype(np.float64)
     scale = (
         scale.reshape((1,) * (x.ndim - scale.ndim) + scale.shape) if scale.size > 1 else scale.reshape((1,) * x.ndim)
     )
@@ -245,6 +250,12 @@ def _quantiser(node: ir.Node, result: Analysis) -> None:
         quantiser = quantiser_of(node, len(get_shape(source) or ()))
     except NotPerChannelError:
         result.reasons[node] = "its parameters have more than one number per channel"
+        return
+    if quantiser.thresholds > _MOST_THRESHOLDS:
+        result.reasons[node] = f"it has {quantiser.thresholds + 1} levels, and a layer gives at most 8 bits"
+        return
+    if max(-function.source.minimum, function.source.maximum) >= _EXACT_FLOAT32:
+        result.reasons[node] = f"its input is {function.source.datatype}, which float32 does not hold"
         return
     result.quantisers[node] = quantiser
     # The range is the datatype's, as hardware sees it, even where narrow quantisation leaves out its lowest value.

@@ -124,6 +124,8 @@ def test_illegal_folding(change: dict[str, Any], message: str) -> None:
         ({"noActivation": True, "numSteps": 0}, "differs from accDataType"),
         ({"numSteps": 1, "outputDataType": "INT2"}, "thresholds have shape"),
         ({"numSteps": 0}, "numSteps is 0"),
+        ({"numSteps": 256, "outputDataType": "UINT9"}, "At most 255 thresholds"),
+        ({"outputDataType": "INT32"}, "31 bits"),
         ({"resType": "gpu"}, "resType is 'gpu'"),
         ({"ram_style": "tape"}, "ram_style is 'tape'"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from finnmake.errors import BuildFileError, FoldingError, ModelError
 from finnmake.frontend import import_model
@@ -162,6 +163,59 @@ def test_ops_without_a_layer_are_listed_with_reason_and_remedy() -> None:
         hardware(sine_model())
     assert "node Sin_0 (Sin): Sin has no layer" in caught.value.text
     assert "Leave it out" in caught.value.text
+
+
+def scores(input_bits: int, weight_bits: int) -> tuple[GraphBuilder, str]:
+    builder = GraphBuilder([1, 8])
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (8, 3))), 0.5, weight_bits)
+    return builder, builder.node("MatMul", [builder.quant(builder.input, 0.5, input_bits), weights])
+
+
+@pytest.mark.parametrize(
+    ("input_bits", "weight_bits", "message"),
+    [(9, 4, "its input is INT9, and a layer takes at most 8 bits"), (4, 9, "its weights are INT9")],
+)
+def test_operands_too_wide_are_refused(input_bits: int, weight_bits: int, message: str) -> None:
+    builder, output = scores(input_bits, weight_bits)
+    with pytest.raises(ModelError, match=message):
+        hardware(import_model(builder.model(output, [1, 3])))
+
+
+@pytest.mark.parametrize("bits", [9, 32])
+def test_more_levels_than_thresholds_are_refused(bits: int) -> None:
+    builder, output = scores(4, 4)
+    model = import_model(builder.model(builder.quant(output, 0.5, bits), [1, 3]))
+    with pytest.raises(ModelError, match=f"it has {1 << bits} levels"):
+        hardware(model)
+
+
+def test_inputs_that_float32_does_not_hold_are_refused() -> None:
+    builder = GraphBuilder([1, 8])
+    model = builder.model(builder.quant(builder.input, 2.0**20, 4), [1, 8])
+    with pytest.raises(ModelError, match="its input is INT32"):
+        hardware(import_model(model, input_datatype="INT32", input_scale=1))
+
+
+def test_a_weight_scale_of_zero_is_refused() -> None:
+    builder = GraphBuilder([1, 8])
+    weights = builder.quant(builder.constant(np.ones((8, 3))), 0.0, 4)
+    model = import_model(builder.model(builder.node("MatMul", [builder.quant(builder.input), weights]), [1, 3]))
+    with pytest.raises(ModelError, match="its scale is zero"):
+        hardware(model)
+
+
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_a_second_output_is_refused(inner_first: bool) -> None:
+    builder, inner = scores(4, 4)
+    inner = builder.quant(inner, 0.5, 4)
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (3, 2))), 0.5, 4)
+    model = builder.model(builder.node("MatMul", [inner, weights]), [1, 2])
+    model.graph.output.append(helper.make_tensor_value_info(inner, TensorProto.FLOAT, [1, 3]))
+    if inner_first:
+        first = model.graph.output.pop(0)
+        model.graph.output.append(first)
+    with pytest.raises(ModelError, match="2 outputs"):
+        hardware(import_model(model))
 
 
 def test_weights_that_are_not_quantised_are_refused() -> None:

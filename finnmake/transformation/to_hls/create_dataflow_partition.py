@@ -11,13 +11,13 @@ from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.editing import remove_unused_nodes
 from finnmake.graph.expression import ELEMENTWISE, Affine, Evaluator
-from finnmake.graph.model_wrapper import ModelWrapper, get_datatype
+from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.scaled_integer_analysis import IntegerFunction, ScaledInteger, analyse_from
 from finnmake.graph.standard_ops import is_standard
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.streamline import REASON_KEY
-from finnmake.transformation.to_hls.hardware import is_hardware
+from finnmake.transformation.to_hls.hardware import MOST_BITS, is_hardware
 
 OUTPUT_KEY = "finnmake.output_scaling"
 """Metadata of the model: JSON with ``scale`` and ``bias``, one number or one per channel: float = scale · integer +
@@ -42,11 +42,17 @@ class CreateDataflowPartition(Rewrite):
     Postcondition: every node is a hardware layer, named ``<op type>_<index>`` in the graph's order.
 
     Raises:
-        ModelError: where another node is left: names each, says why and what to change.
+        ModelError: where another node is left: names each, says why and what to change; for more than one output.
     """
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
+        if len(model.graph.outputs) != 1:
+            raise ModelError(
+                f"the model has {len(model.graph.outputs)} outputs, an accelerator has one",
+                where=", ".join(str(value.name) for value in model.graph.outputs),
+                remedy="Export the model with one output.",
+            )
         _remove_reshapes(model)
         _split_output_scaling(model)
         remove_unused_nodes(model)
@@ -125,6 +131,18 @@ def _reason(node: ir.Node) -> str:
     ]
     if node.op_type in ("MatMul", "MultiThreshold", "TopK") and floats:
         return f"its input {floats[0]} is not integers"
+    if node.op_type == "MatMul":
+        return _reason_of_product(node)
     if node.op_type in ELEMENTWISE:
         return f"{node.op_type} on activations must be followed by a quantiser"
     return f"{node.op_type} has no layer"
+
+
+def _reason_of_product(node: ir.Node) -> str:
+    for what, value in zip(("input", "weights"), node.inputs, strict=False):
+        datatype = get_datatype(value) if value is not None else None
+        if datatype is not None and datatype.is_integer() and datatype.bitwidth() > MOST_BITS:
+            verb = "is" if what == "input" else "are"
+            return f"its {what} {verb} {datatype}, and a layer takes at most {MOST_BITS} bits"
+    shape = get_shape(node.inputs[0]) if node.inputs[0] is not None else None
+    return f"a layer takes inputs of shape (1, elements), not {list(shape or ())}"

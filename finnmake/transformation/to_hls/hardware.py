@@ -18,6 +18,9 @@ from finnmake.graph.model_wrapper import get_constant, get_datatype, set_datatyp
 
 HARDWARE_DOMAIN = "finnmake.dataflow"
 
+MOST_BITS = 8
+"""Of an input or a weight of a matrix layer."""
+
 FOLDING: Mapping[str, Mapping[str, str]] = {
     "MatrixVectorActivation": {"PE": "MH", "SIMD": "MW"},
     "Thresholding": {"PE": "NumChannels"},

@@ -10,9 +10,7 @@ from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_hardware
-
-_MOST_BITS = 8
+from finnmake.transformation.to_hls.hardware import MOST_BITS, integer_thresholds, replace_by_hardware
 
 
 class _InferMatrixVectorActivation(Rewrite):
@@ -59,7 +57,7 @@ def _has_layer(node: ir.Node) -> bool:
         and len(shape) == 2
         and matrix is not None
         and matrix.ndim == 2
-        and all(get_datatype(v).is_integer() and get_datatype(v).bitwidth() <= _MOST_BITS for v in (source, weights))
+        and all(get_datatype(v).is_integer() and get_datatype(v).bitwidth() <= MOST_BITS for v in (source, weights))
         and get_datatype(node.outputs[0]).is_integer()
     )
 
