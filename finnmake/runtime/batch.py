@@ -17,6 +17,7 @@ from finnmake.dataflow.nodes import chain, layer_from_node
 from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
+from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
@@ -80,6 +81,8 @@ def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
         )
     quantisation = read_input_quantisation(model)
     integers = _integers(array, quantisation, str(path))
+    if not DataType[quantisation.datatype].allowed_array(integers):
+        raise ModelError(f"holds integers that {quantisation.datatype} does not have", where=str(path))
     return integers.reshape(len(array), elements)
 
 

@@ -60,6 +60,14 @@ def test_refused(tmp_path: Path, imported: ModelWrapper, array: Array, expected:
     assert expected in refused.value.text
 
 
+@pytest.mark.parametrize("value", [0, 0.0])
+def test_zero_is_not_bipolar(tmp_path: Path, value: float) -> None:
+    model = import_model(Mlp((16, 8, 4)).model(), input_datatype="BIPOLAR", input_scale=1)
+    np.save(tmp_path / "x.npy", np.where(np.arange(32) % 2, value, -1).reshape(2, 16))
+    with pytest.raises(ModelError, match="BIPOLAR"):
+        load_inputs(tmp_path / "x.npy", model)
+
+
 @pytest.mark.parametrize("content", [b"", b"1 2 3\n", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{'descr'", b"PK\x03\x04"])
 def test_no_array(tmp_path: Path, imported: ModelWrapper, content: bytes) -> None:
     (tmp_path / "x.npy").write_bytes(content)
