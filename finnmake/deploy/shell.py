@@ -16,7 +16,8 @@ LARGEST_BUFFER = 1 << 16
 SMALLEST_BUFFER = 1 << 11
 """Bytes: one block RAM of the ECP5."""
 BAUD_TOLERANCE = 0.02
-SMALLEST_DIVISOR = 4
+SMALLEST_DIVISOR, LARGEST_DIVISOR = 4, (1 << 16) - 1
+"""Of the clock by the baud rate: what ``uart_receiver.v`` can sample, and what its counter holds."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def plan_shell(board: Board, stitched: str, source: ShellStream, sink: ShellStre
     clock = pll_dividers(board.oscillator_mhz, clock_mhz)
     exact = clock.output_mhz * 1e6 / board.baud
     divisor = round(exact)
-    if divisor < SMALLEST_DIVISOR or abs(divisor - exact) > BAUD_TOLERANCE * exact:
+    if not SMALLEST_DIVISOR <= divisor <= LARGEST_DIVISOR or abs(divisor - exact) > BAUD_TOLERANCE * exact:
         raise BoardError(
             f"{board.baud} baud cannot be made of {clock.output_mhz:g} MHz",
             where=f"board {board.name}",
