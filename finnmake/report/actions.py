@@ -22,6 +22,7 @@ def report(*, name: str, board: str, clock_mhz: float) -> None:
         board=board,
         layers=[_row(position, entry) for position, entry in enumerate(_read("manifest.json")["layers"])],
         samples=stitched["samples"],
+        rounding_ties=len(reference["rounding_ties"]),
         mismatches=stitched["mismatches"],
         accuracy=reference["accuracy"],
         cycles_per_frame=stitched["cycles_per_sample"],

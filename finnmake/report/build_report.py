@@ -35,6 +35,8 @@ class BuildReport:
         cycles_per_frame: measured on the stitched RTL.
         first_latency_cycles: from the first input word to the first output word, measured on the stitched RTL.
         accuracy: top-1 of the stitched RTL on the labelled samples, 0 to 1; None without labels.
+        rounding_ties: samples on which the model's own float32 rounding decides; there the hardware equals the model
+            with exact sums.
         mismatches: samples on which the stitched RTL and the reference differ (0, or the build has failed).
         clock_mhz: the clock that was asked for.
         fmax_mhz: the clock that place and route reached.
@@ -45,6 +47,7 @@ class BuildReport:
     board: str
     layers: Sequence[LayerRow]
     samples: int
+    rounding_ties: int
     mismatches: int
     accuracy: float | None
     cycles_per_frame: int
@@ -80,6 +83,7 @@ def report_text(report: BuildReport) -> str:
         for row in report.layers
     ]
     lines.extend(_table([header, *rows]))
+    ties = f", {report.rounding_ties} decided by the model's own rounding" if report.rounding_ties else ""
     accuracy = "" if report.accuracy is None else f", accuracy {100 * report.accuracy:.2f} %"
     lines += [
         "",
@@ -89,7 +93,8 @@ def report_text(report: BuildReport) -> str:
         f"  frames per second     {report.frames_per_second:,.0f} at {report.clock_mhz:g} MHz",
         "  device                "
         + ", ".join(f"{name} {used}/{available}" for name, (used, available) in report.utilisation.items()),
-        f"  verified              {report.samples} samples in stitched RTL, {report.mismatches} mismatches{accuracy}",
+        f"  verified              {report.samples} samples in stitched RTL, "
+        f"{report.mismatches} mismatches{ties}{accuracy}",
         f"  bitstream             {'unpacked and equal to the routed design' if report.bitstream_checked else '-'}",
     ]
     return "\n".join(lines) + "\n"

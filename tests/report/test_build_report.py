@@ -15,6 +15,7 @@ def a_report(**changes: object) -> BuildReport:
         "board": "board",
         "layers": [row],
         "samples": 200,
+        "rounding_ties": 0,
         "mismatches": 0,
         "accuracy": 0.965,
         "cycles_per_frame": 64,
@@ -35,6 +36,11 @@ def test_text_names_every_figure() -> None:
 
 def test_text_without_labels_has_no_accuracy() -> None:
     assert "accuracy" not in report_text(a_report(accuracy=None))
+
+
+def test_rounding_ties_are_said() -> None:
+    assert "rounding" not in report_text(a_report())
+    assert "3 decided by the model's own rounding" in report_text(a_report(rounding_ties=3))
 
 
 def test_picture_is_svg_with_a_box_a_layer() -> None:
