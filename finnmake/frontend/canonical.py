@@ -26,6 +26,7 @@ def canonicalise_file(path: str) -> bytes:
     Raises:
         ModelError: where the file or its external data cannot be read, or ``validate`` refuses it.
     """
+    _refuse_data_elsewhere(path)
     model = ModelWrapper(path)
     try:
         validate(model, GENERAL_OPS)
@@ -39,6 +40,22 @@ def canonicalise_file(path: str) -> bytes:
             if array is not None:
                 tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(array), tensor.name))
     return canonicalise(bare.SerializeToString())
+
+
+def _refuse_data_elsewhere(path: str) -> None:
+    """A build reads the model file alone: data files beside it are not among its inputs."""
+    try:
+        model = onnx.ModelProto.FromString(Path(path).read_bytes())
+    except (OSError, DecodeError):
+        return  # said better where the model is loaded
+    for tensor in model.graph.initializer:
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        if location and not (Path(path).parent / location).is_file():
+            raise ModelError(
+                f"keeps tensor {tensor.name} in the file {location}, and builds read models of one file only",
+                where=path,
+                remedy="Save it as one file: onnx.save(onnx.load('model.onnx'), 'one_file.onnx').",
+            )
 
 
 def canonicalise(content: bytes) -> bytes:

@@ -49,6 +49,15 @@ def test_canonical_file_holds_external_data(tmp_path: Path) -> None:
     assert canonicalise_file(str(tmp_path / "model.onnx")) == inline
 
 
+def test_data_that_a_build_does_not_read_is_named(tmp_path: Path) -> None:
+    model = Mlp((64, 16, 4)).model()
+    external_data_helper.convert_model_to_external_data(model, location="model.data", size_threshold=100)
+    onnx.save(model, str(tmp_path / "model.onnx"))
+    (tmp_path / "model.data").unlink()
+    with pytest.raises(ModelError, match=r"in the file model\.data.*one file only"):
+        canonicalise_file(str(tmp_path / "model.onnx"))
+
+
 def test_names_are_positions() -> None:
     model = import_model(Mlp().model())
     assert [value.name for value in model.graph.inputs] == ["global_in"]
