@@ -163,6 +163,8 @@ def test_ops_without_a_layer_are_listed_with_reason_and_remedy() -> None:
         hardware(sine_model())
     assert "node Sin_0 (Sin): Sin has no layer" in caught.value.text
     assert "Leave it out" in caught.value.text
+    # The nodes around it are left because of it: they must not hide it.
+    assert caught.value.text.count("node ") == 1
 
 
 def scores(input_bits: int, weight_bits: int) -> tuple[GraphBuilder, str]:

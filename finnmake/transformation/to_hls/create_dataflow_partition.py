@@ -23,6 +23,20 @@ OUTPUT_KEY = "finnmake.output_scaling"
 """Metadata of the model: JSON with ``scale`` and ``bias``, one number or one per channel: float = scale · integer +
 bias."""
 
+_UNDERSTOOD = frozenset(ELEMENTWISE) | {
+    "BipolarQuant",
+    "Flatten",
+    "Gemm",
+    "MatMul",
+    "MultiThreshold",
+    "Quant",
+    "Reshape",
+    "TopK",
+    "Transpose",
+}
+"""Ops that become layers, or parts of them, in the right surroundings."""
+_MOST_LINES = 8
+
 _REMEDIES = {
     "MatMul": "Quantise weights and input activations (QuantLinear with weight and input quantisers).",
     "Conv": "Convolutions have no layer in this version; use fully connected layers.",
@@ -116,11 +130,15 @@ def _is_close(function: IntegerFunction, form: Affine, model: ModelWrapper) -> b
 
 
 def _error(left: list[ir.Node]) -> ModelError:
+    # An op that nothing here understands is why the nodes around it are left; they would hide it.
+    causes = [node for node in left if node.op_type not in _UNDERSTOOD] or left
     lines = []
-    for node in left:
+    for node in causes[:_MOST_LINES]:
         reason = node.metadata_props.get(REASON_KEY) or _reason(node)
         remedy = _REMEDIES.get(node.op_type, "Leave it out of the network, or compute it on the host.")
         lines.append(f"{describe(node)}: {reason}. {remedy}")
+    if len(left) > len(lines):
+        lines.append(f"{len(left) - len(lines)} more nodes are left with them.")
     plural = f"{len(left)} nodes have" if len(left) > 1 else "1 node has"
     return ModelError(f"{plural} no hardware layer", remedy="\n  ".join(lines))
 
