@@ -91,6 +91,7 @@ def test_forget(built: Project) -> None:
 
 def test_forget_on_a_clean_tree(project: Project) -> None:
     project.doit("forget")
+    assert not project.output.exists()
 
 
 def test_why(project: Project) -> None:
