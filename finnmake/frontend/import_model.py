@@ -9,12 +9,12 @@ import onnx_ir as ir
 
 from finnmake.errors import ModelError
 from finnmake.frontend.input_quantisation import quantise_input
-from finnmake.frontend.normalise import normalise
 from finnmake.frontend.validation import fix_batch, validate
 from finnmake.graph.custom_op import CustomOps
 from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.naming import name_by_position
+from finnmake.transformation.general.normalise import normalise
 
 OLDEST_OPSET = 9
 

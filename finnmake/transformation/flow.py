@@ -7,40 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finnmake.errors import BuildFileError
-from finnmake.transformation.absorb_scalar_mul_add_into_topk import AbsorbScalarMulAddIntoTopK
-from finnmake.transformation.apply_folding import ApplyFolding
 from finnmake.transformation.base import Transformation
-from finnmake.transformation.convert_bipolar_matmul_to_xnor_popcount import ConvertBipolarMatMulToXnorPopcount
-from finnmake.transformation.insert_topk import InsertTopK
-from finnmake.transformation.round_and_clip_thresholds import RoundAndClipThresholds
-from finnmake.transformation.set_folding import SetFolding
-from finnmake.transformation.streamline import Streamline
-from finnmake.transformation.to_hls import (
-    CreateDataflowPartition,
-    InferBinaryMatrixVectorActivation,
-    InferLabelSelectLayer,
-    InferQuantizedMatrixVectorActivation,
-    InferThresholdingLayer,
-)
-
-TRANSFORMATIONS: Mapping[str, type[Transformation]] = {
-    kind.__name__: kind
-    for kind in (
-        AbsorbScalarMulAddIntoTopK,
-        ApplyFolding,
-        ConvertBipolarMatMulToXnorPopcount,
-        CreateDataflowPartition,
-        InferBinaryMatrixVectorActivation,
-        InferLabelSelectLayer,
-        InferQuantizedMatrixVectorActivation,
-        InferThresholdingLayer,
-        InsertTopK,
-        RoundAndClipThresholds,
-        SetFolding,
-        Streamline,
-    )
-}
-"""The transformations by name."""
+from finnmake.transformation.library import TRANSFORMATIONS
 
 AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("Streamline", {}),

@@ -6,7 +6,8 @@ from finnmake.flow.actions import DATAFLOW_TRANSFORMATIONS
 from finnmake.flow.compile_tasks import Step
 from finnmake.flow.stages import Stage
 from finnmake.flow.steps import COMPLETE, compile_steps
-from finnmake.transformation.flow import AUTOMATIC_FLOW, TRANSFORMATIONS
+from finnmake.transformation.flow import AUTOMATIC_FLOW
+from finnmake.transformation.library import TRANSFORMATIONS
 
 FOLDING = Step("SetFolding", {"target_cycles": 64}, Stage.LAYERS)
 

@@ -14,8 +14,8 @@ from finnmake.errors import ModelError
 from finnmake.frontend import import_model
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
-from finnmake.transformation import threshold_extraction
-from finnmake.transformation.streamline import TIES_KEY, Streamline
+from finnmake.transformation.streamline import threshold_extraction
+from finnmake.transformation.streamline.streamline import TIES_KEY, Streamline
 from tests.support.networks import Mlp
 from tests.support.qonnx_models import GraphBuilder, mnist, shared_file
 

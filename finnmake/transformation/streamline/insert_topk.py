@@ -10,7 +10,7 @@ from finnmake.graph.datatype import DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_shape, set_datatype
 from finnmake.graph.naming import name_by_position
-from finnmake.transformation.absorb_scalar_mul_add_into_topk import order_preserving_source
+from finnmake.transformation.absorb.absorb_scalar_mul_add_into_topk import order_preserving_source
 from finnmake.transformation.base import Rewrite
 
 NOTE_KEY = "finnmake.note"

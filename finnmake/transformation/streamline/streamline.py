@@ -24,7 +24,7 @@ from finnmake.graph.scaled_integer_analysis import (
     constant_integers,
 )
 from finnmake.transformation.base import Transformation
-from finnmake.transformation.threshold_extraction import NotMonotoneError, Thresholds, extract_thresholds
+from finnmake.transformation.streamline.threshold_extraction import NotMonotoneError, Thresholds, extract_thresholds
 
 REASON_KEY = "finnmake.reason"
 """Metadata of a node that could not be made integer: why."""

@@ -1,0 +1,3 @@
+"""Tidying, naming and spelling: what any ONNX graph may need, quantised or not. One transformation a file."""
+
+__all__: list[str] = []
