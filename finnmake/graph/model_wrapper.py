@@ -19,10 +19,11 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
+from finnmake.graph.annotations import get_annotation, set_annotation
+from finnmake.graph.data_layout import Layout, get_layout, set_layout
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.tensor_files import INLINE_LIMIT, read_external, write_external
 
-_ANNOTATION = "quant_parameter_tensor_names"
 _DATATYPE_KEY = "finn_datatype"
 
 # onnx-ir reports oddities of exporters (initialisers listed twice and the like) that do not concern our users.
@@ -31,13 +32,13 @@ logging.getLogger("onnx_ir").setLevel(logging.ERROR)
 
 def get_datatype(value: ir.Value) -> AnyDataType:
     """The annotated datatype of a tensor, FLOAT32 where there is none."""
-    name = (value.meta.get(_ANNOTATION) or {}).get(_DATATYPE_KEY)
+    name = get_annotation(value, _DATATYPE_KEY)
     return DataType[name] if name else DataType["FLOAT32"]
 
 
 def set_datatype(value: ir.Value, datatype: AnyDataType) -> None:
-    """Annotates a tensor; the dictionary is replaced, as clones of a graph share it."""
-    value.meta[_ANNOTATION] = {**(value.meta.get(_ANNOTATION) or {}), _DATATYPE_KEY: datatype.name}
+    """Annotates a tensor."""
+    set_annotation(value, _DATATYPE_KEY, datatype.name)
 
 
 def get_shape(value: ir.Value) -> tuple[int, ...] | None:
@@ -154,6 +155,14 @@ class ModelWrapper:
     def set_tensor_datatype(self, name: str | ir.Value, datatype: AnyDataType) -> None:
         """Annotates a tensor's datatype."""
         set_datatype(self.value(name), datatype)
+
+    def get_tensor_layout(self, name: str | ir.Value) -> Layout | None:
+        """The annotated data layout, None where there is none."""
+        return get_layout(self.value(name))
+
+    def set_tensor_layout(self, name: str | ir.Value, layout: Sequence[str]) -> None:
+        """Annotates a tensor's data layout."""
+        set_layout(self.value(name), layout)
 
     def get_initializer(self, name: str | ir.Value) -> NDArray[Any] | None:
         """Value of an initialiser (read-only), None for other tensors."""
