@@ -1,4 +1,4 @@
-"""The custom ops of QONNX and FINN that are no hardware: quantisers, MultiThreshold, XnorPopcountMatMul."""
+"""The custom ops that are no hardware: quantisers, MultiThreshold, XnorPopcountMatMul, and the table of all of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import onnx_ir as ir
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import Array, CustomOp, CustomOps, TensorInfo, as_float32, attribute, describe, required
 from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.graph.im2col import DepthwiseMatMul, Im2Col
+from finnmake.graph.pooling_ops import MaxPoolNHWC, QuantAvgPool2d
 from finnmake.graph.quantisation import IntegerFormat, count_thresholds, dequantise, quantise, rounding
 
 GENERAL_DOMAIN = "qonnx.custom_op.general"
@@ -119,7 +121,10 @@ class Trunc(CustomOp):
 
 
 class MultiThreshold(CustomOp):
-    """``MultiThreshold(x, thresholds)``: out_scale · (number of thresholds reached) + out_bias, channels on axis 1."""
+    """``MultiThreshold(x, thresholds)``: out_scale · (number of thresholds reached) + out_bias.
+
+    Channels are on axis 1, or innermost where ``data_layout`` is NHWC or NWC.
+    """
 
     inputs = (2, 2)
     elementwise = True
@@ -127,17 +132,15 @@ class MultiThreshold(CustomOp):
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
         """Thresholds of shape (C or 1, steps)."""
         x, thresholds = required(node, inputs, 2)
-        channels_last = str(attribute(node, "data_layout", "")) in ("NHWC", "NWC")
-        moved = np.moveaxis(x, -1, 1) if channels_last else x
-        counts = count_thresholds(moved, thresholds)
+        counts = count_thresholds(x, thresholds, channel_axis(node))
         counts *= np.float32(attribute(node, "out_scale", 1.0))
         counts += np.float32(attribute(node, "out_bias", 0.0))
-        return [np.moveaxis(counts, 1, -1) if channels_last else counts]
+        return [counts]
 
     def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
         """The shape of the values; the thresholds have a row per channel, or one."""
         shape, thresholds = inputs[0].shape, inputs[1].shape
-        axis = -1 if str(attribute(node, "data_layout", "")) in ("NHWC", "NWC") else 1
+        axis = channel_axis(node)
         if len(shape) < 2 or len(thresholds) != 2 or thresholds[0] not in (1, shape[axis]):
             raise ModelError(
                 f"its thresholds have shape {list(thresholds)}, its values {list(shape)}",
@@ -153,6 +156,11 @@ class MultiThreshold(CustomOp):
             and float(attribute(node, "out_bias", 0.0)).is_integer()
         )
         return [DataType[str(attribute(node, "out_dtype", "FLOAT32")) if whole else "FLOAT32"]]
+
+
+def channel_axis(node: ir.Node) -> int:
+    """The dimension of a MultiThreshold's tensors that its thresholds have rows for."""
+    return -1 if str(attribute(node, "data_layout", "")) in ("NHWC", "NWC") else 1
 
 
 class XnorPopcountMatMul(CustomOp):
@@ -183,6 +191,10 @@ _OPS: dict[str, CustomOp] = {
     "Trunc": Trunc(),
     "MultiThreshold": MultiThreshold(),
     "XnorPopcountMatMul": XnorPopcountMatMul(),
+    "Im2Col": Im2Col(),
+    "DepthwiseMatMul": DepthwiseMatMul(),
+    "MaxPoolNHWC": MaxPoolNHWC(),
+    "QuantAvgPool2d": QuantAvgPool2d(),
 }
 
 GENERAL_OPS = CustomOps({(domain, name): op for domain in QUANTISER_DOMAINS for name, op in _OPS.items()})

@@ -110,17 +110,19 @@ def dequantise(q: Array, scale: Array, zero_point: Array) -> Array:
     return (q - zero_point) * scale
 
 
-def count_thresholds(x: Array, thresholds: Array) -> Array:
+def count_thresholds(x: Array, thresholds: Array, axis: int = 1) -> Array:
     """How many thresholds of its channel each element reaches (x ≥ t).
 
     Args:
-        x: shape (N, C, …), any number.
+        x: shape (N, C, …), any number; or with C on another axis.
         thresholds: shape (C or 1, steps), ascending along the steps or not.
+        axis: of the channels: 1 or -1.
 
     Returns:
         float32, shape of ``x``.
     """
-    shape = (1, thresholds.shape[0]) + (1,) * (x.ndim - 2)
+    shape = [1] * x.ndim
+    shape[axis] = thresholds.shape[0]
     counts = np.zeros(x.shape, dtype=np.float32)
     for step in range(thresholds.shape[1]):
         counts += x >= thresholds[:, step].reshape(shape)
