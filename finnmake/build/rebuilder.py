@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
+from finnmake.build.collection import collect_after_build
 from finnmake.build.digest import DigestMemo, FileDigest, change_stamp, files_below, hash_file
 from finnmake.build.executor import Executor
 from finnmake.build.files import prune_empty_parents, temporary_name
@@ -391,6 +392,8 @@ class Rebuilder:
         if sweep:
             self.sweep()
         self.state.end_build(up_to_date)
+        # Only what a build has put makes a store larger: a build that runs nothing does not look.
+        collect_after_build(self.store, self.workspace.configuration.store_size)
 
     def clean(self, record: TaskRecord, folders: Iterable[str] = (), *, dry_run: bool = False) -> tuple[str, ...]:
         """Remove the files that a task has produced, and its output folders if they are empty then.
@@ -422,6 +425,7 @@ class Rebuilder:
         """End workers, remove scratch directories, write the state."""
         self._executor.stop()
         self._scratch.close()
+        self.store.close()
         self.state.close()
 
 

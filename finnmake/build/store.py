@@ -7,7 +7,6 @@ import hashlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NoReturn, Protocol
 from finnmake.build.digest import Digest, FileDigest, digest_of_bytes, hash_file
 from finnmake.build.files import copy_file, temporary_name
 from finnmake.build.result import ActionResult, decode, encode
+from finnmake.build.store_use import StoreUse
 from finnmake.errors import StoreError
 
 FORMAT_VERSION = 1
@@ -73,8 +73,10 @@ class LocalStore:
         self._warn = warn
         self._lock = threading.Lock()
         self._ready = False
+        self._received = 0
+        self._use = StoreUse(folder)
         version = folder / "version"
-        with self._errors():
+        with self.errors():
             if version.exists():
                 text = version.read_text().strip()
                 if text != str(FORMAT_VERSION):
@@ -85,7 +87,12 @@ class LocalStore:
                     )
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Makes what the file system refuses a message for the user.
+
+        Raises:
+            StoreError: for an OSError inside.
+        """
         try:
             yield
         except OSError as error:
@@ -108,7 +115,8 @@ class LocalStore:
                 temporary = temporary_name(self.folder / "tmp")
                 temporary.write_text(f"{FORMAT_VERSION}\n")
                 temporary.replace(version)
-            self._ready = True
+            with self._use.using():
+                self._ready = True
 
     def _path(self, kind: str, name: str) -> Path:
         return self.folder / kind / name[:2] / name
@@ -119,16 +127,24 @@ class LocalStore:
             path.unlink()
 
     def contains(self, digest: Digest) -> bool:
-        """Whether a blob of this name and size is there."""
+        """Whether a blob of this name and size is there. One that is stays there while this process uses the store."""
+        with self._use.using():
+            return self._contains(digest)
+
+    def _contains(self, digest: Digest) -> bool:
+        path = self._path("cas", digest.sha256)
         try:
-            return self._path("cas", digest.sha256).stat().st_size == digest.size
+            if path.stat().st_size != digest.size:
+                return False
+            self._use.touch(path)
         except OSError:
             return False
+        return True
 
     def get_file(self, file: FileDigest, target: Path) -> bool:
         """Copy or reflink a blob to the new file ``target``, checked on the way."""
         path = self._path("cas", file.sha256)
-        with self._errors():
+        with self.errors(), self._use.using():
             try:
                 sha256 = copy_file(path, target, executable=file.executable)
             except FileNotFoundError:
@@ -145,7 +161,7 @@ class LocalStore:
     def get_bytes(self, digest: Digest) -> bytes | None:
         """A blob's bytes, checked."""
         path = self._path("cas", digest.sha256)
-        with self._errors():
+        with self.errors(), self._use.using():
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
@@ -158,7 +174,7 @@ class LocalStore:
 
     def put_file(self, source: Path) -> Digest:
         """Move a file into the store (copy it when it lies on another file system)."""
-        with self._errors():
+        with self.errors():
             self._prepare()
             temporary = temporary_name(self.folder / "tmp")
             try:
@@ -180,7 +196,7 @@ class LocalStore:
         """Take a small blob."""
         digest = digest_of_bytes(data)
         if not self.contains(digest):
-            with self._errors():
+            with self.errors():
                 self._prepare()
                 self._write(self._path("cas", digest.sha256), data)
         return digest
@@ -190,8 +206,11 @@ class LocalStore:
         final = self._path("cas", sha256)
         # Also over a blob that is there: its bytes may be corrupt, these have just been hashed.
         temporary.chmod(0o444)
+        # A tool may have given its output an old access time.
+        self._touch(temporary)
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(final)
+        self._count(size)
         return Digest(sha256, size)
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -204,13 +223,14 @@ class LocalStore:
             temporary.chmod(0o444)
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
+            self._count(len(data))
         finally:
             temporary.unlink(missing_ok=True)
 
     def get_result(self, key: str) -> ActionResult | None:
         """The result of an action, if it and every blob that it names are there."""
         path = self._path("ac", key)
-        with self._errors():
+        with self.errors(), self._use.using():
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
@@ -222,7 +242,7 @@ class LocalStore:
                 result = decode(data[32:], self._tree_bytes)
             except StoreError:
                 return None
-            if not all(self.contains(file.digest) for _, file in result.files):
+            if not all(self._contains(file.digest) for _, file in result.files):
                 return None
             self._touch(path)
             return result
@@ -235,7 +255,7 @@ class LocalStore:
 
     def put_result(self, key: str, result: ActionResult) -> None:
         """Remember a result. Its blobs must be there already: a result never names what could still be lost."""
-        with self._errors():
+        with self.errors():
             self._prepare()
             data = encode(result, self.put_bytes)
             self._write(self._path("ac", key), hashlib.sha256(data).digest() + data)
@@ -263,9 +283,20 @@ class LocalStore:
         finally:
             os.close(descriptor)
 
-    @staticmethod
-    def _touch(path: Path) -> None:
-        # relatime and noatime mounts do not keep access times: set it, and leave mtime (the time of making) alone.
+    def _touch(self, path: Path) -> None:
         with suppress(OSError):
-            status = path.stat()
-            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+            self._use.touch(path)
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._received += size
+
+    def take_received(self) -> int:
+        """Bytes put since this was last asked."""
+        with self._lock:
+            received, self._received = self._received, 0
+        return received
+
+    def close(self) -> None:
+        """This process has done with the store: what it has used may be collected."""
+        self._use.end()

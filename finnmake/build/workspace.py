@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from finnmake.build.files import expanded
+from finnmake.build.configuration import CONFIGURATION, Configuration, default_configuration, read_configuration
 from finnmake.build.tools import Tool
-from finnmake.errors import BuildFileError
-
-CONFIGURATION = "finnmake.toml"
 
 
 @dataclass(frozen=True)
@@ -24,13 +20,13 @@ class Workspace:
         root: absolute; outputs and relative inputs are relative to it.
         build_file: absolute path of the build file that the tasks come from (for ``doit clean`` of tasks that it no
             longer defines), or the root.
-        store: folder of the local store.
+        configuration: what ``finnmake.toml`` says.
         tools: the tools that actions may name.
     """
 
     root: Path
     build_file: Path
-    store: Path
+    configuration: Configuration
     tools: Mapping[str, Tool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,8 +45,13 @@ class Workspace:
         folder = path if path.is_dir() else path.parent
         for root in (folder, *folder.parents):
             if (root / CONFIGURATION).is_file():
-                return cls(root, path, _store_folder(root), tools or {})
-        return cls(folder, path, folder / ".finnmake" / "store", tools or {})
+                return cls(root, path, read_configuration(root), tools or {})
+        return cls(folder, path, default_configuration(folder), tools or {})
+
+    @property
+    def store(self) -> Path:
+        """Folder of the local store."""
+        return self.configuration.store
 
     @property
     def state_folder(self) -> Path:
@@ -61,23 +62,3 @@ class Workspace:
     def origin(self) -> str:
         """The build file's workspace-relative path, as the state records it."""
         return os.path.relpath(self.build_file, self.root)
-
-
-def _store_folder(root: Path) -> Path:
-    where = root / CONFIGURATION
-    try:
-        configuration = tomllib.loads(where.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BuildFileError(f"cannot be read: {error}", where=str(where)) from error
-    store = configuration.get("store", {})
-    unknown = {key for key in configuration if key != "store"} | {
-        f"store.{key}" for key in (store if isinstance(store, dict) else {"": ""}) if key != "path"
-    }
-    if unknown:
-        raise BuildFileError(
-            f"unknown entries: {', '.join(sorted(unknown))}", where=str(where), remedy='known: [store] path = "folder"'
-        )
-    path = store.get("path", ".finnmake/store")
-    if not isinstance(path, str):
-        raise BuildFileError("[store] path is not a text", where=str(where))
-    return root / expanded(Path(path))

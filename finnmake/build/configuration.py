@@ -1,0 +1,185 @@
+"""``finnmake.toml``: where the store of a workspace is, how large it may grow, which remote cache it shares."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finnmake.build.files import expanded
+from finnmake.errors import BuildFileError
+
+CONFIGURATION = "finnmake.toml"
+DEFAULT_STORE = ".finnmake/store"
+DEFAULT_SIZE = "20 GiB"
+
+ROLES = ("read", "read-write")
+
+_UNITS = {"": 1, "B": 1, **{f"{p}iB": 1024**e for e, p in enumerate("KMGT", 1)}}
+_UNITS |= {f"{prefix}B": 1000**exponent for exponent, prefix in enumerate("kMGT", 1)}
+_SCHEMES = ("http", "https", "grpc", "grpcs")
+
+
+@dataclass(frozen=True)
+class RemoteConfiguration:
+    """A remote cache, and how it is talked to.
+
+    Attributes:
+        url: ``http(s)://host:port/path`` for Bazel's HTTP protocol, ``grpc(s)://host:port`` for REAPI v2.
+        role: ``read`` takes results, ``read-write`` also gives them.
+        instance: REAPI instance name.
+        credentials_file: file with one line: ``user:password`` or a bearer token.
+        credentials_variable: environment variable with the same.
+        ca_file: certificates (PEM) to trust in place of the system's.
+        timeout: seconds without progress after which a request is given up.
+        retries: how often a request is tried again, with growing pauses.
+    """
+
+    url: str
+    role: str = "read"
+    instance: str = ""
+    credentials_file: Path | None = None
+    credentials_variable: str | None = None
+    ca_file: Path | None = None
+    timeout: float = 30.0
+    retries: int = 2
+
+    @property
+    def writes(self) -> bool:
+        """Whether results are given to the remote."""
+        return self.role == "read-write"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What ``finnmake.toml`` says; its defaults where there is none.
+
+    Attributes:
+        store: folder of the local store.
+        store_size: bytes above which what has not been used for longest is removed; 0: no limit.
+        remote: None where there is none.
+    """
+
+    store: Path
+    store_size: int
+    remote: RemoteConfiguration | None = None
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as ``500 MB``, ``20GiB`` or ``0``.
+
+    Raises:
+        BuildFileError: it is none.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2] not in _UNITS:
+        raise BuildFileError(f"{text!r} is no size", remedy="for example 500 MB or 20 GiB; 0 for no limit")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def default_configuration(root: Path) -> Configuration:
+    """Of a workspace without ``finnmake.toml``."""
+    return Configuration(root / DEFAULT_STORE, parse_size(DEFAULT_SIZE))
+
+
+def read_configuration(root: Path) -> Configuration:
+    """What ``root/finnmake.toml`` says. Relative paths in it are relative to ``root``.
+
+    Raises:
+        BuildFileError: the file cannot be read, has an unknown entry or a value that makes no sense.
+    """
+    where = str(root / CONFIGURATION)
+    try:
+        content = tomllib.loads((root / CONFIGURATION).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildFileError(f"cannot be read: {error}", where=where) from error
+    try:
+        tables = _Table(content, "", ("store", "remote"))
+        store = _Table(tables.table("store"), "store", ("path", "max_size"))
+        path = root / expanded(Path(store.text("path", DEFAULT_STORE)))
+        size = parse_size(store.text("max_size", DEFAULT_SIZE))
+        remote = _remote(tables.table("remote"), root) if "remote" in content else None
+    except BuildFileError as error:
+        raise BuildFileError(error.what, where=where, remedy=error.remedy) from None
+    return Configuration(path, size, remote)
+
+
+def _remote(content: Mapping[str, Any], root: Path) -> RemoteConfiguration:
+    names = ("url", "role", "instance", "credentials_file", "credentials_variable", "ca_file", "timeout", "retries")
+    table = _Table(content, "remote", names)
+    url, role = table.text("url"), table.text("role", "read")
+    check_url(url)
+    if role not in ROLES:
+        raise BuildFileError(f"[remote] role is {role!r}", remedy=f"say {' or '.join(ROLES)}")
+    credentials = table.optional_path("credentials_file", root), table.optional_text("credentials_variable")
+    if all(credentials):
+        raise BuildFileError("[remote] names two sources of credentials", remedy="name a file or a variable")
+    return RemoteConfiguration(
+        url,
+        role,
+        table.text("instance", ""),
+        *credentials,
+        table.optional_path("ca_file", root),
+        table.number("timeout", 30.0, 0.1, 3600),
+        int(table.number("retries", 2, 0, 10)),
+    )
+
+
+def check_url(url: str) -> None:
+    """Checks the address of a remote cache.
+
+    Raises:
+        BuildFileError: its scheme is unknown, it has no host, or a password in it, which would end in logs.
+    """
+    if "@" in url:
+        raise BuildFileError(
+            "the address of the remote cache has credentials in it",
+            remedy="put them in a file and name it: [remote] credentials_file",
+        )
+    match = re.fullmatch(r"([a-z]+)://([^/?#]+)([^?#]*)", url)
+    if match is None or match[1] not in _SCHEMES:
+        raise BuildFileError(
+            f"{url!r} is no address of a remote cache",
+            remedy="http://host:port/path or https://… (Bazel's HTTP protocol), grpc://host:port or grpcs://… (REAPI)",
+        )
+
+
+class _Table:
+    """One table of the file, its entries checked as they are asked for."""
+
+    def __init__(self, content: Mapping[str, Any], name: str, known: tuple[str, ...]) -> None:
+        self._content = content
+        self._prefix = f"[{name}] " if name else ""
+        unknown = sorted(set(content) - set(known))
+        if unknown:
+            raise BuildFileError(
+                f"{self._prefix}unknown entries: {', '.join(unknown)}", remedy=f"known: {', '.join(known)}"
+            )
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        found = self._content.get(name, {})
+        if not isinstance(found, dict):
+            raise BuildFileError(f"{name} is not a table", remedy=f"write [{name}] on a line of its own")
+        return found
+
+    def text(self, name: str, default: str | None = None) -> str:
+        found = self._content.get(name, default)
+        if not isinstance(found, str):
+            raise BuildFileError(f"{self._prefix}{name} is {'missing' if found is None else 'not a text'}")
+        return found
+
+    def optional_text(self, name: str) -> str | None:
+        return self.text(name) if name in self._content else None
+
+    def optional_path(self, name: str, root: Path) -> Path | None:
+        text = self.optional_text(name)
+        return None if text is None else root / expanded(Path(text))
+
+    def number(self, name: str, default: float, least: float, most: float) -> float:
+        found = self._content.get(name, default)
+        if isinstance(found, bool) or not isinstance(found, int | float) or not least <= found <= most:
+            raise BuildFileError(f"{self._prefix}{name} is not a number from {least:g} to {most:g}")
+        return float(found)

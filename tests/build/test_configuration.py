@@ -1,0 +1,91 @@
+"""``finnmake.toml``: every entry is checked, and says what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from finnmake.build.configuration import default_configuration, parse_size, read_configuration
+from finnmake.errors import BuildFileError
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "finnmake.toml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("10", 10), ("1 kB", 1000), ("1.5 KiB", 1536), ("20GiB", 20 << 30), ("2 TB", 2 * 10**12), ("7B", 7)],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-1", "5 gib", "1,5 GB", "1e9", "0x10"])
+def test_no_sizes(text: str) -> None:
+    with pytest.raises(BuildFileError, match="is no size"):
+        parse_size(text)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    found = read_configuration(write(tmp_path, ""))
+    assert found == default_configuration(tmp_path)
+    assert found.store == tmp_path / ".finnmake/store"
+    assert found.store_size == 20 << 30
+    assert found.remote is None
+
+
+def test_everything(tmp_path: Path) -> None:
+    found = read_configuration(
+        write(
+            tmp_path,
+            """
+            [store]
+            path = "/var/cache/finnmake"
+            max_size = "500 MB"
+            [remote]
+            url = "grpcs://cache.example:443"
+            role = "read-write"
+            instance = "team"
+            credentials_file = "secret"
+            ca_file = "certificates.pem"
+            timeout = 5
+            retries = 0
+            """,
+        )
+    )
+    assert (found.store, found.store_size) == (Path("/var/cache/finnmake"), 500_000_000)
+    remote = found.remote
+    assert remote is not None
+    assert remote.writes
+    assert (remote.url, remote.instance, remote.timeout, remote.retries) == ("grpcs://cache.example:443", "team", 5, 0)
+    assert (remote.credentials_file, remote.ca_file) == (tmp_path / "secret", tmp_path / "certificates.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[store]\nsize = 1", r"\[store\] unknown entries: size"),
+        ("stores = 1", "unknown entries: stores"),
+        ("store = 1", "store is not a table"),
+        ("[store]\nmax_size = 5", r"\[store\] max_size is not a text"),
+        ("[store]\nmax_size = 'much'", "'much' is no size"),
+        ("[remote]", r"\[remote\] url is missing"),
+        ("[remote]\nurl = 'ftp://x'", "no address of a remote cache"),
+        ("[remote]\nurl = 'http://'", "no address of a remote cache"),
+        ("[remote]\nurl = 'ftp://me:secret@x'", "has credentials in it"),
+        ("[remote]\nurl = 'http://me:secret@x'", "has credentials in it"),
+        ("[remote]\nurl = 'http://x'\nrole = 'admin'", "role is 'admin'"),
+        ("[remote]\nurl = 'http://x'\ntimeout = true", "timeout is not a number"),
+        ("[remote]\nurl = 'http://x'\ntimeout = 0", "timeout is not a number"),
+        ("[remote]\nurl = 'http://x'\ncredentials_file = 'a'\ncredentials_variable = 'B'", "two sources"),
+        ("[store", "cannot be read"),
+    ],
+)
+def test_bad_entries(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(BuildFileError, match=message) as found:
+        read_configuration(write(tmp_path, text))
+    assert "finnmake.toml" in found.value.text
+    assert "secret" not in found.value.text
