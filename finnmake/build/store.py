@@ -221,6 +221,8 @@ class LocalStore:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o444)
+            # The kernel's own stamp is some milliseconds old: it may lie before this build began to use the store.
+            self._touch(temporary)
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
             self._count(len(data))
