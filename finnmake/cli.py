@@ -15,6 +15,10 @@ from pathlib import Path
 
 import finnmake
 from finnmake.errors import BuildFileError, FinnmakeError
+from finnmake.flow.diff import add_arguments as diff_arguments
+from finnmake.flow.diff import diff_command
+from finnmake.flow.show import add_arguments as show_arguments
+from finnmake.flow.show import show_command
 from finnmake.flow.stages import STAGE_NAMES
 
 ENGINES = ("reference", "cpp", "rtl", "stitched")
@@ -25,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 when all is well, 1 when something is wrong with model, build file, tool or build, 2 for a
-        command line that cannot be understood.
+        command line that cannot be understood. ``diff`` has its own, those of diff: 0 equal, 1 different, 2 trouble.
     """
     options = build_parser().parse_args(arguments)
     try:
@@ -53,7 +57,7 @@ def _say_error(options: argparse.Namespace, text: str) -> int:
     if getattr(options, "json", False):
         print(json.dumps({"ok": False, "error": text}))
     print(f"finnmake: {text}", file=sys.stderr)
-    return 1
+    return int(getattr(options, "error_status", 1))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -68,6 +72,12 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_build(commands.add_parser("build", help="build a target of the build file, or a bare model"))
     _add_run(commands.add_parser("run", help="execute a batch of inputs on a target or a model"))
+    show = commands.add_parser("show", help="open a graph of the flow in Netron")
+    show_arguments(show)
+    show.set_defaults(command=show_command)
+    diff = commands.add_parser("diff", help="say what a transformation did: the differences of two graphs")
+    diff_arguments(diff)
+    diff.set_defaults(command=diff_command)
     why = commands.add_parser("why", help="say for each action of the last build why it ran")
     why.add_argument("tasks", nargs="*", metavar="TASK")
     why.set_defaults(command=_why)
