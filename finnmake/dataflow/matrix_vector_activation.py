@@ -138,7 +138,7 @@ class MatrixVectorActivation(Layer):
                     where=self.op_type,
                     remedy="Use a weight datatype that holds every weight.",
                 )
-            minimum, maximum = self._range_of(weights.astype(np.int64))
+            minimum, maximum = self.accumulator_range()
             if minimum < accumulator.min() or maximum > accumulator.max():
                 raise ModelError(
                     f"accumulators {minimum} … {maximum} do not fit accDataType {accumulator.name}",
@@ -148,10 +148,15 @@ class MatrixVectorActivation(Layer):
         if "thresholds" in self.parameters and not self.noActivation:
             check_thresholds(self, self.parameters["thresholds"], [(self.MH, self.numSteps)])
 
-    def _range_of(self, weights: IntegerArray) -> tuple[int, int]:
-        """Smallest and largest accumulator that these weights (MW, MH) make of any input."""
+    def accumulator_range(self) -> tuple[int, int]:
+        """Smallest and largest accumulator that the weights make of any input, over all outputs.
+
+        Exact: for each output there is an input that reaches either end. Sums of a part of an output's products stay
+        within, too, as every input datatype has 0 or both signs.
+        """
         if self.binaryXnorMode:
             return 0, self.MW
+        weights = parameter(self, "weights").astype(np.int64)
         source = structural_datatype(self.inputDataType)
         low, high = weights * int(source.min()), weights * int(source.max())
         return int(np.minimum(low, high).sum(axis=0).min()), int(np.maximum(low, high).sum(axis=0).max())

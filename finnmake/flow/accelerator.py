@@ -20,9 +20,9 @@ from finnmake.flow.design_tasks import plan_design
 from finnmake.flow.layer_tasks import LayerContext, plan_layer
 from finnmake.flow.manifest import Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
-from finnmake.flow.resources import Resources, find_resources
 from finnmake.flow.stages import Stage
 from finnmake.flow.steps import compile_steps
+from finnmake.resources import Resources, find_resources
 
 BUILD_FILE = "dodo.py"
 

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from finnmake.codegen.stitch import Instance, stitched_name
-from finnmake.dataflow.insert_fifos import InsertFIFO
-from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
+from finnmake.dataflow.library import DATAFLOW_TRANSFORMATIONS
 from finnmake.dataflow.nodes import chain, layer_from_node
 from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import output_scaling
-from finnmake.transformation.base import Transformation
 from finnmake.transformation.flow import make_transformation
 
 
@@ -45,10 +43,6 @@ def _layer_entry(name: str, layer: Layer) -> LayerEntry:
         interval=layer.interval_cycles(),
         latency=layer.first_output_latency(),
     )
-
-
-DATAFLOW_TRANSFORMATIONS: Mapping[str, type[Transformation]] = {kind.__name__: kind for kind in (InsertDWC, InsertFIFO)}
-"""Transformations of hardware layers, by name, beside those of ``finnmake.transformation``."""
 
 
 def transform(*, transformation: str, arguments: Mapping[str, Any]) -> None:

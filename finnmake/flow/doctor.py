@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from finnmake.build.rules import load_rules
 from finnmake.build.tools import DoctorRow, Tool, Toolbox
-from finnmake.flow.resources import find_resources
+from finnmake.resources import find_resources
 
 OPTIONAL_TOOLS = (
     Tool(

@@ -10,8 +10,8 @@ from finnmake.build.action import Action, PythonCommand
 from finnmake.build.rules import Rule
 from finnmake.flow.manifest import LayerEntry
 from finnmake.flow.plan import PlannedTask
-from finnmake.flow.resources import Resources
 from finnmake.flow.stages import Stage
+from finnmake.resources import Resources
 
 SIMULATION_HEADERS = ("include/ap_int.h", "include/hls_stream.h")
 """What stands in for the vendor's headers when a C++ top is compiled for simulation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType, DataType
 
 Array = NDArray[Any]
+Execute = Callable[[Sequence[Array | None]], list[Array]]
+"""A node's inputs to its outputs, whole batches."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class CustomOp(ABC):
     @abstractmethod
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
         """The outputs for whole batches, vectorised NumPy."""
+
+    def prepare(self, node: ir.Node) -> Execute:
+        """The function that executes a node, for an op that does work once that many batches share."""
+        return lambda inputs: self.execute(node, inputs)
 
     def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
         """Output shapes; an op that keeps its first input's shape need not override this."""

@@ -6,7 +6,9 @@ quantisers) is computed once per ``Executor``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,13 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
-from finnmake.graph.custom_op import CustomOps, describe
+from finnmake.graph.custom_op import CustomOps, Execute, describe
 from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant
 from finnmake.graph.standard_ops import StandardRun, is_standard
 
 Array = NDArray[Any]
-_Step = tuple[Sequence[ir.Value | None], Sequence[ir.Value], Callable[[Sequence[Array | None]], list[Array]]]
+_Step = tuple[Sequence[ir.Value | None], Sequence[ir.Value], Execute]
 
 _CHUNK_BYTES = 8 << 20
 """Input bytes per pass: a batch is cut so that intermediate tensors stay near the caches."""
@@ -33,14 +35,23 @@ class Executor:
         model: any model, as exported or in between transformations.
         custom_ops: table of custom ops; the general ops and the hardware layers where not given.
         keep_all: make every intermediate tensor available.
+        simulations: folder with the simulations of hardware layers that run as C++ or Verilog; where not given, the one
+            that ``CompileCppSim`` or ``PrepareRTLSim`` left with the model.
 
     Raises:
-        ModelError: for a custom op that the table does not have.
+        ModelError: for a custom op that the table does not have, or a simulation that there is not.
     """
 
-    def __init__(self, model: ModelWrapper, *, custom_ops: CustomOps | None = None, keep_all: bool = False) -> None:
+    def __init__(
+        self,
+        model: ModelWrapper,
+        *,
+        custom_ops: CustomOps | None = None,
+        keep_all: bool = False,
+        simulations: str | os.PathLike[str] | None = None,
+    ) -> None:
         self._model = model
-        self._ops = custom_ops if custom_ops is not None else default_custom_ops(model)
+        self._ops = custom_ops if custom_ops is not None else default_custom_ops(model, simulations)
         self._keep_all = keep_all
         self._opset = model.model.opset_imports.get("", 1)
         self._replaced = _reshapes_for_any_batch(model.graph)
@@ -152,7 +163,7 @@ class Executor:
                 where=describe(node),
                 remedy="Register a CustomOp for it, or export the model without it.",
             )
-        return node.inputs, node.outputs, lambda arrays: op.execute(node, arrays)
+        return node.inputs, node.outputs, op.prepare(node)
 
 
 def execute_onnx(
@@ -161,6 +172,7 @@ def execute_onnx(
     return_full_exec_context: bool = False,
     *,
     custom_ops: CustomOps | None = None,
+    simulations: str | os.PathLike[str] | None = None,
 ) -> dict[str, Array]:
     """Executes a model once; to run more batches through one model, keep an ``Executor``.
 
@@ -169,19 +181,28 @@ def execute_onnx(
         inputs: arrays by input name, batch first.
         return_full_exec_context: every tensor rather than the outputs.
         custom_ops: table of custom ops.
+        simulations: folder with the simulations of hardware layers.
 
     Raises:
         ModelError: see ``Executor``.
     """
-    return Executor(model, custom_ops=custom_ops, keep_all=return_full_exec_context).run(inputs)
+    executor = Executor(model, custom_ops=custom_ops, keep_all=return_full_exec_context, simulations=simulations)
+    return executor.run(inputs)
 
 
-def default_custom_ops(model: ModelWrapper) -> CustomOps:
-    """The general ops, and the hardware layers where the model has any."""
+def default_custom_ops(model: ModelWrapper, simulations: str | os.PathLike[str] | None = None) -> CustomOps:
+    """The general ops, and the hardware layers where the model has any.
+
+    Args:
+        model: to execute.
+        simulations: see ``Executor``.
+    """
     if any(node.domain == "finnmake.dataflow" for node in model.graph):
         from finnmake.runtime.layer_ops import layer_ops  # imported late: most models have no layers
+        from finnmake.runtime.simulations import Simulations, known_simulations
 
-        return GENERAL_OPS.extended(layer_ops())
+        place = known_simulations(model) if simulations is None else Simulations(Path(simulations))
+        return GENERAL_OPS.extended(layer_ops(place))
     return GENERAL_OPS
 
 

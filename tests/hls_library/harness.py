@@ -25,6 +25,7 @@ from finnmake.dataflow.layer import IntegerArray, Layer, Stream
 from finnmake.dataflow.packing import memory_text, npy_to_packed, packed_to_npy
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
+from finnmake.runtime.simulations import Simulations
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "hls_library"
@@ -124,6 +125,11 @@ class Bench:
                 run_script(folder, "runtime.py", "--output", archive.name)
                 (folder / "complete").touch()
         return archive
+
+    def put_runtime(self, simulations: Simulations) -> None:
+        """Spares a folder of simulations the compilation of Verilator's runtime."""
+        entry = simulations.prepare_verilator_runtime()
+        shutil.copy(self.runtime(), entry)
 
     def _scratch(self, layer: Layer, kind: str, rule: Path, files: tuple[str, ...]) -> Path:
         folder = self.folder / f"{layer.core_name()}-{kind}"

@@ -102,7 +102,7 @@ def random_thresholding(
         NumChannels=channels,
         PE=pe,
         inputDataType=source,
-        thresholdDataType="INT16",
+        thresholdDataType="INT32",
         outputDataType=output,
         numSteps=steps,
         ActVal=int(DataType[output].min()),
