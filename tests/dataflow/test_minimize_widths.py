@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,14 +11,14 @@ from hypothesis import strategies as st
 
 from finnmake.dataflow import MinimizeAccumulatorWidth, MinimizeWeightBitWidth
 from finnmake.dataflow.label_select import LabelSelect
-from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.layer import IntegerArray, Layer
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.execute import execute_onnx
+from finnmake.runtime.execute import Array, execute_onnx
 from tests.hls_library.random_layers import TYPES, random_mvau, random_thresholding
 from tests.support.hardware_models import hardware_model
 
@@ -25,7 +27,7 @@ def layers_of(model: ModelWrapper) -> list[Layer]:
     return [layer_from_node(node) for node in model.nodes]
 
 
-def run(model: ModelWrapper, frames: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray:  # type: ignore[type-arg]
+def run(model: ModelWrapper, frames: IntegerArray) -> Array:
     (output,) = execute_onnx(model, {"global_in": frames}).values()
     return output
 
@@ -47,19 +49,12 @@ def test_an_accumulator_is_as_wide_as_its_worst_output_needs() -> None:
 
 def test_the_narrower_type_reaches_through_converters_and_fifos() -> None:
     layer = random_mvau((4, 6), (2, 2), ("INT2", "INT2"))
-    datatype = layer.accDataType
     chain: list[Layer] = [
-        layer,
-        StreamingDataWidthConverter(datatype, 2, 3, 6),
-        StreamingFIFO(datatype, 3, 2, 4),
-        LabelSelect(6, 3, datatype, "UINT3"),
+        replace(layer, accDataType="INT17", outputDataType="INT17"),
+        StreamingDataWidthConverter("INT17", 2, 3, 6),
+        StreamingFIFO("INT17", 3, 2, 4),
+        LabelSelect(6, 3, "INT17", "UINT3"),
     ]
-    chain[0] = MatrixVectorActivation(
-        **{**layer.structure(), "accDataType": "INT17", "outputDataType": "INT17"},  # type: ignore[arg-type]
-        parameters=layer.parameters,
-    )
-    for index, name in ((1, "datatype"), (2, "datatype"), (3, "inputDataType")):
-        chain[index] = type(chain[index])(**{**chain[index].structure(), name: "INT17"})
     narrow = hardware_model(chain).transform(MinimizeAccumulatorWidth())
     widths = [
         stream.datatype for entry in layers_of(narrow) for stream in (entry.input_stream(), entry.output_stream())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finnmake.flow.actions import DATAFLOW_TRANSFORMATIONS
+from finnmake.dataflow.library import DATAFLOW_TRANSFORMATIONS
 from finnmake.flow.compile_tasks import Step
 from finnmake.flow.stages import Stage
 from finnmake.flow.steps import COMPLETE, compile_steps

@@ -17,6 +17,7 @@ from finnmake.dataflow.nodes import layer_from_node
 from finnmake.errors import ModelError, ToolError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime import CompileCppSim, Executor, PrepareCppSim, PrepareRTLSim, execute_onnx
+from finnmake.runtime.execute import Array
 from finnmake.runtime.simulations import Simulations, known_simulations
 from tests.hls_library.harness import Bench
 from tests.hls_library.random_layers import random_mvau
@@ -38,8 +39,8 @@ def frames_of(batch: int) -> IntegerArray:
     return np.random.default_rng(batch).integers(-4, 4, (batch, 2, 3, 4))
 
 
-def run(model: ModelWrapper, frames: IntegerArray, **options: str) -> np.ndarray:  # type: ignore[type-arg]
-    (output,) = execute_onnx(model, {"global_in": frames}, **options).values()  # type: ignore[arg-type]
+def run(model: ModelWrapper, frames: IntegerArray, simulations: str | None = None) -> Array:
+    (output,) = execute_onnx(model, {"global_in": frames}, simulations=simulations).values()
     return output
 
 
