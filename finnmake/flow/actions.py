@@ -18,6 +18,7 @@ from finnmake.dataflow.library import DATAFLOW_TRANSFORMATIONS
 from finnmake.dataflow.nodes import chain, layer_from_node
 from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.tensors import get_shape
 from finnmake.runtime.batch import output_scaling
 from finnmake.transformation.flow import make_transformation
 
@@ -83,8 +84,8 @@ def write_layers() -> None:
     manifest = Manifest(
         layers=tuple(entries),
         stitched=stitched_name(instances),
-        input_shape=model.get_tensor_shape(inputs[0]) or (),
-        output_shape=model.get_tensor_shape(model.graph.outputs[0]) or (),
+        input_shape=get_shape(inputs[0]) or (),
+        output_shape=get_shape(model.graph.outputs[0]) or (),
         output_scale=() if scaling is None else tuple(scaling[0].ravel().tolist()),
         output_bias=() if scaling is None else tuple(scaling[1].ravel().tolist()),
     )

@@ -19,6 +19,7 @@ from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.tensors import get_shape
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
@@ -73,7 +74,7 @@ def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
     """
     array = read_array(path)
     source = model.graph.inputs[0]
-    shape = model.get_tensor_shape(source) or ()
+    shape = get_shape(source) or ()
     elements = int(np.prod(shape[1:]))
     if array.ndim == 0 or len(array) == 0 or array.size != len(array) * elements:
         raise ModelError(
@@ -120,7 +121,7 @@ def squeezed(outputs: Array) -> Array:
 def run_model(model: ModelWrapper, frames: IntegerArray) -> Array:
     """The only output of a model whose input takes integers, shape (samples, ...)."""
     source = model.graph.inputs[0]
-    shape = model.get_tensor_shape(source) or ()
+    shape = get_shape(source) or ()
     inputs = frames.reshape(len(frames), *shape[1:]).astype(np.float32)
     outputs = Executor(model).run({str(source.name): inputs})
     return outputs[str(model.graph.outputs[0].name)]
@@ -129,7 +130,7 @@ def run_model(model: ModelWrapper, frames: IntegerArray) -> Array:
 def run_original(model: ModelWrapper, quantisation: InputQuantisation, frames: IntegerArray) -> Array:
     """The only output of a model as it was exported, on the floats that the integers stand for."""
     source = next(value for value in model.graph.inputs if not value.is_initializer())
-    shape = model.get_tensor_shape(source) or ()
+    shape = get_shape(source) or ()
     inputs = quantisation.to_floats(frames).reshape(len(frames), *shape[1:])
     outputs = Executor(model).run({str(source.name): inputs})
     return outputs[str(model.graph.outputs[0].name)]

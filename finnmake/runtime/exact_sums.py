@@ -22,6 +22,7 @@ from finnmake.graph.expression import Affine
 from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.scaled_integer_analysis import ConstantIntegers, ScaledInteger, analyse, constant_integers
+from finnmake.graph.tensors import get_shape
 from finnmake.runtime.execute import Executor
 
 Array = NDArray[Any]
@@ -87,7 +88,7 @@ def run_with_exact_sums(imported: ModelWrapper, frames: IntegerArray) -> Array:
         node.domain = _DOMAIN
     ops = GENERAL_OPS.extended({(_DOMAIN, "MatMul"): _ExactMatMul(products)})
     source_tensor = model.graph.inputs[0]
-    shape = model.get_tensor_shape(source_tensor) or ()
+    shape = get_shape(source_tensor) or ()
     inputs = frames.reshape(len(frames), *shape[1:]).astype(np.float32)
     outputs = Executor(model, custom_ops=ops).run({str(source_tensor.name): inputs})
     return outputs[str(model.graph.outputs[0].name)]

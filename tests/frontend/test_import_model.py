@@ -119,7 +119,7 @@ def test_integer_input_can_be_given() -> None:
 def test_open_batch_dimension_is_a_batch() -> None:
     builder = GraphBuilder(["batch", 6])
     model = import_model(builder.model(builder.quant(builder.input), [1, 6]))
-    assert model.get_tensor_shape("global_in") == (1, 6)
+    assert model.get_tensor_shape("global_in") == [1, 6]
 
 
 def bad_models() -> dict[str, tuple[onnx.ModelProto, str]]:
