@@ -8,15 +8,13 @@ import onnx
 import onnx_ir as ir
 
 from finnmake.errors import ModelError
-from finnmake.frontend.input_quantisation import quantise_input
-from finnmake.frontend.validation import fix_batch, validate
+from finnmake.frontend.integer_input import quantise_input
+from finnmake.frontend.validation import check_parameters, fix_batch, validate
 from finnmake.graph.custom_op import CustomOps
 from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.general.normalise import normalise
-
-OLDEST_OPSET = 9
 
 
 def import_model(
@@ -44,17 +42,10 @@ def import_model(
     try:
         loaded = source if isinstance(source, ModelWrapper) else ModelWrapper(source)
         model = loaded.copy() if isinstance(source, (ModelWrapper, ir.Model)) else loaded
-        opset = model.model.opset_imports.get("", 0)
-        if opset < OLDEST_OPSET or opset > onnx.defs.onnx_opset_version():
-            raise ModelError(
-                f"is opset {opset}, finnmake reads {OLDEST_OPSET} to {onnx.defs.onnx_opset_version()}",
-                remedy="Export the model with opset 13, or update the onnx package.",
-            )
-        if model.model.functions:
-            raise ModelError("has model-local functions", remedy="Export without them (dynamo=False), or inline them.")
         validate(model, custom_ops)
         fix_batch(model)
         normalise(model, custom_ops)
+        check_parameters(model.graph)
         model.model.metadata_props.clear()
         quantise_input(model, input_datatype, input_scale)
     except ModelError as problem:

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 import onnx
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import CustomOps, describe
-from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.general_ops import QUANTISER_DOMAINS
+from finnmake.graph.limits import check_size
+from finnmake.graph.model_wrapper import ModelWrapper, get_datatype
 from finnmake.graph.shape_inference import unknown_op
 from finnmake.graph.standard_ops import is_standard
 
+OLDEST_OPSET = 9
+NEWEST_QONNX = 2
+"""Version of the domain of Quant and Trunc."""
+
+_PARAMETERS: Mapping[str, tuple[int, ...]] = {
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    "BatchNormalization": (1, 2, 3, 4),
+    "PRelu": (1,),
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "Quant": (1, 2, 3),
+    "BipolarQuant": (1,),
+    "Trunc": (1, 2, 3, 4, 5),
+    "MultiThreshold": (1,),
+}
+"""Which inputs of an op hardware has to know beforehand."""
+
+_RANDOM = frozenset(
+    ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+)
+
 
 def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
-    """Checks ops and constants.
+    """Checks versions, ops and constants.
 
     Raises:
-        ModelError: for an op that is not known or has too few or too many inputs or outputs, a constant with NaN or
-            infinity, control flow.
+        ModelError: for a version that is not known, an op that is not known, has too few or too many inputs or
+            outputs, or gives random numbers, control flow, a constant with NaN or infinity, or one that its annotated
+            datatype does not hold.
     """
+    _check_versions(model.model)
+    if not len(model.graph):
+        raise ModelError("the graph has no nodes", remedy="Export the model again.")
     for node in model.graph:
         if custom_ops.find(node) is None and not is_standard(node):
             raise unknown_op(node)
@@ -30,8 +62,62 @@ def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
                 where=describe(node),
                 remedy="Export the model for inference with fixed control flow.",
             )
+        if is_standard(node) and node.op_type in _RANDOM:
+            raise ModelError(
+                "gives random numbers",
+                where=describe(node),
+                remedy="Export the model in evaluation mode (model.eval()).",
+            )
     for value in model.graph.initializers.values():
-        _check_finite(value)
+        _check_constant(value)
+
+
+def check_parameters(nodes: Iterable[ir.Node]) -> None:
+    """Checks that weights, scales and thresholds are constants.
+
+    Args:
+        nodes: of a normalised graph, in its order.
+
+    Raises:
+        ModelError: names the node and the tensor that is computed while the network runs.
+    """
+    varying: set[ir.Value] = set()
+    for node in nodes:
+        if not any(value is not None and _varies(value, varying) for value in node.inputs):
+            continue
+        varying.update(node.outputs)
+        parameters = [node.inputs[index] for index in _PARAMETERS.get(node.op_type, ()) if index < len(node.inputs)]
+        if node.op_type == "MatMul" and all(value is not None and _varies(value, varying) for value in node.inputs):
+            parameters = [node.inputs[1]]
+        for value in parameters:
+            if value is not None and _varies(value, varying):
+                raise ModelError(
+                    f"its input {value.name} is not constant but depends on the network's input",
+                    where=describe(node),
+                    remedy="Export the model for inference: weights, scales and thresholds must be fixed numbers.",
+                )
+
+
+def _varies(value: ir.Value, varying: set[ir.Value]) -> bool:
+    return value in varying or (value.producer() is None and value.const_value is None)
+
+
+def _check_versions(model: ir.Model) -> None:
+    update = "Export the model with an older opset (18), or update the onnx package."
+    opset, newest = model.opset_imports.get("", 0), onnx.defs.onnx_opset_version()
+    if not OLDEST_OPSET <= opset <= newest:
+        raise ModelError(f"is opset {opset}, finnmake reads {OLDEST_OPSET} to {newest}", remedy=update)
+    if (model.ir_version or 0) > onnx.IR_VERSION:
+        raise ModelError(
+            f"is of ONNX IR version {model.ir_version}, the onnx package reads up to {onnx.IR_VERSION}", remedy=update
+        )
+    for domain in QUANTISER_DOMAINS:
+        version = model.opset_imports.get(domain, 0)
+        if version > NEWEST_QONNX:
+            raise ModelError(
+                f"has version {version} of the domain {domain!r}, finnmake reads up to {NEWEST_QONNX}",
+                remedy="Export the model with Brevitas 0.13 or older, or update finnmake.",
+            )
 
 
 def fix_batch(model: ModelWrapper) -> list[ir.Value]:
@@ -45,6 +131,8 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
         where = f"input {value.name}"
         if value.shape is None:
             raise ModelError("has no shape", where=where, remedy="Export the model with a fixed input shape.")
+        if any(isinstance(dim, int) and dim == 0 for dim in list(value.shape)[1:]):
+            check_size([dim for dim in value.shape if isinstance(dim, int)], value.dtype, where)
         dims: list[int | None] = [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]
         dims[:1] = [1 if dim is None else dim for dim in dims[:1]]
         if None in dims:
@@ -54,6 +142,7 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
                 remedy="Export the model with a fixed input shape; the first dimension (batch) alone may stay open.",
             )
         value.shape = ir.Shape([int(dim or 1) for dim in dims])
+        check_size([int(dim or 1) for dim in dims], value.dtype, where)
     return inputs
 
 
@@ -80,9 +169,11 @@ def _check_arity(node: ir.Node, custom_ops: CustomOps, opset: int) -> None:
             )
 
 
-def _check_finite(value: ir.Value) -> None:
-    if value.const_value is None or (value.dtype is None and value.const_value.dtype == ir.DataType.STRING):
+def _check_constant(value: ir.Value) -> None:
+    if value.const_value is None or value.const_value.dtype == ir.DataType.STRING:
         return
+    shape = tuple(int(dim) for dim in value.const_value.shape.numpy())
+    check_size(shape, value.const_value.dtype, f"tensor {value.name}", empty=len(shape) == 1)
     try:
         array = value.const_value.numpy()
     except (ValueError, TypeError, AssertionError) as problem:  # AssertionError: onnx-ir, data of another type
@@ -91,6 +182,7 @@ def _check_finite(value: ir.Value) -> None:
             where=f"tensor {value.name}",
             remedy="The file is damaged: export or copy the model again.",
         ) from None
+    _check_annotation(value, array)
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return
     bad = int(array.size - np.isfinite(array).sum())
@@ -102,3 +194,17 @@ def _check_finite(value: ir.Value) -> None:
         where=f"tensor {value.name}, used by {users}",
         remedy="The training diverged or the file is damaged: train or export the model again.",
     )
+
+
+def _check_annotation(value: ir.Value, array: NDArray[Any]) -> None:
+    try:
+        datatype = get_datatype(value)
+    except ModelError as problem:
+        raise ModelError(problem.what, where=f"tensor {value.name}", remedy=problem.remedy) from None
+    if datatype.is_integer() and array.dtype.kind in "iuf" and not datatype.allowed_array(array):
+        raise ModelError(
+            f"is annotated as {datatype}, but holds {array.min()} … {array.max()}"
+            + (" and fractions" if array.dtype.kind == "f" and (array != np.rint(array)).any() else ""),
+            where=f"tensor {value.name}",
+            remedy="Annotate the tensor with a datatype that has all its values, or leave the annotation out.",
+        )

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError, EncodeError
 
 from finnmake.errors import ModelError
+from finnmake.graph.functions import inline_functions
 from finnmake.graph.tensor_files import INLINE_LIMIT, read_external, write_external
 
 # onnx-ir reports oddities of exporters (initialisers listed twice and the like) that do not concern our users.
@@ -77,23 +78,32 @@ def model_from_proto(proto: onnx.ModelProto, folder: Path | None, where: str) ->
         raise ModelError(
             f"is not a valid ONNX graph: {reason}", where=where, remedy="Export the model again."
         ) from None
+    inline_functions(model, where)
     try:
         sort_nodes(model.graph)
     except ModelError as problem:
         raise ModelError(problem.what, where=f"{where}: {problem.where}", remedy=problem.remedy) from None
     for value in model.graph.initializers.values():
         if isinstance(value.const_value, ir.ExternalTensor):
-            if folder is None:
-                raise ModelError(
-                    "its data is external, which needs the model's path",
-                    where=f"{where}: tensor {value.name}",
-                    remedy="Load the model by its path, or with its external data.",
-                )
-            try:
-                value.const_value = read_external(value.const_value, folder)
-            except ModelError as problem:
-                raise ModelError(problem.what, where=f"{where}: {problem.where}", remedy=problem.remedy) from None
+            value.const_value = _external(value.const_value, folder, where)
+    for node in model.graph:
+        for name, attribute in list(node.attributes.items()):
+            if attribute.type == ir.AttributeType.TENSOR and isinstance(attribute.value, ir.ExternalTensor):
+                node.attributes[name] = ir.AttrTensor(name, _external(attribute.value, folder, where))
     return model
+
+
+def _external(tensor: ir.ExternalTensor, folder: Path | None, where: str) -> ir.TensorProtocol:
+    if folder is None:
+        raise ModelError(
+            "its data is external, which needs the model's path",
+            where=f"{where}: tensor {tensor.name}",
+            remedy="Load the model by its path, or with its external data.",
+        )
+    try:
+        return read_external(tensor, folder)
+    except ModelError as problem:
+        raise ModelError(problem.what, where=f"{where}: {problem.where}", remedy=problem.remedy) from None
 
 
 def save_model(model: ir.Model, path: Path) -> None:

@@ -7,6 +7,7 @@ weight alone writes the same name again, which is there already or copied withou
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
+from finnmake.graph.limits import check_size
 
 FOLDER = "tensors"
 INLINE_LIMIT = 1024
@@ -50,30 +53,40 @@ def read_external(tensor: ir.ExternalTensor, folder: Path) -> ir.TensorProtocol:
     location = os.fspath(tensor.location)
     where = f"tensor {tensor.name}"
     path = folder / location
-    if Path(location).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = not Path(location).is_absolute() and path.resolve().is_relative_to(folder.resolve())
+        there = path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null byte
+        inside, there = True, False
+    if not inside:
         raise ModelError(
             f"its external data {location!r} lies outside of the model's folder",
             where=where,
             remedy="Keep external data beside the model file, with a relative location.",
         )
-    if not path.is_file():
+    if not there:
         raise ModelError(
             f"its external data file {location!r} is missing",
             where=where,
             remedy="Copy the data file beside the model file, under this name.",
         )
     shape = tuple(int(dim) for dim in tensor.shape.numpy())
-    dtype = tensor.dtype.numpy()
-    if tensor.dtype.bitwidth < 8:
-        tensor.base_dir = str(folder.resolve())
-        return tensor
-    offset, size = tensor.offset or 0, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if path.stat().st_size < offset + size or (tensor.length is not None and tensor.length != size):
+    check_size(shape, tensor.dtype, where, empty=True)
+    try:
+        dtype = tensor.dtype.numpy()
+    except (TypeError, ValueError, KeyError):
+        raise ModelError(
+            f"is external data of the type {tensor.dtype.name}", where=where, remedy="Export the model again."
+        ) from None
+    offset, size = tensor.offset or 0, math.ceil(math.prod(shape) * tensor.dtype.itemsize)
+    if offset < 0 or path.stat().st_size < offset + size or (tensor.length is not None and tensor.length != size):
         raise ModelError(
             f"its external data file {location!r} does not hold {size} bytes at offset {offset}",
             where=where,
             remedy="The file is truncated or belongs to another model: export the model again.",
         )
+    if tensor.dtype.bitwidth < 8:
+        return _packed(tensor, shape, path, offset, size)
     little = dtype.newbyteorder("<")
     if size == 0:
         array = np.empty(shape, dtype=little)
@@ -85,6 +98,15 @@ def read_external(tensor: ir.ExternalTensor, folder: Path) -> ir.TensorProtocol:
     if match and offset == 0 and path.stat().st_size == size:
         return FileTensor(array, path, match[1], tensor.name)
     return ir.Tensor(array, name=tensor.name)
+
+
+def _packed(tensor: ir.ExternalTensor, shape: tuple[int, ...], path: Path, offset: int, size: int) -> ir.TensorProtocol:
+    """Elements of less than a byte, several in one."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read(size)
+    proto = onnx.TensorProto(name=tensor.name or "", data_type=int(tensor.dtype), dims=shape, raw_data=content)
+    return ir.serde.deserialize_tensor(proto)
 
 
 def write_external(tensor: ir.TensorProtocol, folder: Path) -> ir.ExternalTensor:

@@ -101,12 +101,13 @@ def _integers(array: Array, quantisation: InputQuantisation, where: str) -> Inte
         raise ModelError("holds NaN or infinity", where=where)
     integers = quantisation.to_integers(array)
     multiplier, divisor = (float(factor) for factor in quantisation.factors())
-    distance = np.abs(array.astype(np.float64) * divisor / multiplier - integers).max()
+    exact = array.astype(np.float64) * divisor / multiplier + quantisation.zero_point
+    distance = np.abs(exact - integers).max()
     if distance > _GRID_TOLERANCE:
         raise ModelError(
             f"holds floats that are up to {distance:.3g} steps off the input's grid of {quantisation.scale}",
             where=where,
-            remedy=f"Give integers ({quantisation.datatype}), or floats that are integers times {quantisation.scale}.",
+            remedy=f"Give integers ({quantisation.datatype}), or whole multiples of {quantisation.scale}.",
         )
     return integers
 

@@ -1,7 +1,8 @@
 """One spelling for what exporters write in many ways.
 
-After it: constants are folded (weights stay behind their quantisers, which know the scale), reshapes keep the batch
-dimension first whatever its size, Gemm is MatMul and Add, quantisers have one domain, and every tensor has a shape.
+After it: ops have the forms of one opset, constants are folded (weights stay behind their quantisers, which know the
+scale), reshapes keep the batch dimension first whatever its size, Gemm is MatMul and Add, quantisers have one domain,
+and every tensor has a shape.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from finnmake.errors import ModelError
 from finnmake.graph.custom_op import Array, CustomOps, attribute, describe
 from finnmake.graph.editing import add_initialiser, remove_unused_nodes
 from finnmake.graph.general_ops import GENERAL_DOMAIN, QUANTISER_DOMAINS
+from finnmake.graph.limits import check_size
+from finnmake.graph.model_files import sort_nodes
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_shape
 from finnmake.graph.shape_inference import infer_node
 from finnmake.graph.standard_ops import StandardRun, is_standard
+from finnmake.transformation.general.opset import target_opset, upgrade
 
+_LARGEST_FOLDED = 1 << 28
+"""Bytes of a constant that folding may make, by Expand, Tile, Range and the like."""
+
+_QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 _ONLY_SHAPE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _ONLY_NAME = frozenset({"Identity", "Dropout"})
 
@@ -27,24 +35,31 @@ def normalise(model: ModelWrapper, custom_ops: CustomOps) -> None:
     """Normalises in place. Precondition: ``validate`` and ``fix_batch`` have passed.
 
     Raises:
-        ModelError: where a shape cannot be inferred, or a reshape moves the batch dimension.
+        ModelError: where a shape cannot be inferred, a tensor would be larger than 2 GiB or empty, or a reshape moves
+            the batch dimension.
     """
-    opset = model.model.opset_imports.get("", 1)
     graph = model.graph
-    try:
-        graph.sort()
-    except ValueError:
-        raise ModelError("the graph has a cycle", remedy="Export the model again.") from None
+    written = model.model.opset_imports.get("", 1)
+    opset = target_opset(graph, written)
+    model.model.opset_imports[""] = opset
+    sort_nodes(graph)
     for value in [value for value in graph.inputs if value.is_initializer()]:
         graph.inputs.remove(value)  # before ONNX IR 4 initialisers were listed as inputs too
+    constant: set[ir.Value] = set()
     for node in list(graph):
         if node.domain in QUANTISER_DOMAINS and custom_ops.find(node) is not None:
             node.domain = GENERAL_DOMAIN
             node.op_type = "Quant" if node.op_type == "IntQuant" else node.op_type
+        if is_standard(node):
+            node.domain = ""
+            upgrade(node, written, opset)
         rewrite = _rewrite_of(node)
         for fresh in rewrite(node, opset) if rewrite else [node]:
             infer_node(fresh, opset, custom_ops)
-            if is_standard(fresh) and fresh.op_type in _ONLY_SHAPE:
+            _check_sizes(fresh)
+            if all(value is None or value.const_value is not None or value in constant for value in fresh.inputs):
+                constant.update(fresh.outputs)
+            elif is_standard(fresh) and fresh.op_type in _ONLY_SHAPE:
                 _keep_batch_first(fresh)
     remove_unused_nodes(model)
     for domain in {entry for entry in model.model.opset_imports if entry in (*QUANTISER_DOMAINS, "ai.onnx")}:
@@ -53,7 +68,16 @@ def normalise(model: ModelWrapper, custom_ops: CustomOps) -> None:
         model.model.opset_imports[GENERAL_DOMAIN] = 1
 
 
+def _check_sizes(node: ir.Node) -> None:
+    """Refuses tensors that nothing could hold, and empty ones, before anything allocates them."""
+    for value in node.outputs:
+        shape = get_shape(value)
+        if shape is not None:
+            check_size(shape, value.dtype, describe(node))
+
+
 _Rewrite = Callable[[ir.Node, int], list[ir.Node]]
+_NO_OPS = CustomOps({})
 
 
 def _rewrite_of(node: ir.Node) -> _Rewrite | None:
@@ -72,7 +96,7 @@ def _rewrite_of(node: ir.Node) -> _Rewrite | None:
         return _bypass
     if node.op_type == "Shape" and first is not None and get_shape(first) is not None:
         return _shape
-    if all(value is None or value.const_value is not None for value in node.inputs):
+    if node.op_type not in _QUANTISERS and all(v is None or v.const_value is not None for v in node.inputs):
         return _fold
     return _gemm if node.op_type == "Gemm" else None
 
@@ -99,7 +123,11 @@ def _constant(node: ir.Node, opset: int) -> list[ir.Node]:
         if name in node.attributes:
             return _become(node, [np.asarray(attribute(node, name), dtype=kind)])
     if "value" not in node.attributes:
-        raise ModelError("its constant is neither a number nor a tensor", where=describe(node))
+        raise ModelError(
+            "its constant is neither a number nor a dense tensor",
+            where=describe(node),
+            remedy="Export the model with dense constants.",
+        )
     value = attribute(node, "value")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ModelError(
@@ -110,6 +138,13 @@ def _constant(node: ir.Node, opset: int) -> list[ir.Node]:
 
 def _bypass(node: ir.Node, opset: int) -> list[ir.Node]:
     graph, source = node.graph, node.inputs[0]
+    training = get_constant(node.inputs[2]) if node.op_type == "Dropout" and len(node.inputs) > 2 else None
+    if (training is not None and training.any()) or any(v.uses() or v.is_graph_output() for v in node.outputs[1:]):
+        raise ModelError(
+            "drops values at random: the model is one for training",
+            where=describe(node),
+            remedy="Export the model in evaluation mode (model.eval()).",
+        )
     if (
         isinstance(graph, ir.Graph)
         and source is not None
@@ -136,6 +171,16 @@ def _fold(node: ir.Node, opset: int) -> list[ir.Node]:
         except (ValueError, IndexError) as problem:
             raise ModelError(f"its constants do not fit: {problem}", where=describe(node)) from None
         return _become(node, [folded])
+    infer_node(node, opset, _NO_OPS)
+    for output in node.outputs:
+        shape = get_shape(output)
+        if shape is None:
+            raise ModelError(
+                "the shape of its constant cannot be known before it is made",
+                where=describe(node),
+                remedy="Fold constants when exporting the model.",
+            )
+        check_size(shape, output.dtype, describe(node), _LARGEST_FOLDED, empty=True)
     run = StandardRun([node], list(node.outputs), opset)
     return _become(node, run([]))
 
@@ -191,7 +236,7 @@ def _keep_batch_first(node: ir.Node) -> None:
     if before is None or after is None or source is None:
         raise ModelError("its output shape is not static", where=describe(node), remedy="Export with fixed shapes.")
     graph = node.graph
-    if source.const_value is not None or _constant_source(source) or not isinstance(graph, ir.Graph):
+    if not isinstance(graph, ir.Graph):
         return
     if not after or after[0] != before[0]:
         raise ModelError(
@@ -208,11 +253,3 @@ def _keep_batch_first(node: ir.Node) -> None:
     node.attributes.clear()
     node.resize_inputs(2)
     node.replace_input_with(1, target)
-
-
-def _constant_source(value: ir.Value) -> bool:
-    """True where a tensor depends on constants only (a weight behind its quantiser)."""
-    producer = value.producer()
-    return value.const_value is not None or (
-        producer is not None and all(entry is None or _constant_source(entry) for entry in producer.inputs)
-    )
