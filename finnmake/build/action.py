@@ -24,11 +24,16 @@ class PythonCommand:
         arguments: keyword arguments, JSON values only: they enter the key.
         packages: top-level packages, besides finnmake, that ``function`` may come from. Their sources enter the key
             like finnmake's own.
+        modules: what ``function`` imports by a name in its arguments. Their sources enter the key.
+        folders: of a user's own modules, looked in before ``sys.path``. Whatever is imported from there enters the key;
+            where the folders are does not.
     """
 
     function: str
     arguments: Mapping[str, JSON] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         module, colon, name = self.function.partition(":")

@@ -67,8 +67,9 @@ class Executor:
             self._pool.run(
                 command.function,
                 dict(command.arguments),
-                packages=command.allowed_packages,
+                packages=sources.packages if sources else command.allowed_packages,
                 modules=sources.modules if sources else (),
+                folders=command.folders,
                 folder=scratch.folder,
                 log=log,
             )

@@ -111,7 +111,7 @@ class Rebuilder:
         command = action.command
         sources = None
         if isinstance(command, PythonCommand):
-            sources = self.sources.of(command.module, command.allowed_packages)
+            sources = self.sources.of(command)
         versions = {name: self.toolbox.find(name).version for name in action.tools}
         return _Looked(Resolved(action, files, versions, sources), paths, tuple(originals))
 
@@ -146,7 +146,7 @@ class Rebuilder:
 
     def _canonical(self, source: Canonical, path: Path, original: FileDigest, *, may_run: bool) -> FileDigest:
         command = PythonCommand(source.function, packages=source.packages)
-        sources = self.sources.of(command.module, command.allowed_packages)
+        sources = self.sources.of(command)
         stamp = change_stamp(f"{original.sha256} {sources.digest}")
         name = f"{source.function} {original.sha256}"
         known = self.state.memo("canonical", name, stamp)
@@ -160,14 +160,16 @@ class Rebuilder:
     def _run_canonical(
         self, command: PythonCommand, path: Path, original: FileDigest, name: str, stamp: str
     ) -> FileDigest:
+        sources = self.sources.of(command)
         result = ".canonical-result"
         with self._scratch.scratch() as scratch:
             scratch.add(path.name, path, original)
             self._pool.run(
                 command.function,
                 {"path": path.name},
-                packages=command.allowed_packages,
-                modules=self.sources.of(command.module, command.allowed_packages).modules,
+                packages=sources.packages,
+                modules=sources.modules,
+                folders=command.folders,
                 folder=scratch.folder,
                 log=self.log_path("canonical"),
                 result=result,
@@ -295,7 +297,7 @@ class Rebuilder:
         path = self.workspace.root / source.path
         command = PythonCommand(source.function, packages=source.packages)
         original = self._file(path.name, path)
-        stamp = change_stamp(f"{original.sha256} {self.sources.of(command.module, command.allowed_packages).digest}")
+        stamp = change_stamp(f"{original.sha256} {self.sources.of(command).digest}")
         self._run_canonical(command, path, original, f"{source.function} {original.sha256}", stamp)
 
     def _check_again(self, looked: _Looked) -> None:

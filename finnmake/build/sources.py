@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from finnmake.build.action import PythonCommand
 from finnmake.build.digest import DigestMemo, FileDigest
 from finnmake.build.state import State
 from finnmake.errors import BuildFileError
+
+_Folders = tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,14 @@ class Sources:
         paths: the same, where the files are.
         versions: distribution -> version, of the third-party packages that these files import.
         digest: one text that changes when any of these does.
+        packages: the top-level packages and modules that the files may belong to.
     """
 
     files: Mapping[str, FileDigest]
     paths: Mapping[str, Path]
     versions: Mapping[str, str]
     digest: str
+    packages: tuple[str, ...] = ()
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -48,6 +53,14 @@ class _Imports:
     on_demand: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class _Root:
+    """Where a top-level package lies (a module ``x.py`` lies at ``x``), and whether in one of a command's folders."""
+
+    path: Path | None
+    local: bool
+
+
 class SourceIndex:
     """Import closures, with each file parsed once per change (remembered in the state by the file's digest).
 
@@ -58,21 +71,23 @@ class SourceIndex:
     def __init__(self, digests: DigestMemo, state: State) -> None:
         self._digests = digests
         self._state = state
-        self._roots: dict[str, Path | None] = {}
-        self._closures: dict[tuple[str, tuple[str, ...]], Sources] = {}
+        self._roots: dict[tuple[str, _Folders], _Root] = {}
+        self._closures: dict[tuple[tuple[str, ...], tuple[str, ...], _Folders], Sources] = {}
         self._versions: dict[str, tuple[str, str]] = {}
-        self._parsed: dict[str, tuple[FileDigest, _Imports]] = {}
-        self._located: dict[str, Path | None] = {}
+        self._parsed: dict[Path, tuple[FileDigest, _Imports]] = {}
+        self._located: dict[tuple[str, _Folders], Path | None] = {}
 
-    def of(self, module: str, packages: tuple[str, ...]) -> Sources:
-        """The closure of a module within some top-level packages, as the files are when this is first asked.
+    def of(self, command: PythonCommand) -> Sources:
+        """The closure of a command's modules within its packages, as the files are when this is first asked.
 
         Raises:
-            BuildFileError: the module is not there, or a file of the closure is not Python.
+            BuildFileError: a module is not there, or a file of the closure is not Python.
         """
-        known = self._closures.get((module, packages))
+        modules = (command.module, *command.modules)
+        key = (modules, command.allowed_packages, command.folders)
+        known = self._closures.get(key)
         if known is None:
-            known = self._closures[module, packages] = self._closure(module, packages)
+            known = self._closures[key] = self._closure(*key)
         return known
 
     def unchanged(self, sources: Sources) -> bool:
@@ -82,27 +97,30 @@ class SourceIndex:
         except OSError:
             return False
 
-    def _closure(self, module: str, packages: tuple[str, ...]) -> Sources:
-        if self._locate(module) is None:
-            raise BuildFileError(
-                f"there is no module {module}", remedy="check the spelling and that its package is installed"
-            )
+    def _closure(self, modules: tuple[str, ...], packages: tuple[str, ...], folders: _Folders) -> Sources:
+        for module in modules:
+            if self._locate(module, folders) is None:
+                raise BuildFileError(
+                    f"there is no module {module}", remedy="check the spelling and that its package is installed"
+                )
         files: dict[str, FileDigest] = {}
         paths: dict[str, Path] = {}
         distributions: dict[str, str] = {}
-        waiting = list(_with_parents(module))
+        own = dict.fromkeys(packages)
+        waiting = [name for module in modules for name in _with_parents(module)]
         seen = set(waiting)
         while waiting:
             name = waiting.pop()
-            path = self._locate(name)
+            path = self._locate(name, folders)
             if path is None:
                 continue
             file, imports = self._imports(name, path)
             key = name.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
             files[key], paths[key] = file, path
-            for found in self._modules(imports.eager):
+            for found in self._modules(imports.eager, folders):
                 top = found.partition(".")[0]
-                if top in packages:
+                if top in own or self._root(top, folders).local:
+                    own[top] = None
                     for parent in _with_parents(found):
                         if parent not in seen:
                             seen.add(parent)
@@ -110,40 +128,45 @@ class SourceIndex:
                 elif top not in sys.stdlib_module_names:
                     distribution, version = self._version(top)
                     distributions[distribution] = version
+        own.update((module.partition(".")[0], None) for module in modules)
         files = dict(sorted(files.items()))
         text = json.dumps([[(name, file.sha256) for name, file in files.items()], sorted(distributions.items())])
-        return Sources(files, paths, dict(sorted(distributions.items())), text)
+        return Sources(files, paths, dict(sorted(distributions.items())), text, tuple(own))
 
-    def _modules(self, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    def _modules(self, pairs: Iterable[tuple[str, str]], folders: _Folders) -> Iterator[str]:
         """The modules that import statements load."""
         for module, name in pairs:
             yield module
             if not name or module.partition(".")[0] in sys.stdlib_module_names:
                 continue
-            if self._locate(f"{module}.{name}") is not None:
+            if self._locate(f"{module}.{name}", folders) is not None:
                 yield f"{module}.{name}"
-            elif (path := self._locate(module)) is not None and path.name == "__init__.py":
-                yield from self._modules(self._imports(module, path)[1].on_demand)
+            elif (path := self._locate(module, folders)) is not None and path.name == "__init__.py":
+                yield from self._modules(self._imports(module, path)[1].on_demand, folders)
 
-    def _locate(self, module: str) -> Path | None:
-        if module in self._located:
-            return self._located[module]
+    def _root(self, top: str, folders: _Folders) -> _Root:
+        known = self._roots.get((top, folders))
+        if known is None:
+            known = self._roots[top, folders] = _find_root(top, folders)
+        return known
+
+    def _locate(self, module: str, folders: _Folders) -> Path | None:
+        if (module, folders) in self._located:
+            return self._located[module, folders]
         top, _, rest = module.partition(".")
-        if top not in self._roots:
-            self._roots[top] = _package_folder(top)
-        root = self._roots[top]
+        base = self._root(top, folders).path
         found = None
-        if root is not None:
-            base = root.joinpath(*rest.split(".")) if rest else root
+        if base is not None:
+            base = base.joinpath(*rest.split(".")) if rest else base
             for path in (base / "__init__.py", base.with_suffix(".py")):
                 if path.is_file():
                     found = path
                     break
-        self._located[module] = found
+        self._located[module, folders] = found
         return found
 
     def _imports(self, module: str, path: Path) -> tuple[FileDigest, _Imports]:
-        parsed = self._parsed.get(module)
+        parsed = self._parsed.get(path)
         if parsed is not None:
             return parsed
         file = self._digests.file(path)
@@ -154,7 +177,7 @@ class SourceIndex:
         else:
             eager, on_demand = json.loads(text)
             imports = _Imports(tuple(map(tuple, eager)), tuple(map(tuple, on_demand)))
-        self._parsed[module] = (file, imports)
+        self._parsed[path] = (file, imports)
         return file, imports
 
     def _version(self, top: str) -> tuple[str, str]:
@@ -184,17 +207,20 @@ def _with_parents(module: str) -> Iterator[str]:
         yield ".".join(parts[:count])
 
 
-def _package_folder(top: str) -> Path | None:
+def _find_root(top: str, folders: _Folders) -> _Root:
     from importlib.machinery import PathFinder
 
     if top in sys.stdlib_module_names:
-        return None
+        return _Root(None, local=False)
+    for folder in folders:
+        if (folder / top).is_dir() or (folder / f"{top}.py").is_file():
+            return _Root(folder / top, local=True)
     loaded = sys.modules.get(top)
-    folders = list(getattr(loaded, "__path__", ()) or ())
-    if not folders:
+    places = list(getattr(loaded, "__path__", ()) or ())
+    if not places:
         specification = PathFinder.find_spec(top)
-        folders = list(specification.submodule_search_locations or ()) if specification is not None else []
-    return Path(folders[0]) if folders else None
+        places = list(specification.submodule_search_locations or ()) if specification is not None else []
+    return _Root(Path(places[0]) if places else None, local=False)
 
 
 def _parse(module: str, path: Path) -> _Imports:

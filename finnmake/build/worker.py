@@ -27,7 +27,8 @@ class InternalError(FinnmakeError):
 class _Worker:
     """One process and its two pipes; used by one thread at a time."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, folders: tuple[Path, ...]) -> None:
+        self.folders = folders
         environment = {
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
@@ -47,7 +48,8 @@ class _Worker:
                 # Ctrl-C goes to the build, which decides what becomes of its workers.
                 start_new_session=True,
             )
-        self._send({"sys_path": [os.path.abspath(entry) for entry in sys.path if entry]})  # noqa: PTH100
+        path = [*map(str, folders), *(os.path.abspath(entry) for entry in sys.path if entry)]  # noqa: PTH100
+        self._send({"sys_path": path, "folders": [str(folder) for folder in folders]})
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -101,6 +103,7 @@ class WorkerPool:
         *,
         packages: tuple[str, ...],
         modules: tuple[str, ...],
+        folders: tuple[Path, ...] = (),
         folder: Path,
         log: Path,
         result: str = "",
@@ -112,7 +115,7 @@ class WorkerPool:
             InternalError: the function raised anything else; the traceback is in the log.
             WorkerDiedError: the process ended.
         """
-        worker = self._take()
+        worker = self._take(folders)
         try:
             answer = worker.ask(
                 {
@@ -141,17 +144,18 @@ class WorkerPool:
             kind = FinnmakeError
         raise kind(answer["what"], where=answer["where"], remedy=answer["remedy"])
 
-    def _take(self) -> _Worker:
+    def _take(self, folders: tuple[Path, ...]) -> _Worker:
         with self._lock:
             if self._closed:
                 raise WorkerDiedError("the build is being stopped")
-            while self._idle:
-                worker = self._idle.pop()
+            # Modules of one name in two projects are not the same: a worker keeps to its folders.
+            for worker in [worker for worker in reversed(self._idle) if worker.folders == folders]:
+                self._idle.remove(worker)
                 if worker.process.poll() is None:
                     return worker
                 self._all.discard(worker)
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            worker = _Worker(self._log)
+            worker = _Worker(self._log, folders)
             self._all.add(worker)
             return worker
 

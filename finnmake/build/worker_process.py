@@ -1,11 +1,11 @@
 """The process that runs Python commands, one after the other. Started by ``worker.WorkerPool``; speaks JSON lines.
 
-Its first line is ``{"sys_path": [...]}``. Then each request is ``{"function", "arguments", "packages", "modules",
-"folder", "log", "result"}``: ``packages`` are those that the function may come from and ``modules`` their modules that
-the key knows of; ``folder`` holds ``box`` (the working directory), ``tmp`` and ``home``; ``result``, if not "", is a
-file in the box that the bytes returned by the function go to. Each answer is ``{"ok": true}``, or ``{"ok": false}``
-with ``kind``, ``what``, ``where``, ``remedy`` of a FinnmakeError, or with ``internal`` for any other exception (its
-traceback is in the log).
+Its first line is ``{"sys_path": [...], "folders": [...]}``; ``folders`` are those of a user's own modules. Then each
+request is ``{"function", "arguments", "packages", "modules", "folder", "log", "result"}``: ``packages`` are those that
+the function may come from and ``modules`` their modules that the key knows of; ``folder`` holds ``box`` (the working
+directory), ``tmp`` and ``home``; ``result``, if not "", is a file in the box that the bytes returned by the function go
+to. Each answer is ``{"ok": true}``, or ``{"ok": false}`` with ``kind``, ``what``, ``where``, ``remedy`` of a
+FinnmakeError, or with ``internal`` for any other exception (its traceback is in the log).
 
 Run as ``python -m finnmake.build.worker_process FUNCTION ARGUMENTS`` it runs one function and exits: what a remote
 worker does.
@@ -19,6 +19,8 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,9 +40,13 @@ class Guard:
 
     Allowed are the action's own folder, Python's installation, the sources of the packages that the action may use
     and the system's folders. What C++ code opens by itself passes unseen.
+
+    Args:
+        folders: of the user's own modules.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folders: Iterable[str] = ()) -> None:
+        self._folders = tuple(f"{os.path.realpath(folder)}/" for folder in folders)
         self._folder = ""
         self._busy = False
         self._packages: tuple[str, ...] = ()
@@ -51,13 +57,18 @@ class Guard:
 
     def start(self, folder: str, packages: tuple[str, ...]) -> None:
         """Refuse from now on what is outside of ``folder`` and no code of ``packages``."""
-        self._packages = tuple(
+        self._packages = self._folders + tuple(
             f"{os.path.realpath(path)}/"
             for package in packages
-            for path in getattr(importlib.import_module(package), "__path__", ())
+            for path in getattr(find_spec(package), "submodule_search_locations", None) or ()
         )
         # Python sees the working directory without symbolic links.
         self._folder = os.path.realpath(folder) + "/"
+
+    def is_local(self, module: str) -> bool:
+        """Whether a loaded module is one of the user's own."""
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return bool(self._folders) and file is not None and os.path.realpath(file).startswith(self._folders)
 
     def stop(self) -> None:
         """Allow everything again."""
@@ -106,9 +117,9 @@ def resolve(function: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _check_imports(loaded: set[str], request: dict[str, Any]) -> None:
+def _check_imports(loaded: set[str], request: dict[str, Any], guard: Guard) -> None:
     """Code that the key does not know of must not run: what was imported must be in the static import closure."""
-    ours = {name for name in loaded if name.partition(".")[0] in request["packages"]}
+    ours = {name for name in loaded if name.partition(".")[0] in request["packages"] or guard.is_local(name)}
     if unknown := sorted(ours - set(request["modules"])):
         raise UndeclaredAccessError(
             f"{request['function']} imports {', '.join(unknown)} in a way that its key does not see: "
@@ -130,7 +141,7 @@ def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
             value = resolve(request["function"])(**request["arguments"])
             if request["result"]:
                 Path(request["result"]).write_bytes(value)
-            _check_imports(set(sys.modules) - before, request)
+            _check_imports(set(sys.modules) - before, request, guard)
         finally:
             guard.stop()
             os.chdir("/")
@@ -149,8 +160,9 @@ def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Answer requests until there are no more."""
-    sys.path[:] = json.loads(requests.readline())["sys_path"]
-    guard = Guard()
+    first = json.loads(requests.readline())
+    sys.path[:] = first["sys_path"]
+    guard = Guard(first["folders"])
     sys.addaudithook(guard)
     for line in requests:
         request = json.loads(line)

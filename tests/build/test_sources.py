@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from finnmake.build.action import PythonCommand
 from finnmake.build.digest import DigestMemo
 from finnmake.build.sources import SourceIndex
 from finnmake.build.state import State
@@ -27,7 +28,9 @@ def closure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Closure:
             path.write_text(text)
         state = State(tmp_path / "state.sqlite")
         try:
-            sources = SourceIndex(DigestMemo(tmp_path, state), state).of(module, ("finnmake", "sample"))
+            sources = SourceIndex(DigestMemo(tmp_path, state), state).of(
+                PythonCommand(f"{module}:f", packages=("sample",))
+            )
         finally:
             state.shut()
         return {*sources.files, *sources.versions}
@@ -87,7 +90,8 @@ def test_changes_are_seen_and_others_are_not(tmp_path: Path, closure: Closure) -
     def digest() -> str:
         state = State(tmp_path / "state.sqlite")
         try:
-            return SourceIndex(DigestMemo(tmp_path, state), state).of("sample.main", ("sample",)).digest
+            command = PythonCommand("sample.main:f", packages=("sample",))
+            return SourceIndex(DigestMemo(tmp_path, state), state).of(command).digest
         finally:
             state.shut()
 
@@ -114,3 +118,22 @@ def test_compiler_packages_do_not_pull_in_each_other(closure: Closure) -> None:
     found = closure("sample.main", {"main.py": "import finnmake.graph.datatype"})
     assert "finnmake/graph/datatype.py" in found
     assert not any(name.startswith(("finnmake/flow", "finnmake/build")) for name in found)
+
+
+def test_modules_of_a_project_enter_with_all_that_they_import_there(tmp_path: Path) -> None:
+    """Modules beside a build file need no package that is named, and win over what is installed."""
+    project = tmp_path / "project"
+    (project / "parts").mkdir(parents=True)
+    (project / "steps.py").write_text("import near\nfrom parts.inner import x\nimport numpy\n")
+    for name in ("near.py", "unused.py", "parts/inner.py"):
+        (project / name).write_text("x = 1\n")
+    command = PythonCommand("finnmake.errors:FinnmakeError", modules=("steps",), folders=(project,))
+    state = State(tmp_path / "state.sqlite")
+    try:
+        sources = SourceIndex(DigestMemo(tmp_path, state), state).of(command)
+    finally:
+        state.shut()
+    assert set(sources.files) >= {"steps.py", "near.py", "parts/inner.py", "finnmake/errors.py"}
+    assert "unused.py" not in sources.files
+    assert set(sources.versions) == {"numpy"}
+    assert set(sources.packages) == {"finnmake", "steps", "near", "parts"}

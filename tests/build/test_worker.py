@@ -118,3 +118,27 @@ def test_an_import_that_the_key_does_not_see_is_refused(pool: WorkerPool, tmp_pa
     functions.write_text(functions.read_text() + text)
     with pytest.raises(FinnmakeError, match=r"imports userpackage\.hidden in a way that its key does not see"):
         run(pool, tmp_path / "a", "hide")
+
+
+def test_projects_have_workers_of_their_own(pool: WorkerPool, tmp_path: Path) -> None:
+    """Two projects may have modules of one name; a module that its key does not see is refused there, too."""
+    text = "from pathlib import Path\ndef f():\n    Path('name').write_text(__file__)\n"
+    text += "def g():\n    import importlib\n    importlib.import_module('hidden')\n"
+    for name in ("a", "b", "a"):
+        project = tmp_path / name
+        project.mkdir(exist_ok=True)
+        (project / "steps.py").write_text(text)
+        (project / "hidden.py").write_text("")
+        for folder in ("box", "tmp", "home"):
+            (project / "run" / folder).mkdir(parents=True, exist_ok=True)
+
+        def call(function: str, project: Path = project) -> None:
+            pool.run(
+                f"steps:{function}", {}, packages=("steps",), modules=("steps",), folders=(project,),
+                folder=project / "run", log=project / "log",
+            )  # fmt: skip
+
+        call("f")
+        assert (project / "run/box/name").read_text() == str(project / "steps.py")
+    with pytest.raises(FinnmakeError, match="imports hidden in a way that its key does not see"):
+        call("g")
