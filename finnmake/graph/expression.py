@@ -6,7 +6,7 @@ per channel. It is evaluated by onnxruntime itself on arrays (points, channels),
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +104,70 @@ def steps_of(expression: Expression) -> list[Step]:
             stack.append((item, True))
             stack += [(operand, False) for operand in reversed(item.operands)]
     return list(found)
+
+
+def has_channels(expression: Expression) -> bool:
+    """True where a constant has one number per channel."""
+    return not is_per_tensor(expression)
+
+
+def with_channels(expression: Expression, change: Callable[[Array], Array]) -> Expression:
+    """The same expression over channels that are elsewhere: every constant per channel is changed."""
+    made: dict[Expression, Expression] = {SOURCE: SOURCE}
+    for step in steps_of(expression):
+        operands: list[Source | Constant | Step | None] = []
+        for operand in step.operands:
+            if isinstance(operand, Constant):
+                operands.append(Constant(change(operand.array)) if operand.array.ndim else operand)
+            else:
+                operands.append(None if operand is None else made[operand])
+        made[step] = Step(step.node, tuple(operands))
+    return made[expression]
+
+
+def direction_of(expression: Expression) -> Array | None:
+    """+1 where the expression never falls as its source rises, -1 where it never rises: shape () or (C,).
+
+    None where nothing is known. Only ops whose float32 result is monotone to the last bit count: those that round the
+    exact result once or twice, and comparisons.
+    """
+    known: dict[Expression, Array | None] = {SOURCE: np.asarray(1)}
+    for step in steps_of(expression):
+        known[step] = _direction(step, known)
+    return known[expression]
+
+
+def is_rising(expression: Expression) -> bool:
+    """True where the expression is known never to fall as its source rises."""
+    direction = direction_of(expression)
+    return direction is not None and bool((direction > 0).all())
+
+
+_NEVER_FALLS = frozenset("Ceil Clip Floor HardSigmoid LeakyRelu Max Min PRelu Relu Round Sign".split())  # noqa: SIM905
+
+
+def _direction(step: Step, known: Mapping[Expression, Array | None]) -> Array | None:
+    kind = step.node.op_type
+    moving = [operand for operand in step.operands if isinstance(operand, Source | Step)]
+    constants = [operand.array for operand in step.operands if isinstance(operand, Constant)]
+    if len(moving) != 1 or known[moving[0]] is None:
+        return None
+    before = np.asarray(known[moving[0]])
+    first = step.operands[0] is moving[0]
+    if not first and kind not in ("Add", "Sub", "Mul", "Max", "Min"):
+        return None
+    if kind in _NEVER_FALLS:
+        slopes = [*(constants if kind == "PRelu" else ()), attribute(step.node, "alpha", 0.0)]
+        return before if all((np.asarray(slope) >= 0).all() for slope in slopes) else None
+    if kind == "Neg":
+        return -before
+    if kind in ("Add", "Sub"):
+        return before if first or kind == "Add" else -before
+    if kind in ("Mul", "Div"):
+        return before * np.where(constants[0] < 0, -1, 1)
+    if kind == "BatchNormalization":
+        return before * np.where(constants[0] < 0, -1, 1)
+    return None
 
 
 class Evaluator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from finnmake.errors import ModelError
 from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.expression import NotPerChannelError, channel_constant
-from finnmake.graph.general_ops import integer_format
-from finnmake.graph.model_wrapper import get_constant
+from finnmake.graph.general_ops import GENERAL_OPS, integer_format
+from finnmake.graph.model_wrapper import get_constant, get_datatype
 from finnmake.graph.quantisation import count_thresholds, quantise
 
 Array = NDArray[Any]
@@ -68,11 +68,7 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
     numbers = [channel_constant(parameter.astype(np.float32), rank).array for parameter in parameters]
     scale = numbers[0].astype(np.float64)
     if (scale <= 0).any():
-        raise ModelError(
-            "its scale is zero or negative",
-            where=describe(node),
-            remedy="The training diverged: train the model again.",
-        )
+        raise _diverged(node)
     if node.op_type == "BipolarQuant":
         return Quantiser(
             DataType["BIPOLAR"], -1, 1, 2, scale, np.asarray(0.0), lambda x: (x >= 0).astype(np.int64), False
@@ -132,3 +128,121 @@ def _multi_threshold(node: ir.Node, thresholds: Array) -> Quantiser:
         else DataType.smallest_for_range(low, high)
     )
     return Quantiser(datatype, low, high, 1, np.asarray(scale), none, levels, per_channel)
+
+
+def trunc_levels(node: ir.Node, x: Array) -> Array:
+    """The integers that a Trunc gives for float32 values of shape (points, channels), int64."""
+    parameters = [np.asarray(get_constant(value), dtype=np.float32) for value in node.inputs[1:]]
+    numbers = [parameter.reshape(() if parameter.size == 1 else (1, -1)) for parameter in parameters]
+    op = GENERAL_OPS.find(node)
+    if op is None:
+        raise ModelError("is not known", where=describe(node))
+    scale, zero = _trunc_output(node)
+    values = op.execute(node, [x, *numbers])[0]
+    return np.asarray(np.rint(values.astype(np.float64) / scale + zero).astype(np.int64))
+
+
+def _trunc_output(node: ir.Node) -> tuple[Array, Array]:
+    """What the integers of a Trunc are worth: value = scale · (integer - zero point)."""
+    numbers = [np.asarray(get_constant(value), dtype=np.float64) for value in node.inputs[1:]]
+    numbers = [number.reshape(() if number.size == 1 else -1) for number in numbers]
+    if len(numbers) == 4:
+        return numbers[0], numbers[1]
+    step = np.exp2(np.round(np.log2(numbers[3] / numbers[0])))
+    return numbers[3], numbers[1] / step
+
+
+def trunc_of(node: ir.Node, rank: int, minimum: int | None = None, maximum: int | None = None) -> Quantiser:
+    """The quantiser that a Trunc node is.
+
+    Args:
+        node: its parameters are constants.
+        rank: of its input.
+        minimum: smallest integer, for a Trunc of 5 inputs, which does not say.
+        maximum: largest integer, likewise.
+
+    Raises:
+        NotPerChannelError: where its parameters vary within a channel.
+        ModelError: where its parameters make no sense.
+    """
+    for value in node.inputs[1:]:
+        channel_constant(np.asarray(get_constant(value)), rank)
+    scale, zero = _trunc_output(node)
+    if (scale <= 0).any():
+        raise _diverged(node)
+    if (zero != np.round(zero)).any() or zero.size > 1:
+        raise NotPerChannelError
+    shift = int(zero)
+    if minimum is None or maximum is None:
+        form = integer_format(node, np.asarray(get_constant(node.inputs[5])))
+        minimum, maximum, datatype = form.minimum, form.maximum, form.datatype()
+    else:
+        datatype = DataType.smallest_for_range(minimum, maximum)
+    lowest = minimum
+
+    def levels(x: Array) -> Array:
+        return trunc_levels(node, x) - lowest
+
+    if shift:
+        minimum, maximum = minimum - shift, maximum - shift
+        datatype = DataType.smallest_for_range(minimum, maximum)
+    per_channel = any(np.asarray(get_constant(value)).size > 1 for value in node.inputs[1:])
+    return Quantiser(datatype, minimum, maximum, 1, scale, np.asarray(0.0), levels, per_channel)
+
+
+def quantize_linear_of(node: ir.Node, rank: int) -> Quantiser:
+    """The quantiser that a QuantizeLinear node is: its integers are worth 1, the zero point is among them.
+
+    Raises:
+        NotPerChannelError: where its parameters vary along another axis than the channels.
+        ModelError: where its parameters make no sense.
+    """
+    parameters = [None if value is None else get_constant(value) for value in node.inputs[1:]]
+    scale = np.asarray(parameters[0], dtype=np.float32)
+    zero = parameters[1] if len(parameters) > 1 else None
+    if max(scale.size, 1 if zero is None else zero.size) > 1 and int(attribute(node, "axis", 1)) % max(rank, 1) != 1:
+        raise NotPerChannelError
+    if (scale <= 0).any():
+        raise _diverged(node)
+    datatype = _storage_datatype(node)
+    low, high = int(datatype.min()), int(datatype.max())
+    divisor = scale.reshape(() if scale.size == 1 else (1, -1))
+    shift = np.zeros((), dtype=np.float32) if zero is None else zero.astype(np.float32)
+    shift = shift.reshape(() if shift.size == 1 else (1, -1))
+
+    def levels(x: Array) -> Array:
+        # As ONNX defines it: rounded to even first, then shifted; saturation last.
+        rounded = np.clip(np.rint(x / divisor) + shift, low, high)
+        return np.asarray(rounded.astype(np.int64) - low)
+
+    per_channel = max(scale.size, shift.size) > 1
+    return Quantiser(datatype, low, high, 1, np.asarray(1.0), np.asarray(0.0), levels, per_channel)
+
+
+def clipped(quantiser: Quantiser, low: int | None, high: int | None) -> Quantiser:
+    """A quantiser with a smaller range of integers."""
+    minimum = quantiser.minimum if low is None else max(low, quantiser.minimum)
+    maximum = quantiser.maximum if high is None else min(high, quantiser.maximum)
+    offset, most = minimum - quantiser.minimum, maximum - minimum
+
+    def levels(x: Array) -> Array:
+        return np.asarray(np.clip(quantiser.levels(x) - offset, 0, most))
+
+    datatype = DataType.smallest_for_range(minimum, maximum)
+    return replace(quantiser, datatype=datatype, minimum=minimum, maximum=maximum, levels=levels)
+
+
+def _storage_datatype(node: ir.Node) -> AnyDataType:
+    """The integers that a QuantizeLinear gives: as its zero point or its output is annotated or stored."""
+    for value in (node.outputs[0], node.inputs[2] if len(node.inputs) > 2 else None):
+        if value is not None and get_datatype(value).is_integer():
+            return get_datatype(value)
+        if value is not None and value.dtype is not None and value.dtype.name.startswith(("INT", "UINT")):
+            return DataType[value.dtype.name]
+    return DataType["UINT8"]
+
+
+def _diverged(node: ir.Node) -> ModelError:
+    return ModelError(
+        "its scale is zero or negative", where=describe(node), remedy="The training diverged: train the model again."
+    )

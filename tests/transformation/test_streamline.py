@@ -141,13 +141,17 @@ def test_falling_channel_widens_weights_that_have_no_negative() -> None:
     assert np.array_equal(execute_onnx(result, {"global_in": integers})["global_out"], expected)
 
 
-def test_falling_input_without_weights_is_refused() -> None:
+def test_falling_input_without_weights_is_negated() -> None:
     builder = GraphBuilder([1, 4])
     model = import_model(
         builder.model(builder.quant(builder.node("Neg", [builder.input])), [1, 4]), input_datatype="INT4", input_scale=1
     )
-    with pytest.raises(ModelError, match="no weights of its own"):
-        model.transform(Streamline())
+    result = model.transform(Streamline())
+    assert [node.op_type for node in result.nodes] == ["Mul", "MultiThreshold"]
+    assert result.get_tensor_datatype("Mul_0_out0").name == "INT5"
+    integers = np.arange(-8, 8).reshape(4, 4)
+    expected = execute_onnx(model, {"global_in": integers})["global_out"]
+    assert np.array_equal(execute_onnx(result, {"global_in": integers})["global_out"], expected)
 
 
 def test_quantiser_with_one_value_is_refused() -> None:

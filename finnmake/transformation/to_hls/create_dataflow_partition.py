@@ -16,7 +16,7 @@ from finnmake.graph.naming import name_by_position
 from finnmake.graph.scaled_integer_analysis import IntegerFunction, ScaledInteger, analyse_from
 from finnmake.graph.standard_ops import is_standard
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.streamline.streamline import REASON_KEY
+from finnmake.transformation.streamline.integer_graph import REASON_KEY
 from finnmake.transformation.to_hls.hardware import MOST_BITS, is_hardware
 
 OUTPUT_KEY = "finnmake.output_scaling"

@@ -1,0 +1,45 @@
+"""Elementwise ops: they become part of the expression over the integers before them."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from finnmake.graph.expression import BINARY, Constant, NotPerChannelError, Source, Step, channel_constant
+from finnmake.graph.model_wrapper import get_shape
+from finnmake.graph.scaled_integer_analysis.constants import constant_value
+from finnmake.graph.scaled_integer_analysis.tensors import Analysis, IntegerFunction
+
+
+def elementwise(node: ir.Node, result: Analysis) -> None:
+    """An op on one tensor of integers and constants of its channels."""
+    present = [value for value in node.inputs if value is not None]
+    functions = [result.functions[value] for value in present if value in result.functions]
+    if not functions:
+        return
+    source = functions[0].source
+    if any(function.source is not source for function in functions):
+        result.reasons[node] = f"{node.op_type} of two branches has no layer"
+        return
+    rank = len(get_shape(node.outputs[0]) or ())
+    operands: list[Source | Constant | Step | None] = []
+    for value in node.inputs:
+        if value is None:
+            operands.append(None)
+        elif value in result.functions:
+            operands.append(result.functions[value].expression)
+        else:
+            array = constant_value(value, result)
+            if array is None:
+                result.reasons[node] = f"its operand {value.name} is neither quantised nor constant"
+                return
+            array = array.astype("float32") if array.dtype.kind in "iu" and node.op_type == "Clip" else array
+            try:
+                whole = node.op_type in BINARY
+                operands.append(channel_constant(array, rank) if whole else Constant(array))
+            except NotPerChannelError:
+                result.reasons[node] = f"its constant of shape {list(array.shape)} differs within a channel"
+                return
+    if get_shape(node.outputs[0]) != get_shape(source.value):
+        result.reasons[node] = "changes the shape by broadcasting"
+        return
+    result.functions[node.outputs[0]] = IntegerFunction(source, Step(node, tuple(operands)))
