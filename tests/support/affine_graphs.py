@@ -65,7 +65,7 @@ def assert_annotations_hold(model: ModelWrapper, values: Array) -> None:
         datatype, shape = model.get_tensor_datatype(tensor), model.get_tensor_shape(tensor)
         assert datatype.allowed_array(array), (tensor, datatype)
         assert shape is not None, tensor
-        assert shape[1:] == array.shape[1:], tensor
+        assert list(shape[1:]) == list(array.shape[1:]), tensor
 
 
 class RandomGraph:
@@ -81,7 +81,9 @@ class RandomGraph:
     def __init__(self, seed: int, *, exact: bool, thresholds: bool, length: int = 8) -> None:
         self.random = np.random.default_rng(seed)
         self.exact, self.thresholds = exact, thresholds
-        self.shape = (1, int(self.random.integers(1, 5)), 4, 4) if self.random.integers(0, 2) else (1, 6)
+        self.shape: tuple[int, ...] = (
+            (1, int(self.random.integers(1, 5)), 4, 4) if self.random.integers(0, 2) else (1, 6)
+        )
         self.builder = GraphBuilder(self.shape, opset=13)
         self.input_shape = self.shape
         self.products = 0
@@ -118,7 +120,16 @@ class RandomGraph:
         return self.builder.constant(np.asarray(array, dtype=np.float32))
 
     def _step(self, x: str) -> str:
-        steps = [self._mul, self._mul, self._add, self._add, self._sub, self._div, self._fork, self._reshape]
+        steps: list[Callable[[str], str]] = [
+            self._mul,
+            self._mul,
+            self._add,
+            self._add,
+            self._sub,
+            self._div,
+            self._fork,
+            self._reshape,
+        ]
         if self.products < 2:
             steps += [self._product, self._product, self._behind_affine(self._product)]
             steps += [lambda x: self._mul(self._product(x), signs=True)]

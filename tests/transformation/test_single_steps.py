@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from finnmake.graph.model_wrapper import ModelWrapper, serialised
+from finnmake.graph.model_files import serialised
+from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation import absorb, reorder, streamline
 from finnmake.transformation.base import Transformation
