@@ -81,7 +81,7 @@ def test_empty_range() -> None:
 @given(st.sampled_from(["UINT1", "UINT7", "UINT8", "INT9", "UINT17", "INT33", "BIPOLAR", "TERNARY"]))
 def test_numpy_type_holds_all_values(name: str) -> None:
     datatype = DataType[name]
-    container = np.iinfo(np.dtype(datatype.to_numpy_dt()).name)
+    container = np.iinfo(datatype.to_numpy_dt().name)
     assert container.min <= datatype.min()
     assert container.max >= datatype.max()
 
@@ -96,3 +96,102 @@ def test_from_numpy(dtype: str, name: str) -> None:
 def test_from_numpy_of_something_else() -> None:
     with pytest.raises(ModelError, match="no datatype for NumPy"):
         DataType.from_numpy(np.dtype("U4"))
+
+
+# What qonnx 1.0.0 answers: name, bits, min, max, signed, integer, C++ type, NumPy type.
+QONNX = [
+    ("BINARY", 1, 0, 1, False, True, "ap_uint<1>", "uint8"),
+    ("UINT1", 1, 0, 1, False, True, "ap_uint<1>", "uint8"),
+    ("BIPOLAR", 1, -1, 1, True, True, "ap_int<1>", "int8"),
+    ("TERNARY", 2, -1, 1, True, True, "ap_int<2>", "int8"),
+    ("INT3", 3, -4, 3, True, True, "ap_int<3>", "int8"),
+    ("UINT7", 7, 0, 127, False, True, "ap_uint<7>", "uint8"),
+    ("INT9", 9, -256, 255, True, True, "ap_int<9>", "int16"),
+    ("INT17", 17, -65536, 65535, True, True, "ap_int<17>", "int32"),
+    ("UINT33", 33, 0, 8589934591, False, True, "ap_uint<33>", "uint64"),
+    ("UINT64", 64, 0, 18446744073709551615, False, True, "ap_uint<64>", "uint64"),
+    ("FIXED<16,-2>", 16, -0.125, 0.12499618530273438, True, False, "ap_fixed<16, -2>", "float32"),
+    ("FIXED< 4, 2 >", 4, -2.0, 1.75, True, False, "ap_fixed<4, 2>", "float32"),
+    ("FLOAT32", 32, -3.4028234663852886e38, 3.4028234663852886e38, True, False, "float", "float32"),
+    ("FLOAT16", 16, -65504.0, 65504.0, True, False, "half", "float16"),
+]
+
+
+@pytest.mark.parametrize(("name", "bits", "low", "high", "signed", "integer", "hls", "container"), QONNX)
+def test_as_qonnx(
+    name: str, bits: int, low: float, high: float, signed: bool, integer: bool, hls: str, container: str
+) -> None:
+    datatype = DataType[name]
+    assert (datatype.bitwidth(), datatype.min(), datatype.max()) == (bits, low, high)
+    assert (datatype.signed(), datatype.is_integer()) == (signed, integer)
+    assert datatype.is_fixed_point() == name.startswith("FIXED")
+    assert datatype.get_hls_datatype_str() == hls
+    assert datatype.to_numpy_dt() == np.dtype(container)
+    assert isinstance(datatype.max(), int) == integer
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        *((0, "BINARY"), (1, "BINARY"), (2, "UINT2"), (4, "UINT3"), (-1, "BIPOLAR"), (-2, "INT2"), (-3, "INT3")),
+        *((255, "UINT8"), (256, "UINT9"), (-128, "INT8"), (-129, "INT9"), (2**63 - 1, "UINT63"), (-(2**63), "INT64")),
+        *((0.5, "FLOAT32"), (2.0, "UINT2"), (-1.0, "BIPOLAR")),
+    ],
+)
+def test_smallest_for_one_value_as_qonnx(value: float, name: str) -> None:
+    assert DataType.get_smallest_possible(value).name == name
+
+
+def test_canonical_names_and_equality_with_names() -> None:
+    assert DataType["UINT1"] is DataType["BINARY"]
+    assert DataType["FIXED< 8, 3 >"].name == "FIXED<8,3>"
+    assert DataType["INT4"] == "INT4"
+    assert DataType["INT4"] != DataType["UINT4"]
+    assert len({DataType["INT4"], DataType["INT4"], DataType["INT5"]}) == 2
+    assert all(DataType[name].name == name for name in DataType.get_accumulator_dt_cands())
+    with pytest.raises(ModelError, match="looked up by its name"):
+        DataType[4]  # type: ignore[index]
+
+
+def test_binary_point() -> None:
+    fixed = DataType["FIXED<8,3>"]
+    assert (fixed.int_bits(), fixed.frac_bits(), fixed.scale_factor()) == (3, 5, 1 / 32)
+    with pytest.raises(ModelError, match="INT4 has no binary point"):
+        DataType["INT4"].int_bits()
+
+
+def test_integers_of_64_bits_are_exact() -> None:
+    """As floats, 2^63 - 1 and 2^63 are the same number."""
+    signed, unsigned = DataType["INT64"], DataType["UINT64"]
+    assert signed.allowed_array(np.array([-(2**63), 2**63 - 1]))
+    assert not signed.allowed_array(np.array([2**63], dtype=np.uint64))
+    assert not signed.allowed_array(np.array([2.0**63]))
+    assert signed.allowed_array(np.array([-(2.0**63)], dtype=np.float32))
+    assert unsigned.allowed_array(np.array([2**64 - 1], dtype=np.uint64))
+    assert not unsigned.allowed(2**64)
+    assert not DataType["UINT63"].allowed(2**63)
+    assert not signed.allowed(10**400)
+    with pytest.raises(ModelError, match="takes 65 bits"):
+        DataType.smallest_for_range(-1, 2**63)
+    with pytest.raises(ModelError, match="takes 65 bits"):
+        DataType.smallest_for_range(0, 2**64)
+
+
+def test_membership_of_an_array_is_an_array() -> None:
+    mask = DataType["INT2"].allowed(np.array([-3, -2, 0.5, 1, np.nan, np.inf]))
+    assert mask.tolist() == [False, True, False, True, False, False]
+    assert DataType["BIPOLAR"].allowed(np.array([0, 1, -1, 2], dtype=np.int8)).tolist() == [False, True, True, False]
+    assert DataType["INT40"].allowed(np.array([1.5, 2], dtype=np.float16)).tolist() == [False, True]
+    assert DataType["SCALEDINT<8>"].allowed(0.37)
+
+
+@pytest.mark.parametrize("name", ["FLOAT32", "SCALEDINT<8>"])
+def test_what_has_no_number_of_values(name: str) -> None:
+    with pytest.raises(ModelError, match="no number of values"):
+        DataType[name].get_num_possible_values()
+
+
+@given(st.integers(1, 64), st.booleans(), st.integers(-(2**70), 2**70))
+def test_membership_is_the_range(bits: int, signed: bool, value: int) -> None:
+    datatype = DataType[f"INT{max(2, bits)}" if signed else f"UINT{bits}"]
+    assert datatype.allowed(value) == (datatype.min() <= value <= datatype.max())
