@@ -10,6 +10,7 @@ from finnmake.flow.stages import Stage
 
 STREAMLINE = (
     "Streamline",
+    "LowerToChannelsLast",
     "ConvertBipolarMatMulToXnorPopcount",
     "InsertTopK",
     "AbsorbScalarMulAddIntoTopK",

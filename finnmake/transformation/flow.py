@@ -12,6 +12,7 @@ from finnmake.transformation.library import TRANSFORMATIONS
 
 AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("Streamline", {}),
+    ("LowerToChannelsLast", {}),
     ("ConvertBipolarMatMulToXnorPopcount", {}),
     ("InsertTopK", {}),
     ("AbsorbScalarMulAddIntoTopK", {}),

@@ -5,6 +5,7 @@ The layers themselves are in ``finnmake.dataflow``, which builds on the transfor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import AnyDataType
-from finnmake.graph.model_wrapper import get_constant, get_datatype, set_datatype
+from finnmake.graph.general_ops import channel_axis
+from finnmake.graph.model_wrapper import get_constant, get_datatype, get_shape, set_datatype
 
 HARDWARE_DOMAIN = "finnmake.dataflow"
 
@@ -89,6 +91,17 @@ def replace_by_hardware(
     output.replace_all_uses_with(fresh, replace_graph_outputs=True)
     graph.remove(list(reversed(old)), safe=True)
     graph.opset_imports[HARDWARE_DOMAIN] = 1
+
+
+def vectors_per_frame(shape: Sequence[int]) -> int:
+    """Vectors of the innermost dimension in a frame of shape (1, …, elements)."""
+    return math.prod(shape[1:-1])
+
+
+def has_channels_innermost(node: ir.Node, rank: int) -> bool:
+    """True for a MultiThreshold whose thresholds go with the innermost dimension of a tensor of this rank."""
+    thresholds = get_shape(node.inputs[1]) if node.inputs[1] is not None else None
+    return rank == 2 or channel_axis(node) == -1 or (thresholds is not None and thresholds[0] == 1)
 
 
 def integer_thresholds(node: ir.Node) -> NDArray[Any] | None:

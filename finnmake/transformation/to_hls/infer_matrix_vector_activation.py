@@ -10,7 +10,13 @@ from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import MOST_BITS, integer_thresholds, replace_by_hardware
+from finnmake.transformation.to_hls.hardware import (
+    MOST_BITS,
+    has_channels_innermost,
+    integer_thresholds,
+    replace_by_hardware,
+    vectors_per_frame,
+)
 
 
 class _InferMatrixVectorActivation(Rewrite):
@@ -27,6 +33,8 @@ class _InferMatrixVectorActivation(Rewrite):
 class InferBinaryMatrixVectorActivation(_InferMatrixVectorActivation):
     """Makes every XnorPopcountMatMul, with the MultiThreshold that follows it alone, a MatrixVectorActivation.
 
+    An input of shape (1, H, W, elements) is H · W vectors a frame.
+
     Precondition: ``ConvertBipolarMatMulToXnorPopcount``, datatypes are annotated.
     Postcondition: same outputs; PE and SIMD are 1.
     """
@@ -37,7 +45,8 @@ class InferBinaryMatrixVectorActivation(_InferMatrixVectorActivation):
 class InferQuantizedMatrixVectorActivation(_InferMatrixVectorActivation):
     """Makes every MatMul of integers by constant integers, of 1 to 8 bits, a MatrixVectorActivation.
 
-    The MultiThreshold that follows it alone becomes part of it. A MatMul that has no layer stays.
+    The MultiThreshold that follows it alone becomes part of it, where its channels are innermost. An input of shape
+    (1, H, W, elements) is H · W vectors a frame. A MatMul that has no layer stays.
 
     Precondition: ``Streamline``, datatypes are annotated.
     Postcondition: same outputs; PE and SIMD are 1.
@@ -54,7 +63,8 @@ def _has_layer(node: ir.Node) -> bool:
         source is not None
         and weights is not None
         and shape is not None
-        and len(shape) == 2
+        and len(shape) >= 2
+        and shape[0] == 1
         and matrix is not None
         and matrix.ndim == 2
         and all(get_datatype(v).is_integer() and get_datatype(v).bitwidth() <= MOST_BITS for v in (source, weights))
@@ -67,10 +77,13 @@ def _replace(model: ModelWrapper, node: ir.Node) -> None:
     if source is None or weights is None:
         return
     rows, columns = get_shape(weights) or (0, 0)
+    shape = get_shape(source) or (1, rows)
     accumulator = get_datatype(output)
     users = output.consumers()
     follower = users[0] if len(users) == 1 and not output.is_graph_output() else None
-    thresholds = integer_thresholds(follower) if follower is not None else None
+    thresholds = None
+    if follower is not None and has_channels_innermost(follower, len(shape)):
+        thresholds = integer_thresholds(follower)
     structure: dict[str, int | str | bool] = {
         "MW": rows,
         "MH": columns,
@@ -84,7 +97,7 @@ def _replace(model: ModelWrapper, node: ir.Node) -> None:
         "noActivation": thresholds is None,
         "numSteps": 0,
         "ActVal": 0,
-        "numInputVectors": 1,
+        "numInputVectors": vectors_per_frame(shape),
         "resType": "auto",
         "ram_style": "auto",
     }

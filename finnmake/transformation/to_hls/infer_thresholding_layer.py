@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import DataType
+from finnmake.graph.general_ops import channel_axis
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_hardware
+from finnmake.transformation.to_hls.hardware import (
+    has_channels_innermost,
+    integer_thresholds,
+    replace_by_hardware,
+    vectors_per_frame,
+)
 
 
 class InferThresholdingLayer(Rewrite):
     """Makes every MultiThreshold on integers that is no part of another layer a Thresholding.
 
     Precondition: the matrix layers have been inferred; thresholds are integers (``RoundAndClipThresholds``).
-    Postcondition: same outputs; PE is 1. One whose channels are not the innermost dimension stays, unless all
-    channels share their thresholds.
+    Postcondition: same outputs; PE is 1. A tensor of shape (1, H, W, channels) is H · W vectors a frame. A
+    MultiThreshold whose channels are not the innermost dimension stays, unless all channels share their thresholds.
     """
 
     def rewrite(self, model: ModelWrapper) -> None:
@@ -27,11 +35,10 @@ class InferThresholdingLayer(Rewrite):
             if thresholds is None or source is None or held is None or shape is None:
                 continue
             shared = thresholds.shape[0] == 1
-            if len(shape) != 2 and not shared:
+            if not has_channels_innermost(node, len(shape)):
                 continue
-            channels = 1
-            for size in shape[1:]:
-                channels *= size
+            in_vectors = len(shape) > 2 and channel_axis(node) == -1
+            channels = shape[-1] if in_vectors else math.prod(shape[1:])
             output = get_datatype(node.outputs[0])
             threshold_datatype = get_datatype(held)
             if not threshold_datatype.is_integer():
@@ -44,7 +51,7 @@ class InferThresholdingLayer(Rewrite):
                 "outputDataType": output.name,
                 "numSteps": int(thresholds.shape[1]),
                 "ActVal": int(attribute(node, "out_bias", 0.0)),
-                "numInputVectors": 1,
+                "numInputVectors": vectors_per_frame(shape) if in_vectors else 1,
                 "sharedThresholds": shared and channels > 1,
             }
             replace_by_hardware([node], "Thresholding", [source, held], structure, output)
