@@ -219,11 +219,20 @@ class Affine:
     bias: Array
 
 
-def affine_of(expression: Expression) -> Affine | None:
-    """The expression as scale · source + bias, None where it is not of this form."""
+def affine_of(expression: Expression, *, between_limits: bool = False) -> Affine | None:
+    """The expression as scale · source + bias, None where it is not of this form.
+
+    Args:
+        expression: the function.
+        between_limits: only where no Relu or Clip limits the value.
+    """
     forms: dict[Expression, Affine | None] = {SOURCE: Affine(np.float64(1), np.float64(0))}  # type: ignore[arg-type]
     for step in steps_of(expression):
-        forms[step] = _affine_step(step, forms)
+        first = step.operands[0]
+        if between_limits and step.node.op_type in ("Relu", "Clip") and isinstance(first, Source | Step):
+            forms[step] = forms[first]
+        else:
+            forms[step] = _affine_step(step, forms)
     return forms[expression]
 
 

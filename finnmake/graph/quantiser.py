@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Quantiser:
         bias: float64, shape () or (C,): value = scale · integer + bias.
         levels: float32 values of shape (points, channels) to how many steps above the minimum they are, int64.
         per_channel: ``levels`` differs between channels.
+        boundaries: float64, shape (thresholds,) or (C, thresholds): near which value each level is reached. A hint.
     """
 
     datatype: AnyDataType
@@ -44,6 +45,7 @@ class Quantiser:
     bias: Array
     levels: Callable[[Array], Array]
     per_channel: bool
+    boundaries: Array = field(repr=False)
 
     @property
     def thresholds(self) -> int:
@@ -71,7 +73,15 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
         raise _diverged(node)
     if node.op_type == "BipolarQuant":
         return Quantiser(
-            DataType["BIPOLAR"], -1, 1, 2, scale, np.asarray(0.0), lambda x: (x >= 0).astype(np.int64), False
+            DataType["BIPOLAR"],
+            -1,
+            1,
+            2,
+            scale,
+            np.asarray(0.0),
+            lambda x: (x >= 0).astype(np.int64),
+            False,
+            np.zeros(1),
         )
     zero_point = numbers[1]
     form = integer_format(node, numbers[2])
@@ -97,7 +107,16 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
     else:
         bias = np.asarray(-zero_point.astype(np.float64) * scale)
     per_channel = numbers[0].size > 1 or zero_point.size > 1
-    return Quantiser(datatype, low, high, step, scale, bias, levels, per_channel)
+    boundaries = _boundaries(scale, zero_point, form.minimum, form.maximum, step)
+    return Quantiser(datatype, low, high, step, scale, bias, levels, per_channel, boundaries)
+
+
+def _boundaries(scale: Array, zero_point: Array, low: int, high: int, step: int = 1) -> Array:
+    """Half way between the values of neighbouring integers."""
+    middles = np.arange(low, high, step) + step / 2
+    if scale.size == 1 and zero_point.size == 1:
+        return np.asarray((middles - zero_point.reshape(())) * scale.reshape(()))
+    return np.asarray((middles[None, :] - zero_point.reshape(-1, 1)) * scale.reshape(-1, 1))
 
 
 def _multi_threshold(node: ir.Node, thresholds: Array) -> Quantiser:
@@ -114,12 +133,22 @@ def _multi_threshold(node: ir.Node, thresholds: Array) -> Quantiser:
 
     per_channel = thresholds.shape[0] > 1
     none, one = np.asarray(0.0), np.asarray(1.0)
+    ordered = np.sort(thresholds.astype(np.float64), axis=1)
+    boundaries = ordered if per_channel else ordered[0]
     if name == "BIPOLAR" and count == 1 and scale == 2 and bias == -1:
-        return Quantiser(DataType["BIPOLAR"], -1, 1, 2, one, none, levels, per_channel)
+        return Quantiser(DataType["BIPOLAR"], -1, 1, 2, one, none, levels, per_channel, boundaries)
     offset = bias / scale
     if offset != round(offset):
         return Quantiser(
-            DataType.smallest_for_range(0, count), 0, count, 1, np.asarray(scale), np.asarray(bias), levels, per_channel
+            DataType.smallest_for_range(0, count),
+            0,
+            count,
+            1,
+            np.asarray(scale),
+            np.asarray(bias),
+            levels,
+            per_channel,
+            boundaries,
         )
     low, high = round(offset), round(offset) + count
     datatype = (
@@ -127,7 +156,7 @@ def _multi_threshold(node: ir.Node, thresholds: Array) -> Quantiser:
         if name and DataType[name].is_integer() and scale == 1
         else DataType.smallest_for_range(low, high)
     )
-    return Quantiser(datatype, low, high, 1, np.asarray(scale), none, levels, per_channel)
+    return Quantiser(datatype, low, high, 1, np.asarray(scale), none, levels, per_channel, boundaries)
 
 
 def trunc_levels(node: ir.Node, x: Array) -> Array:
@@ -179,6 +208,7 @@ def trunc_of(node: ir.Node, rank: int, minimum: int | None = None, maximum: int 
     else:
         datatype = DataType.smallest_for_range(minimum, maximum)
     lowest = minimum
+    boundaries = _boundaries(scale, zero, minimum, maximum)
 
     def levels(x: Array) -> Array:
         return trunc_levels(node, x) - lowest
@@ -187,7 +217,7 @@ def trunc_of(node: ir.Node, rank: int, minimum: int | None = None, maximum: int 
         minimum, maximum = minimum - shift, maximum - shift
         datatype = DataType.smallest_for_range(minimum, maximum)
     per_channel = any(np.asarray(get_constant(value)).size > 1 for value in node.inputs[1:])
-    return Quantiser(datatype, minimum, maximum, 1, scale, np.asarray(0.0), levels, per_channel)
+    return Quantiser(datatype, minimum, maximum, 1, scale, np.asarray(0.0), levels, per_channel, boundaries)
 
 
 def quantize_linear_of(node: ir.Node, rank: int) -> Quantiser:
@@ -216,7 +246,8 @@ def quantize_linear_of(node: ir.Node, rank: int) -> Quantiser:
         return np.asarray(rounded.astype(np.int64) - low)
 
     per_channel = max(scale.size, shift.size) > 1
-    return Quantiser(datatype, low, high, 1, np.asarray(1.0), np.asarray(0.0), levels, per_channel)
+    boundaries = _boundaries(scale.astype(np.float64), shift, low, high)
+    return Quantiser(datatype, low, high, 1, np.asarray(1.0), np.asarray(0.0), levels, per_channel, boundaries)
 
 
 def clipped(quantiser: Quantiser, low: int | None, high: int | None) -> Quantiser:
@@ -229,7 +260,8 @@ def clipped(quantiser: Quantiser, low: int | None, high: int | None) -> Quantise
         return np.asarray(np.clip(quantiser.levels(x) - offset, 0, most))
 
     datatype = DataType.smallest_for_range(minimum, maximum)
-    return replace(quantiser, datatype=datatype, minimum=minimum, maximum=maximum, levels=levels)
+    boundaries = quantiser.boundaries[..., offset : offset + most]
+    return replace(quantiser, datatype=datatype, minimum=minimum, maximum=maximum, levels=levels, boundaries=boundaries)
 
 
 def _storage_datatype(node: ir.Node) -> AnyDataType:

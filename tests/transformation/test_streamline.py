@@ -65,6 +65,7 @@ def test_random_chains_are_absorbed_exactly(
 ) -> None:
     model = chain_model(seed, activation, bits, signed, falling)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threshold_extraction, "_SMALL_RANGE", 1 << 18 if whole_range else 0)
         if not whole_range:
             patch.setattr(threshold_extraction, "_WHOLE_RANGE", 0)
             patch.setattr(threshold_extraction, "_GRID", 7)

@@ -3,7 +3,10 @@
 Between an integer tensor and the next quantiser lies a function f: integer → level, one per channel. Where f is
 monotone it is a set of thresholds: level k is reached from the smallest integer on whose f is at least k. The chain
 is evaluated in float32 by onnxruntime, op by op as the model executes it, so that ties fall as they do in the model.
-Small ranges are evaluated whole; in large ones thresholds are bisected, all channels and levels at once.
+
+Where the chain is linear but for its limits, each threshold is guessed, and evaluation at and before the guess decides;
+where that fails, and for other chains, thresholds are bisected, all channels and levels at once. A chain whose ops are
+not known to be monotone is evaluated on its whole range where that is small, else on a grid, to see that it is.
 """
 
 from __future__ import annotations
@@ -14,14 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finnmake.graph.expression import Evaluator, is_per_tensor
+from finnmake.graph.expression import Evaluator, affine_of, direction_of, is_per_tensor
 from finnmake.graph.quantiser import Quantiser
 from finnmake.graph.scaled_integer_analysis import IntegerFunction, ScaledInteger
 
 Array = NDArray[Any]
+Integers = NDArray[np.int64]
 
-_WHOLE_RANGE = 1 << 21
+_WHOLE_RANGE = 1 << 18
 """Evaluations up to which a range is evaluated point by point."""
+_SMALL_RANGE = 1 << 12
+"""The same for chains that are known to be monotone: bisection is faster beyond."""
 _GRID = 513
 """Points per channel at which a larger range is checked for direction before the bisection."""
 
@@ -75,11 +81,15 @@ def extract_thresholds(function: IntegerFunction, quantiser: Quantiser, channels
     shared = function.source.channels == 1 and is_per_tensor(function.expression) and not quantiser.per_channel
     levels = _Levels(function, quantiser, 1 if shared else channels, opset)
     source = function.source
+    direction = direction_of(function.expression)
     size = source.maximum - source.minimum + 1
-    if size * levels.channels <= _WHOLE_RANGE:
+    if size * levels.channels <= (_WHOLE_RANGE if direction is None else _SMALL_RANGE):
         values, falling = _by_whole_range(levels, source)
+    elif direction is None:
+        values, falling = _by_bisection(levels, source, *_from_grid(levels, source))
     else:
-        values, falling = _by_bisection(levels, source)
+        falling = np.broadcast_to(direction * np.where(source.scale < 0, -1, 1) < 0, (levels.channels,)).copy()
+        values, falling = _by_bisection(levels, source, *_from_guess(levels, source, falling, function, quantiser))
     return Thresholds(values, falling, 0 if source.exact else _count_ties(levels, source, values, falling))
 
 
@@ -93,7 +103,7 @@ class _Levels:
         self._quantiser = quantiser
         self._evaluate = Evaluator(function.expression, opset)
 
-    def __call__(self, integers: NDArray[np.int64], shift: float = 0.0) -> NDArray[np.int64]:
+    def __call__(self, integers: NDArray[np.int64], shift: Array | float = 0.0) -> NDArray[np.int64]:
         """Levels; ``shift`` moves the float value that an integer stands for, in units of one integer."""
         exact = (integers + shift) * self._source.scale + self._source.bias
         values = self._evaluate(np.broadcast_to(exact, integers.shape).astype(np.float32))
@@ -116,36 +126,93 @@ def _direction(levels: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(falls)
 
 
-def _by_whole_range(levels: _Levels, source: ScaledInteger) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _by_whole_range(levels: _Levels, source: ScaledInteger) -> tuple[Integers, NDArray[np.bool_]]:
     points = np.arange(source.minimum, source.maximum + 1, dtype=np.int64)
     table = levels(np.broadcast_to(points[:, None], (points.size, levels.channels)))
     falling = _direction(table)
     # The number of points below a level does not depend on the direction, only where counting starts does.
     start = np.where(falling, -source.maximum, source.minimum)
-    below = np.stack([(table <= level).sum(axis=0) for level in range(levels.thresholds)], axis=1)
-    return start[:, None] + below.reshape(levels.channels, levels.thresholds), falling
+    return start[:, None] + _counts(table, levels.thresholds).T, falling
 
 
-def _by_bisection(levels: _Levels, source: ScaledInteger) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _counts(table: Integers, thresholds: int) -> Integers:
+    """How many points of each column (points, channels) do not reach level 1, 2, …: shape (thresholds, channels)."""
+    channels, bins = table.shape[1], thresholds + 1
+    found = np.bincount((table + np.arange(channels) * bins).ravel(), minlength=channels * bins)
+    return np.ascontiguousarray(found.reshape(channels, bins).cumsum(axis=1)[:, :thresholds].T)
+
+
+# A bracket is (below, reached), each (thresholds, channels), in coordinates in which the function rises: level(below)
+# ≤ k < level(reached), where one less than the range is on no level and one more is on every level.
+_Bracket = tuple[Integers, Integers, NDArray[np.bool_]]
+
+
+def _ends(source: ScaledInteger, falling: NDArray[np.bool_]) -> tuple[Integers, Integers]:
+    low = np.where(falling, -source.maximum, source.minimum)[None, :]
+    high = np.where(falling, -source.minimum, source.maximum)[None, :]
+    return low, high
+
+
+def _from_grid(levels: _Levels, source: ScaledInteger) -> _Bracket:
+    """Brackets between points of a grid.
+
+    Raises:
+        NotMonotoneError: where the grid shows that the function is not monotone.
+    """
     grid = np.unique(np.linspace(source.minimum, source.maximum, _GRID).round().astype(np.int64))
     table = levels(np.broadcast_to(grid[:, None], (grid.size, levels.channels)))
     falling = _direction(table)
+    counts = _counts(table, levels.thresholds)
+    rising = np.concatenate([[source.minimum - 1], grid, [source.maximum + 1]])
+    edges = np.where(falling[None, :], -rising[::-1, None], rising[:, None])
+    return np.take_along_axis(edges, counts, axis=0), np.take_along_axis(edges, counts + 1, axis=0), falling
+
+
+def _from_guess(
+    levels: _Levels,
+    source: ScaledInteger,
+    falling: NDArray[np.bool_],
+    function: IntegerFunction,
+    quantiser: Quantiser,
+) -> _Bracket:
+    """Brackets around the boundaries of the quantiser, carried back through the chain."""
     sign = np.where(falling, -1, 1)[None, :]
-    low_end = np.where(falling, -source.maximum, source.minimum)[None, :]
-    high_end = np.where(falling, -source.minimum, source.maximum)[None, :]
+    low, high = _ends(source, falling)
+    shape = levels.thresholds, levels.channels
+    below, reached = (np.broadcast_to(end, shape).copy() for end in (low - 1, high + 1))
+    form = affine_of(function.expression, between_limits=True)
+    if form is None:
+        return below, reached, falling
+    slope = np.asarray(form.scale * source.scale)
+    offset = form.scale * source.bias + form.bias
+    boundaries = np.broadcast_to(quantiser.boundaries, (levels.channels, levels.thresholds)).T
+    with np.errstate(all="ignore"):
+        exact = np.nan_to_num((boundaries - offset) / slope * sign, nan=0.0)
+    guess = np.clip(np.ceil(exact), low, high + 1).astype(np.int64)
     wanted = np.arange(levels.thresholds)[:, None]
-    # Invariant: level(below) ≤ k < level(reached), in coordinates in which the function rises.
-    below = np.broadcast_to(low_end - 1, (levels.thresholds, levels.channels)).copy()
-    reached = np.broadcast_to(high_end + 1, below.shape).copy()
-    for index in range(grid.size):
-        here = grid[index] * sign
-        is_reached = table[index][None, :] > wanted
-        reached = np.where(is_reached, np.minimum(reached, here), reached)
-        below = np.where(is_reached, below, np.maximum(below, here))
+    # Two points a threshold, the guess and the one before it, then their neighbours further and further away.
+    distance = np.zeros(shape, dtype=np.int64)
+    for _ in range(3):
+        for point in (guess + distance, guess - 1 - distance):
+            inside = np.clip(point, low, high)
+            is_reached = levels(inside * sign) > wanted
+            reached = np.where(is_reached, np.minimum(reached, inside), reached)
+            below = np.where(is_reached, below, np.maximum(below, inside))
+        if (reached - below <= 1).all():
+            break
+        distance = distance * 8 + 1
+    return below, reached, falling
+
+
+def _by_bisection(
+    levels: _Levels, source: ScaledInteger, below: Integers, reached: Integers, falling: NDArray[np.bool_]
+) -> tuple[Integers, NDArray[np.bool_]]:
+    sign = np.where(falling, -1, 1)[None, :]
+    low, high = _ends(source, falling)
+    wanted = np.arange(levels.thresholds)[:, None]
     while (reached - below > 1).any():
         middle = (below + reached) // 2
-        inside = np.clip(middle, low_end, high_end)
-        is_reached = levels(inside * sign) > wanted
+        is_reached = levels(np.clip(middle, low, high) * sign) > wanted
         open_ = reached - below > 1
         reached = np.where(open_ & is_reached, middle, reached)
         below = np.where(open_ & ~is_reached, middle, below)
@@ -155,20 +222,14 @@ def _by_bisection(levels: _Levels, source: ScaledInteger) -> tuple[NDArray[np.in
     return np.ascontiguousarray(reached.T), falling
 
 
-def _count_ties(levels: _Levels, source: ScaledInteger, values: NDArray[np.int64], falling: NDArray[np.bool_]) -> int:
+def _count_ties(levels: _Levels, source: ScaledInteger, values: Integers, falling: NDArray[np.bool_]) -> int:
     """Thresholds that one float32 rounding of the largest sum would move."""
     sign = np.where(falling, -1, 1)[None, :]
+    low, high = _ends(source, falling)
     thresholds = values.T
     shift = max(abs(source.minimum), abs(source.maximum)) * 2.0**-24
-    low, high = np.where(falling, -source.maximum, source.minimum), np.where(falling, -source.minimum, source.maximum)
     inner = (thresholds > low) & (thresholds <= high)
     wanted = np.arange(levels.thresholds)[:, None]
-    moved = np.zeros(thresholds.shape, dtype=bool)
-    for offset in (0, -1):
-        at = np.clip(thresholds + offset, low, high) * sign
-        moved |= (
-            np.minimum(levels(at, shift), levels(at, -shift)) <= wanted
-            if offset == 0
-            else (np.maximum(levels(at, shift), levels(at, -shift)) > wanted)
-        )
-    return int((moved & inner).sum())
+    lost = levels(np.clip(thresholds, low, high) * sign, -shift * sign) <= wanted
+    won = levels(np.clip(thresholds - 1, low, high) * sign, shift * sign) > wanted
+    return int(((lost | won) & inner).sum())
