@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
+from finnmake.build.canonical import CanonicalInputs, CanonicalUnknownError
 from finnmake.build.collection import collect_after_build
 from finnmake.build.digest import DigestMemo, FileDigest, change_stamp, files_below, hash_file
 from finnmake.build.executor import Executor
@@ -25,7 +26,7 @@ from finnmake.build.store import LocalStore
 from finnmake.build.tools import Toolbox
 from finnmake.build.worker import WorkerPool
 from finnmake.build.workspace import Workspace
-from finnmake.errors import BuildFileError, FinnmakeError
+from finnmake.errors import BuildFileError
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,6 @@ class Outcome:
 
     how: str
     seconds: float
-
-
-class CanonicalUnknownError(FinnmakeError):
-    """A canonical input's function would have to be run to know."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +84,16 @@ class Rebuilder:
         self._scratch = ScratchFolder(folder / "scratch")
         self._pool = WorkerPool(folder / "logs" / "workers.log")
         self._executor = Executor(self.toolbox, self._pool, Bubblewrap() if use_bubblewrap else None)
+        self._canonical = CanonicalInputs(
+            workspace.root,
+            self.state,
+            self.sources,
+            self.store,
+            self._scratch,
+            self._pool,
+            self.log_path("canonical"),
+            self._file,
+        )
         self._keys: dict[str, threading.Lock] = {}
         self._keys_lock = threading.Lock()
 
@@ -98,11 +105,9 @@ class Rebuilder:
         originals: list[tuple[Path, FileDigest]] = []
         for scratch, source in action.inputs.items():
             if isinstance(source, Canonical):
-                path = self.workspace.root / source.path
-                original = self._file(scratch, path)
-                files[scratch] = self._canonical(source, path, original, may_run=may_run)
-                paths[scratch] = None
-                originals.append((path, original))
+                known = self._canonical.look(scratch, source, may_run=may_run)
+                files[scratch], paths[scratch] = known.digest, None
+                originals.extend(known.originals)
                 continue
             for name, path in self._expand(scratch, source):
                 files[name] = self._file(name, path)
@@ -143,40 +148,6 @@ class Rebuilder:
             raise BuildFileError(
                 f"cannot be read: {error.strerror}", where=str(path), remedy=f"it is input {scratch}"
             ) from error
-
-    def _canonical(self, source: Canonical, path: Path, original: FileDigest, *, may_run: bool) -> FileDigest:
-        command = PythonCommand(source.function, packages=source.packages)
-        sources = self.sources.of(command)
-        stamp = change_stamp(f"{original.sha256} {sources.digest}")
-        name = f"{source.function} {original.sha256}"
-        known = self.state.memo("canonical", name, stamp)
-        if known is not None:
-            sha256, size = known.split()
-            return FileDigest(sha256, int(size), False)
-        if not may_run:
-            raise CanonicalUnknownError(f"{source.function} has not been asked about {path} yet")
-        return self._run_canonical(command, path, original, name, stamp)
-
-    def _run_canonical(
-        self, command: PythonCommand, path: Path, original: FileDigest, name: str, stamp: str
-    ) -> FileDigest:
-        sources = self.sources.of(command)
-        result = ".canonical-result"
-        with self._scratch.scratch() as scratch:
-            scratch.add(path.name, path, original)
-            self._pool.run(
-                command.function,
-                {"path": path.name},
-                packages=sources.packages,
-                modules=sources.modules,
-                folders=command.folders,
-                folder=scratch.folder,
-                log=self.log_path("canonical"),
-                result=result,
-            )
-            digest = self.store.put_file(scratch.box / result)
-        self.state.record_memo("canonical", name, stamp, f"{digest.sha256} {digest.size}")
-        return FileDigest(digest.sha256, digest.size, False)
 
     # Status
 
@@ -286,19 +257,13 @@ class Rebuilder:
             target = scratch.box / path
             target.parent.mkdir(parents=True, exist_ok=True)
             if not self.store.get_file(file, target):
-                self._restore_canonical(looked.resolved.action.inputs[path])
+                original = looked.resolved.action.inputs[path]
+                assert isinstance(original, Canonical)
+                self._canonical.restore(path, original)
                 if not self.store.get_file(file, target):
                     raise InputChangedError(
                         "is not what it was when the build started", where=path, remedy="build again"
                     )
-
-    def _restore_canonical(self, source: Input) -> None:
-        assert isinstance(source, Canonical)
-        path = self.workspace.root / source.path
-        command = PythonCommand(source.function, packages=source.packages)
-        original = self._file(path.name, path)
-        stamp = change_stamp(f"{original.sha256} {self.sources.of(command).digest}")
-        self._run_canonical(command, path, original, f"{source.function} {original.sha256}", stamp)
 
     def _check_again(self, looked: _Looked) -> None:
         for path, file in looked.originals:
