@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
 from finnmake.build.canonical import CanonicalInputs, CanonicalUnknownError
 from finnmake.build.collection import collect_after_build
-from finnmake.build.digest import DigestMemo, FileDigest, change_stamp, files_below, hash_file
+from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below, hash_file
 from finnmake.build.executor import Executor
 from finnmake.build.files import prune_empty_parents, temporary_name
 from finnmake.build.key import Resolved, reapi_action
@@ -27,6 +29,14 @@ from finnmake.build.tools import Toolbox
 from finnmake.build.worker import WorkerPool
 from finnmake.build.workspace import Workspace
 from finnmake.errors import BuildFileError
+
+if TYPE_CHECKING:
+    from finnmake.build.remote.sharing import Sharing
+
+_UPLOAD = "upload"
+"""Kind of the memos that name results which are still to be uploaded."""
+_UPLOAD_SECONDS = 10.0
+"""How long a build that is done waits for uploads; the rest goes with the next build."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Outcome:
     """What bringing a task up to date took.
 
     Attributes:
-        how: ``run`` or ``store``.
+        how: ``run``, ``store`` or ``remote``.
     """
 
     how: str
@@ -81,6 +91,7 @@ class Rebuilder:
         self.toolbox = Toolbox(workspace.tools, self.state)
         self.sources = SourceIndex(self.digests, self.state)
         self.store = LocalStore(workspace.store)
+        self.sharing = self._open_sharing()
         self._scratch = ScratchFolder(folder / "scratch")
         self._pool = WorkerPool(folder / "logs" / "workers.log")
         self._executor = Executor(self.toolbox, self._pool, Bubblewrap() if use_bubblewrap else None)
@@ -96,6 +107,23 @@ class Rebuilder:
         )
         self._keys: dict[str, threading.Lock] = {}
         self._keys_lock = threading.Lock()
+
+    def _open_sharing(self) -> Sharing | None:
+        configuration = self.workspace.configuration.remote
+        if configuration is None:
+            return None
+        from finnmake.build.remote.cache import open_remote
+        from finnmake.build.remote.sharing import Sharing
+
+        pending = self.state.memos(_UPLOAD)
+        return Sharing(
+            self.store,
+            open_remote(configuration),
+            writes=configuration.writes,
+            pending=[Digest(sha256, int(size)) for sha256, size in pending.items()],
+            remember=lambda action: self.state.record_memo(_UPLOAD, action.sha256, "", str(action.size)),
+            forget=lambda action: self.state.remove_memo(_UPLOAD, action.sha256),
+        )
 
     # Looking inputs up
 
@@ -209,14 +237,20 @@ class Rebuilder:
         """
         started = time.monotonic()
         looked = self._look(action, may_run=True)
-        key = reapi_action(looked.resolved).key
+        message = reapi_action(looked.resolved)
+        key = message.key
         with self._single_flight(key):
             how = "store"
             result = None if always else self._stored(key, action)
+            if result is None and not always and self.sharing is not None and self.sharing.fetch(message.digest):
+                how = "remote"
+                result = self._stored(key, action)
             if result is None or not self._publish(action, result):
                 how = "run"
                 result = self._run(name, looked)
                 self.store.put_result(key, result)
+                if self.sharing is not None:
+                    self.sharing.offer(message.digest)
                 if not self._publish(action, result):
                     raise BuildFileError("the store lost what was just put into it", where=str(self.store.folder))
         seconds = time.monotonic() - started
@@ -359,6 +393,14 @@ class Rebuilder:
         if sweep:
             self.sweep()
         self.state.end_build(up_to_date)
+        if self.sharing is not None:
+            left = self.sharing.finish(_UPLOAD_SECONDS)
+            if left:
+                print(
+                    f"finnmake: {left} results are still to be uploaded: the next build does it, "
+                    "or `finnmake cache push`",
+                    file=sys.stderr,
+                )
         # Only what a build has put makes a store larger: a build that runs nothing does not look.
         collect_after_build(self.store, self.workspace.configuration.store_size)
 
@@ -392,6 +434,8 @@ class Rebuilder:
         """End workers, remove scratch directories, write the state."""
         self._executor.stop()
         self._scratch.close()
+        if self.sharing is not None:
+            self.sharing.close()
         self.store.close()
         self.state.close()
 
