@@ -3,7 +3,8 @@
 Models have their batch size, 1, written into them; any batch is executed: at once where every op leaves the samples of
 a batch apart (``batching``), else one sample after the other. Either way a sample's results are the same, to the last
 bit, as when it is alone, except where onnxruntime reduces floats (``ReduceMean`` and the like): it may add them in
-another order, which integers do not feel. What depends on constants only (weights' quantisers) is computed once per ``Executor``.
+another order, which integers do not feel. What depends on constants only (weights' quantisers) is computed once per
+``Executor``.
 """
 
 from __future__ import annotations
