@@ -77,7 +77,7 @@ class Batched:
         return node.op_type == "Shape" or all(value in self._sizes for value in varying)
 
     def _constant(self, value: ir.Value | None) -> Array | None:
-        return self._known[value] if value in self._known else get_constant(value)
+        return self._known[value] if value is not None and value in self._known else get_constant(value)
 
     def _shape(self, value: ir.Value | None) -> tuple[int, ...] | None:
         array = self._constant(value)
@@ -137,7 +137,7 @@ class Batched:
             self.targets[node.inputs[1]] = np.array([0, *after], dtype=np.int64)
             return True
         if first == -1 and shape is not None and 0 not in after:
-            return math.prod(after) == math.prod(shape[1:])
+            return bool(math.prod(after) == math.prod(shape[1:]))
         return first in (0, -1)
 
     def _axes(self, node: ir.Node) -> bool:

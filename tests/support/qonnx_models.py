@@ -48,7 +48,7 @@ class GraphBuilder:
         self.initialisers: list[onnx.TensorProto] = []
         self._count = 0
         self.input = f"{prefix}input"
-        self.input_shape = list(input_shape)
+        self._input_shape = list(input_shape)
 
     def constant(self, value: Any) -> str:
         """A constant; floats become float32."""
@@ -91,7 +91,7 @@ class GraphBuilder:
         graph = helper.make_graph(
             self._nodes,
             f"{self._prefix}graph",
-            [helper.make_tensor_value_info(self.input, TensorProto.FLOAT, self.input_shape)],
+            [helper.make_tensor_value_info(self.input, TensorProto.FLOAT, self._input_shape)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, list(shape))],
             self.initialisers,
         )
