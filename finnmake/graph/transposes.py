@@ -42,6 +42,16 @@ def permutation_of(node: ir.Node | None) -> Permutation | None:
     return None if shape is None else tuple(reversed(range(len(shape))))
 
 
+def moves_nothing(node: ir.Node) -> bool:
+    """True for a Transpose that leaves the elements in their order: it moves only dimensions of size 1."""
+    permutation = permutation_of(node)
+    shape = get_shape(node.inputs[0]) if permutation is not None and node.inputs[0] is not None else None
+    if permutation is None or shape is None:
+        return False
+    large = [axis for axis in permutation if shape[axis] != 1]
+    return large == sorted(large)
+
+
 def transpose_node(source: ir.Value, permutation: Sequence[int]) -> ir.Node:
     """A Transpose of a tensor; its output has the tensor's shape, datatype and layout, permuted."""
     node = ir.node("Transpose", [source], {"perm": list(permutation)})

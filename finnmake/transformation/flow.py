@@ -25,6 +25,13 @@ AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
 )
 """From an imported model to unfolded hardware layers; leave out InsertTopK where the scores themselves are wanted."""
 
+AS_FAR_AS_IT_GOES = AUTOMATIC_FLOW[:-1]
+"""The same without CreateDataflowPartition: ops on integers that have no layer yet stay among the layers, as they are.
+
+The graph computes what the streamlined one does, bit for bit, also on inputs with channels first: a Transpose behind
+the input turns them.
+"""
+
 
 def make_transformation(name: str, arguments: Mapping[str, Any]) -> Transformation:
     """A transformation by its name.

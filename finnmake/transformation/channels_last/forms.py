@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from finnmake.graph.data_layout import NHWC, set_layout
 from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.editing import add_initialiser, replace_value
-from finnmake.graph.model_wrapper import get_datatype, set_datatype
+from finnmake.graph.model_wrapper import get_datatype, get_shape, set_datatype
 from finnmake.graph.transposes import to_channels_first, to_channels_last, transpose_node
 from finnmake.transformation.channels_last.images import image_shape
 
@@ -117,19 +117,16 @@ class Forms:
         self._graph.remove(node, safe=True)
 
     def _channels_first(self, form: Form) -> ir.Value:
-        producer = form.value.producer()
-        source = form.value
+        value = form.value
         if form.flat:
             batch, channels, *spatial = form.image
-            source = self._after(producer, self._reshape_node(source, (batch, *spatial, channels)))
-            producer = source.producer()
-        elif len(form.image) == 3:
-            source = self._after(producer, self._reshape_node(source, (form.shape[0], *form.shape[2:])))
-            producer = source.producer()
-        image = self._after(producer, transpose_node(source, to_channels_first(len(form.image))))
-        if not form.flat:
-            return image
-        return self._after(image.producer(), self._reshape_node(image, form.shape))
+            value = self._after(value, self._reshape_node(value, (batch, *spatial, channels)))
+        value = self._after(value, transpose_node(value, to_channels_first(len(get_shape(value) or ()))))
+        if form.flat:
+            return self._after(value, self._reshape_node(value, form.shape))
+        if len(form.image) == 3:
+            return self._after(value, self._reshape_node(value, form.image))
+        return value
 
     # -- nodes ---------------------------------------------------------------------------------------------------------
     def emit(
@@ -169,7 +166,8 @@ class Forms:
         describe_output(node.outputs[0], shape, get_datatype(source))
         return node
 
-    def _after(self, producer: ir.Node | None, node: ir.Node) -> ir.Value:
+    def _after(self, source: ir.Value, node: ir.Node) -> ir.Value:
+        producer = source.producer()
         if producer is None:
             self._graph.insert_before(next(iter(self._graph)), node)
         else:

@@ -226,26 +226,24 @@ def _reduction(node: ir.Node, forms: Forms) -> bool:
     axes = get_constant(node.inputs[1]) if by_input else attribute(node, "axes")
     if source is None or shape is None or result is None or axes is None:
         return False
-    keeps = bool(attribute(node, "keepdims", 1))
     chosen = sorted(int(axis) % len(shape) for axis in axes)
-    if not keeps and chosen != list(range(2, len(shape))):
+    keeps = bool(attribute(node, "keepdims", 1))
+    # Without its height an image is a sequence, whose form has a height of 1.
+    to_sequence = not keeps and len(shape) == 4 and chosen == [2]
+    if not keeps and not to_sequence and chosen != list(range(2, len(shape))):
         return False
     image = forms.of(source, node)
-    moved = [image.axis(axis) for axis in chosen]
+    moved = [image.axis(axis) for axis in chosen] if keeps or to_sequence else [1, 2]
     inputs, attributes = [image.value], dict(node.attributes)
     if by_input:
         inputs.append(forms.constant(node, np.array(moved, dtype=np.int64), "axes"))
     else:
         attributes["axes"] = ir.AttrInt64s("axes", moved)
-    after = Form(output, result).shape if keeps else result
-    if not keeps and len(shape) == 3:  # the height of 1 goes too
-        moved = [1, 2]
-        if by_input:
-            inputs[1] = forms.constant(node, np.array(moved, dtype=np.int64), "both axes")
-        else:
-            attributes["axes"] = ir.AttrInt64s("axes", moved)
+    stays_image = keeps or to_sequence
+    attributes["keepdims"] = ir.AttrInt64("keepdims", int(stays_image))
+    after = Form(output, result).shape if stays_image else result
     value = forms.emit(node, node.op_type, inputs, attributes, after, get_datatype(output))
-    if keeps:
+    if stays_image:
         forms.set(output, Form(value, result))
     else:
         _same(output, value)

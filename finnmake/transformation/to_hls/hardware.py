@@ -100,7 +100,9 @@ def vectors_per_frame(shape: Sequence[int]) -> int:
 
 def has_channels_innermost(node: ir.Node, rank: int) -> bool:
     """True for a MultiThreshold whose thresholds go with the innermost dimension of a tensor of this rank."""
-    thresholds = get_shape(node.inputs[1]) if node.inputs[1] is not None else None
+    if node.op_type != "MultiThreshold" or node.inputs[1] is None:
+        return False
+    thresholds = get_shape(node.inputs[1])
     return rank == 2 or channel_axis(node) == -1 or (thresholds is not None and thresholds[0] == 1)
 
 

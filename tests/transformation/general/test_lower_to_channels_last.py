@@ -95,6 +95,14 @@ def test_sums_over_the_image(keepdims: int, opset: int) -> None:
     assert op_types(result).count("Transpose") == 1
 
 
+def test_a_sum_over_the_height_makes_a_sequence() -> None:
+    g = IntegerGraph((1, 3, 6, 5))
+    x = g.threshold(g.conv(g.input, 4, (3, 2)))
+    x = g.node("ReduceSum", [x, g.constant(np.array([2]))], (1, 4, 4), "INT24", keepdims=0)
+    result = lowered(g.model(x))
+    assert op_types(result)[-3:] == ["ReduceSum", "Transpose", "Reshape"]
+
+
 def test_sequences_become_images_of_height_one() -> None:
     g = IntegerGraph((1, 3, 12))
     x = g.threshold(g.conv(g.input, 4, (3,), pads=[2, 1], strides=[2]))

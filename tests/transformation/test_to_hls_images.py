@@ -1,0 +1,133 @@
+"""Convolutional networks through the automatic flow: channels innermost, the same integers, bit for bit."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from finnmake.dataflow.nodes import layer_from_node
+from finnmake.errors import ModelError
+from finnmake.frontend import import_model
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.runtime.execute import execute_onnx
+from finnmake.transformation.flow import AS_FAR_AS_IT_GOES, AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.to_hls import (
+    CreateDataflowPartition,
+    InferBinaryStreamingFCLayer,
+    InferQuantizedMatrixVectorActivation,
+    InferQuantizedStreamingFCLayer,
+    InferThresholdingLayer,
+)
+from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
+from tests.support.integer_graphs import IntegerGraph, same_function
+from tests.support.qonnx_models import shared_file
+
+INTEGER_OPS = {"Im2Col", "DepthwiseMatMul", "MaxPoolNHWC", "Add", "ReduceSum", "Transpose", "Reshape"}
+HARDWARE = {"MatrixVectorActivation", "Thresholding", "LabelSelect"}
+
+
+def to_layers(model: ModelWrapper) -> ModelWrapper:
+    for name, arguments in AUTOMATIC_FLOW[AUTOMATIC_FLOW.index(("LowerToChannelsLast", {})) : -1]:
+        if name != "InsertTopK":
+            model = model.transform(make_transformation(name, arguments))
+    return model
+
+
+def test_a_network_of_pointwise_convolutions_becomes_layers_only() -> None:
+    g = IntegerGraph((1, 3, 4, 5))
+    x = g.threshold(g.conv(g.threshold(g.input), 6, (1, 1)))
+    x = g.conv(x, 4, (1, 1))
+    scale, bias = g.constant(np.array([0.5, 2, 4, 0.25]).reshape(4, 1, 1)), g.constant(np.arange(4.0).reshape(4, 1, 1))
+    floats = g.node("Add", [g.node("Mul", [x, scale], g.shape(x), "FLOAT32"), bias], g.shape(x), "FLOAT32")
+    model = g.model(floats)
+    layers = to_layers(model)
+    assert same_function(model, layers)
+    result = layers.transform(CreateDataflowPartition())
+    names = [node.op_type for node in result.nodes]
+    assert names == ["Transpose", "Thresholding", "MatrixVectorActivation", "MatrixVectorActivation", "Transpose"]
+    assert [attribute(node, "numInputVectors") for node in result.nodes[1:4]] == [20] * 3
+    assert attribute(result.nodes[1], "NumChannels") == 3
+    assert layer_from_node(result.nodes[2]).interval_cycles() == 20 * 3 * 6
+    for node in result.nodes[1:4]:
+        layer, shape = layer_from_node(node), result.get_tensor_shape(node.outputs[0]) or ()
+        assert layer.output_stream().elements_per_frame == np.prod(shape)
+    x_in = np.random.default_rng(0).integers(-8, 8, (3, 3, 4, 5))
+    integers = execute_onnx(result, {"global_in": x_in})["global_out"]
+    scaling = np.array([0.5, 2, 4, 0.25]).reshape(4, 1, 1)
+    expected = execute_onnx(model, {"global_in": x_in})["global_out"]
+    assert np.array_equal(integers * scaling + np.arange(4.0).reshape(4, 1, 1), expected)
+    assert '"scale": [0.5, 2.0, 4.0, 0.25, 0.5,' in (result.get_metadata_prop(OUTPUT_KEY) or "")
+
+
+def test_thresholds_with_channels_first_stay() -> None:
+    g = IntegerGraph((1, 3, 4, 5))
+    model = g.model(g.threshold(g.input))
+    assert [node.op_type for node in model.transform(InferThresholdingLayer()).nodes] == ["MultiThreshold"]
+    with pytest.raises(ModelError, match="its channels are not innermost"):
+        model.transform(CreateDataflowPartition())
+
+
+def test_thresholds_behind_a_product_along_the_width_stay_outside_of_it() -> None:
+    g = IntegerGraph((1, 3, 4, 5))
+    model = g.model(g.threshold(g.matmul(g.input, 3)))
+    layers = model.transform(InferQuantizedMatrixVectorActivation())
+    assert [node.op_type for node in layers.nodes] == ["MatrixVectorActivation", "MultiThreshold"]
+    assert attribute(layers.nodes[0], "numInputVectors") == 12
+    assert same_function(model, layers)
+
+
+def test_finns_older_names() -> None:
+    g = IntegerGraph((1, 8))
+    model = g.model(g.matmul(g.input, 3))
+    layers = model.transform(InferBinaryStreamingFCLayer()).transform(InferQuantizedStreamingFCLayer())
+    assert [node.op_type for node in layers.nodes] == ["MatrixVectorActivation"]
+
+
+def test_ops_without_a_layer_are_named_once_each() -> None:
+    g = IntegerGraph((1, 3, 8, 8))
+    x = g.threshold(g.conv(g.input, 4, (3, 3), pads=[1] * 4))
+    x = g.threshold(g.add(g.conv(x, 4, (3, 3), pads=[1] * 4), x))
+    x = g.sum(g.max_pool(g.threshold(g.conv(x, 4, (3, 3), group=4))), keepdims=0)
+    with pytest.raises(ModelError) as caught:
+        to_layers(g.model(x)).transform(CreateDataflowPartition())
+    assert caught.value.text == (
+        "7 nodes have no hardware layer\n"
+        "  Im2Col: sliding windows have no layer yet: 3 nodes, first Im2Col_0.\n"
+        "  Add: sums of two branches have no layer yet: 1 node, Add_0.\n"
+        "  DepthwiseMatMul: products channel by channel have no layer yet: 1 node, DepthwiseMatMul_0.\n"
+        "  MaxPoolNHWC: the largest of a window has no layer yet: 1 node, MaxPoolNHWC_0.\n"
+        "  ReduceSum: sums over an image have no layer yet: 1 node, ReduceSum_0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "transposes", "others"),
+    [
+        ("cnv_s_w2a2", 1, set()),
+        ("resnet_s_w4a4", 1, set()),
+        ("mbnet_s_w4a4", 1, set()),
+        ("metafi_w4a4", 2, set()),
+        ("espcn_subpixel_w8", 4, {"DepthToSpace"}),
+    ],
+)
+def test_shared_networks(name: str, transposes: int, others: set[str]) -> None:
+    imported = import_model(shared_file(f"models/{name}.qonnx.onnx"))
+    streamlined = imported.transform(make_transformation("Streamline", {}))
+    layers = to_layers(streamlined)
+    counts = Counter(node.op_type for node in layers.nodes)
+    assert counts["Transpose"] == transposes
+    # What is left beside them are scale and bias of the output.
+    assert set(counts) - {"Mul", "Sub", "Div"} <= HARDWARE | INTEGER_OPS | others
+    assert same_function(streamlined, layers)
+    with pytest.raises(ModelError, match="Im2Col: sliding windows have no layer yet"):
+        layers.transform(CreateDataflowPartition())
+
+
+def test_as_far_as_it_goes_ends_in_labels() -> None:
+    model = import_model(shared_file("models/mbnet_s_w4a4.qonnx.onnx"))
+    for name, arguments in AS_FAR_AS_IT_GOES:
+        model = model.transform(make_transformation(name, arguments))
+    assert {node.op_type for node in model.nodes} <= HARDWARE | INTEGER_OPS | {"Mul"}
