@@ -105,15 +105,26 @@ class Canonical:
 
     Two spellings of the same thing then have one digest and cause no action. ``function`` is
     ``package.module:function``, is called in a worker process with a relative path and returns bytes.
+
+    Attributes:
+        path: of the file.
+        function: what makes the canonical bytes of it.
+        packages: as of ``PythonCommand``.
+        companions: a second function that names the further files that ``function`` reads, where there may be any:
+            called like it, with the one file there, it returns a line of UTF-8 for each: its path relative to the
+            folder of the file, below which it must lie. They are inputs like the file itself.
     """
 
     path: Path
     function: str
     packages: tuple[str, ...] = ()
+    companions: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
-        PythonCommand(self.function, packages=self.packages)
+        for function in (self.function, self.companions):
+            if function:
+                PythonCommand(function, packages=self.packages)
 
 
 Input = Path | DirectoryOf | Canonical

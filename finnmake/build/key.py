@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finnmake.build.action import Action, PythonCommand, ToolCommand
-from finnmake.build.digest import FileDigest, digest_of_bytes
+from finnmake.build.digest import Digest, FileDigest, digest_of_bytes
 from finnmake.build.merkle import merkle_tree
 from finnmake.build.sources import Sources
 
@@ -98,6 +98,11 @@ class ReapiAction:
     action: bytes
     command: bytes
     directories: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> Digest:
+        """Of ``action``, as the protocol names it."""
+        return Digest(self.key, len(self.action))
 
 
 def reapi_action(resolved: Resolved) -> ReapiAction:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
+from finnmake.build.canonical import CanonicalInputs, CanonicalUnknownError
 from finnmake.build.collection import collect_after_build
-from finnmake.build.digest import DigestMemo, FileDigest, change_stamp, files_below, hash_file
+from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below, hash_file
 from finnmake.build.executor import Executor
 from finnmake.build.files import prune_empty_parents, temporary_name
 from finnmake.build.key import Resolved, reapi_action
@@ -25,7 +28,15 @@ from finnmake.build.store import LocalStore
 from finnmake.build.tools import Toolbox
 from finnmake.build.worker import WorkerPool
 from finnmake.build.workspace import Workspace
-from finnmake.errors import BuildFileError, FinnmakeError
+from finnmake.errors import BuildFileError
+
+if TYPE_CHECKING:
+    from finnmake.build.remote.sharing import Sharing
+
+_UPLOAD = "upload"
+"""Kind of the memos that name results which are still to be uploaded."""
+_UPLOAD_SECONDS = 10.0
+"""How long a build that is done waits for uploads; the rest goes with the next build."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +59,11 @@ class Outcome:
     """What bringing a task up to date took.
 
     Attributes:
-        how: ``run`` or ``store``.
+        how: ``run``, ``store`` or ``remote``.
     """
 
     how: str
     seconds: float
-
-
-class CanonicalUnknownError(FinnmakeError):
-    """A canonical input's function would have to be run to know."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,39 @@ class Rebuilder:
         self.toolbox = Toolbox(workspace.tools, self.state)
         self.sources = SourceIndex(self.digests, self.state)
         self.store = LocalStore(workspace.store)
+        self.sharing = self._open_sharing()
         self._scratch = ScratchFolder(folder / "scratch")
         self._pool = WorkerPool(folder / "logs" / "workers.log")
         self._executor = Executor(self.toolbox, self._pool, Bubblewrap() if use_bubblewrap else None)
+        self._canonical = CanonicalInputs(
+            workspace.root,
+            self.state,
+            self.sources,
+            self.store,
+            self._scratch,
+            self._pool,
+            self.log_path("canonical"),
+            self._file,
+        )
         self._keys: dict[str, threading.Lock] = {}
         self._keys_lock = threading.Lock()
+
+    def _open_sharing(self) -> Sharing | None:
+        configuration = self.workspace.configuration.remote
+        if configuration is None:
+            return None
+        from finnmake.build.remote.cache import open_remote
+        from finnmake.build.remote.sharing import Sharing
+
+        pending = self.state.memos(_UPLOAD)
+        return Sharing(
+            self.store,
+            open_remote(configuration),
+            writes=configuration.writes,
+            pending=[Digest(sha256, int(size)) for sha256, size in pending.items()],
+            remember=lambda action: self.state.record_memo(_UPLOAD, action.sha256, "", str(action.size)),
+            forget=lambda action: self.state.remove_memo(_UPLOAD, action.sha256),
+        )
 
     # Looking inputs up
 
@@ -98,11 +133,9 @@ class Rebuilder:
         originals: list[tuple[Path, FileDigest]] = []
         for scratch, source in action.inputs.items():
             if isinstance(source, Canonical):
-                path = self.workspace.root / source.path
-                original = self._file(scratch, path)
-                files[scratch] = self._canonical(source, path, original, may_run=may_run)
-                paths[scratch] = None
-                originals.append((path, original))
+                known = self._canonical.look(scratch, source, may_run=may_run)
+                files[scratch], paths[scratch] = known.digest, None
+                originals.extend(known.originals)
                 continue
             for name, path in self._expand(scratch, source):
                 files[name] = self._file(name, path)
@@ -143,40 +176,6 @@ class Rebuilder:
             raise BuildFileError(
                 f"cannot be read: {error.strerror}", where=str(path), remedy=f"it is input {scratch}"
             ) from error
-
-    def _canonical(self, source: Canonical, path: Path, original: FileDigest, *, may_run: bool) -> FileDigest:
-        command = PythonCommand(source.function, packages=source.packages)
-        sources = self.sources.of(command)
-        stamp = change_stamp(f"{original.sha256} {sources.digest}")
-        name = f"{source.function} {original.sha256}"
-        known = self.state.memo("canonical", name, stamp)
-        if known is not None:
-            sha256, size = known.split()
-            return FileDigest(sha256, int(size), False)
-        if not may_run:
-            raise CanonicalUnknownError(f"{source.function} has not been asked about {path} yet")
-        return self._run_canonical(command, path, original, name, stamp)
-
-    def _run_canonical(
-        self, command: PythonCommand, path: Path, original: FileDigest, name: str, stamp: str
-    ) -> FileDigest:
-        sources = self.sources.of(command)
-        result = ".canonical-result"
-        with self._scratch.scratch() as scratch:
-            scratch.add(path.name, path, original)
-            self._pool.run(
-                command.function,
-                {"path": path.name},
-                packages=sources.packages,
-                modules=sources.modules,
-                folders=command.folders,
-                folder=scratch.folder,
-                log=self.log_path("canonical"),
-                result=result,
-            )
-            digest = self.store.put_file(scratch.box / result)
-        self.state.record_memo("canonical", name, stamp, f"{digest.sha256} {digest.size}")
-        return FileDigest(digest.sha256, digest.size, False)
 
     # Status
 
@@ -238,14 +237,20 @@ class Rebuilder:
         """
         started = time.monotonic()
         looked = self._look(action, may_run=True)
-        key = reapi_action(looked.resolved).key
+        message = reapi_action(looked.resolved)
+        key = message.key
         with self._single_flight(key):
             how = "store"
             result = None if always else self._stored(key, action)
+            if result is None and not always and self.sharing is not None and self.sharing.fetch(message.digest):
+                how = "remote"
+                result = self._stored(key, action)
             if result is None or not self._publish(action, result):
                 how = "run"
                 result = self._run(name, looked)
                 self.store.put_result(key, result)
+                if self.sharing is not None:
+                    self.sharing.offer(message.digest)
                 if not self._publish(action, result):
                     raise BuildFileError("the store lost what was just put into it", where=str(self.store.folder))
         seconds = time.monotonic() - started
@@ -286,19 +291,13 @@ class Rebuilder:
             target = scratch.box / path
             target.parent.mkdir(parents=True, exist_ok=True)
             if not self.store.get_file(file, target):
-                self._restore_canonical(looked.resolved.action.inputs[path])
+                original = looked.resolved.action.inputs[path]
+                assert isinstance(original, Canonical)
+                self._canonical.restore(path, original)
                 if not self.store.get_file(file, target):
                     raise InputChangedError(
                         "is not what it was when the build started", where=path, remedy="build again"
                     )
-
-    def _restore_canonical(self, source: Input) -> None:
-        assert isinstance(source, Canonical)
-        path = self.workspace.root / source.path
-        command = PythonCommand(source.function, packages=source.packages)
-        original = self._file(path.name, path)
-        stamp = change_stamp(f"{original.sha256} {self.sources.of(command).digest}")
-        self._run_canonical(command, path, original, f"{source.function} {original.sha256}", stamp)
 
     def _check_again(self, looked: _Looked) -> None:
         for path, file in looked.originals:
@@ -394,6 +393,14 @@ class Rebuilder:
         if sweep:
             self.sweep()
         self.state.end_build(up_to_date)
+        if self.sharing is not None:
+            left = self.sharing.finish(_UPLOAD_SECONDS)
+            if left:
+                print(
+                    f"finnmake: {left} results are still to be uploaded: the next build does it, "
+                    "or `finnmake cache push`",
+                    file=sys.stderr,
+                )
         # Only what a build has put makes a store larger: a build that runs nothing does not look.
         collect_after_build(self.store, self.workspace.configuration.store_size)
 
@@ -427,6 +434,8 @@ class Rebuilder:
         """End workers, remove scratch directories, write the state."""
         self._executor.stop()
         self._scratch.close()
+        if self.sharing is not None:
+            self.sharing.close()
         self.store.close()
         self.state.close()
 

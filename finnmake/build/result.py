@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from finnmake.errors import StoreError
 if TYPE_CHECKING:
     # At run time imported where it is used: a build that has nothing to do does not pay for protobuf.
     from finnmake.build.reapi import remote_execution_pb2 as reapi_types
+
+_MOST_FILES = 100_000
+_LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def decode(data: bytes, get_bytes: Callable[[Digest], bytes]) -> ActionResult:
         get_bytes: fetches a ``Tree`` blob.
 
     Raises:
-        StoreError: the message or one of its trees makes no sense.
+        StoreError: the message or one of its trees makes no sense, or names a file outside of its folder.
     """
     from google.protobuf.message import DecodeError
 
@@ -82,9 +86,11 @@ def decode(data: bytes, get_bytes: Callable[[Digest], bytes]) -> ActionResult:
     try:
         message = reapi.ActionResult.FromString(data)
         for file in message.output_files:
-            files[file.path] = FileDigest(file.digest.hash, file.digest.size_bytes, file.is_executable)
+            _check_path(file.path)
+            files[file.path] = _file(file)
         for output in message.output_directories:
-            tree = reapi.Tree.FromString(get_bytes(Digest(output.tree_digest.hash, output.tree_digest.size_bytes)))
+            _check_path(output.path)
+            tree = reapi.Tree.FromString(get_bytes(_digest(output.tree_digest)))
             children = {_digest_of(child): child for child in tree.children}
             directories.append(f"{output.path}/")
             _walk(tree.root, f"{output.path}/", children, files)
@@ -100,12 +106,44 @@ def _digest_of(directory: reapi_types.Directory) -> str:
 
 
 def _walk(
-    directory: reapi_types.Directory,
+    root: reapi_types.Directory,
     prefix: str,
     children: Mapping[str, reapi_types.Directory],
     files: dict[str, FileDigest],
 ) -> None:
-    for file in directory.files:
-        files[prefix + file.name] = FileDigest(file.digest.hash, file.digest.size_bytes, file.is_executable)
-    for child in directory.directories:
-        _walk(children[child.digest.hash], f"{prefix}{child.name}/", children, files)
+    waiting = [(root, prefix)]
+    folders = 0
+    while waiting:
+        directory, path = waiting.pop()
+        folders += 1
+        for file in directory.files:
+            _check_name(file.name)
+            files[path + file.name] = _file(file)
+        for child in directory.directories:
+            _check_name(child.name)
+            waiting.append((children[child.digest.hash], f"{path}{child.name}/"))
+        # A small tree that names the same folder again and again stands for more than there is room for.
+        if folders + len(files) > _MOST_FILES or len(path) > _LONGEST_PATH:
+            raise StoreError("an action result has too many files or folders")
+
+
+def _file(node: reapi_types.FileNode | reapi_types.OutputFile) -> FileDigest:
+    return FileDigest(*_digest(node.digest), node.is_executable)
+
+
+def _digest(digest: reapi_types.Digest) -> Digest:
+    # It becomes part of a path.
+    if not re.fullmatch("[0-9a-f]{64}", digest.hash) or digest.size_bytes < 0:
+        raise StoreError(f"an action result names the blob {digest.hash!r}")
+    return Digest(digest.hash, digest.size_bytes)
+
+
+def _check_path(path: str) -> None:
+    for name in path.split("/"):
+        _check_name(name)
+
+
+def _check_name(name: str) -> None:
+    """Names come from a remote: none may lead out of the folder that the outputs go to."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise StoreError(f"an action result names the file {name!r}")

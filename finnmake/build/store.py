@@ -1,4 +1,4 @@
-"""The store: blobs named by their content, action results named by their keys; local, with room for remote ones."""
+"""The store: blobs named by their content, action results named by their keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from finnmake.build.digest import Digest, FileDigest, digest_of_bytes, hash_file
 from finnmake.build.files import copy_file, temporary_name
@@ -21,40 +21,14 @@ from finnmake.errors import StoreError
 FORMAT_VERSION = 1
 
 
-class Store(Protocol):
-    """What a store can do; the local one and remote caches alike.
-
-    Everything that a store hands out has been hashed on the way: a store may lose things, it cannot lie.
-    """
-
-    def get_result(self, key: str) -> ActionResult | None:
-        """The result of the action with this key, or None. None also when a blob that the result names is missing."""
-
-    def put_result(self, key: str, result: ActionResult) -> None:
-        """Remember a result whose blobs have all been put."""
-
-    def contains(self, digest: Digest) -> bool:
-        """Whether a blob is there (its bytes are checked when they are read)."""
-
-    def get_file(self, file: FileDigest, target: Path) -> bool:
-        """Write a blob to the new file ``target``; False when it is missing or was corrupt."""
-
-    def get_bytes(self, digest: Digest) -> bytes | None:
-        """A small blob's bytes; None when it is missing or was corrupt."""
-
-    def put_file(self, source: Path) -> Digest:
-        """Take a file's bytes; the file may be moved into the store, so ``source`` must not be used afterwards."""
-
-    def put_bytes(self, data: bytes) -> Digest:
-        """Take a small blob."""
-
-
 def _warn(message: str) -> None:
     print(f"finnmake: {message}", file=sys.stderr)
 
 
 class LocalStore:
-    """A store in a folder: ``cas/ab/<sha256>`` (read-only files) and ``ac/ab/<sha256>``.
+    """A store in a folder: everything that it hands out has been hashed on the way, it may lose things but cannot lie.
+
+    Layout: ``cas/ab/<sha256>`` (read-only files) and ``ac/ab/<sha256>``.
 
     Files appear by rename of a synced temporary file, so a crash leaves whole blobs or none, and any number of builds
     may use the folder at once. An ``ac`` file is the SHA-256 (32 bytes) of a serialised REAPI ``ActionResult`` and
@@ -126,6 +100,17 @@ class LocalStore:
         with suppress(OSError):
             path.unlink()
 
+    def blob_path(self, digest: Digest) -> Path:
+        """Where a blob's bytes are, if it is there. To be read only."""
+        return self._path("cas", digest.sha256)
+
+    def temporary_folder(self) -> Path:
+        """A new folder on the store's file system; who asked for it removes it."""
+        self._prepare()
+        folder = temporary_name(self.folder / "tmp")
+        folder.mkdir()
+        return folder
+
     def contains(self, digest: Digest) -> bool:
         """Whether a blob of this name and size is there. One that is stays there while this process uses the store."""
         with self._use.using():
@@ -172,22 +157,28 @@ class LocalStore:
             self._touch(path)
             return data
 
-    def put_file(self, source: Path) -> Digest:
-        """Move a file into the store (copy it when it lies on another file system)."""
+    def put_file(self, source: Path, *, sync: bool = True) -> Digest:
+        """Move a file into the store (copy it when it lies on another file system).
+
+        Args:
+            source: the file.
+            sync: wait until its bytes are on the disk.
+        """
         with self.errors():
             self._prepare()
             temporary = temporary_name(self.folder / "tmp")
             try:
                 try:
                     source.rename(temporary)
-                    with temporary.open("rb") as file:
-                        os.fsync(file.fileno())
+                    if sync:
+                        with temporary.open("rb") as file:
+                            os.fsync(file.fileno())
                     # Hashed where no tool that still runs has a name for it.
                     sha256 = hash_file(temporary)
                 except OSError as error:
                     if error.errno != errno.EXDEV:
                         raise
-                    sha256 = copy_file(source, temporary, sync=True)
+                    sha256 = copy_file(source, temporary, sync=sync)
                 return self._publish(temporary, sha256)
             finally:
                 temporary.unlink(missing_ok=True)

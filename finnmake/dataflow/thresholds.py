@@ -7,6 +7,7 @@ import numpy as np
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.graph.quantisation import count_thresholds
 
 THRESHOLD_VERILOG_FILES = (
     "common/adder_tree.v",
@@ -76,31 +77,19 @@ def check_thresholds(layer: Layer, thresholds: IntegerArray, shapes: list[tuple[
         )
 
 
-def count_thresholds(values: IntegerArray, thresholds: IntegerArray) -> IntegerArray:
-    """How many thresholds each value has reached: ``value >= threshold``.
+def activate(values: IntegerArray, thresholds: IntegerArray, act_val: int, output: AnyDataType) -> IntegerArray:
+    """``act_val`` plus how many thresholds a value has reached (``value >= threshold``); ±1 for a BIPOLAR output.
 
     Args:
         values: (rows, channels).
         thresholds: (channels or 1, steps), ascending per row.
+        act_val: result where no threshold is reached.
+        output: datatype of the results.
 
     Returns:
-        (rows, channels), int64, 0 … steps.
+        (rows, channels), int64.
     """
-    counts = np.zeros(values.shape, dtype=np.int64)
-    if thresholds.shape[1] <= 16:
-        for step in range(thresholds.shape[1]):
-            counts += values >= thresholds[:, step]
-        return counts
-    if thresholds.shape[0] == 1:
-        return np.searchsorted(thresholds[0], values, side="right").astype(np.int64)
-    for channel in range(values.shape[1]):
-        counts[:, channel] = np.searchsorted(thresholds[channel], values[:, channel], side="right")
-    return counts
-
-
-def activate(values: IntegerArray, thresholds: IntegerArray, act_val: int, output: AnyDataType) -> IntegerArray:
-    """``act_val`` plus the count; -1 or +1 for a BIPOLAR output. Shapes as in ``count_thresholds``."""
-    counts = count_thresholds(values, thresholds)
+    counts = count_thresholds(values, thresholds).astype(np.int64)
     return 2 * counts - 1 if output.name == "BIPOLAR" else counts + act_val
 
 

@@ -38,8 +38,9 @@ class ModelSource:
 
 
 def canonical_model(source: ModelSource) -> Canonical:
-    """The model file as an input whose digest does not change with the spelling of names."""
-    return Canonical(source.model, "finnmake.frontend.canonical:canonicalise_file")
+    """The model file and its data files as an input whose digest does not change with the spelling of names."""
+    module = "finnmake.frontend.canonical"
+    return Canonical(source.model, f"{module}:canonicalise_file", companions=f"{module}:external_files")
 
 
 def plan_compile(source: ModelSource, steps: Sequence[Step], context: LayerContext) -> list[PlannedTask]:

@@ -6,16 +6,19 @@ exporting a network again under another name rebuilds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import onnx
+import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
 from finnmake.errors import ModelError
 from finnmake.frontend.validation import validate
 from finnmake.graph.general_ops import GENERAL_OPS
+from finnmake.graph.limits import LARGEST_TENSOR
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.tensor_files import read_external
 
 
 def canonicalise_file(path: str) -> bytes:
@@ -26,36 +29,63 @@ def canonicalise_file(path: str) -> bytes:
     Raises:
         ModelError: where the file or its external data cannot be read, or ``validate`` refuses it.
     """
-    _refuse_data_elsewhere(path)
     model = ModelWrapper(path)
     try:
         validate(model, GENERAL_OPS)
     except ModelError as problem:
-        raise ModelError(problem.what, where=f"{path}: {problem.where}", remedy=problem.remedy) from None
-    content = Path(path).read_bytes()
-    bare = onnx.ModelProto.FromString(content)
-    for tensor in bare.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            array = model.get_initializer(tensor.name)
-            if array is not None:
-                tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(array), tensor.name))
-    return canonicalise(bare.SerializeToString())
-
-
-def _refuse_data_elsewhere(path: str) -> None:
-    """A build reads the model file alone: data files beside it are not among its inputs."""
-    try:
-        model = onnx.ModelProto.FromString(Path(path).read_bytes())
-    except (OSError, DecodeError):
-        return  # said better where the model is loaded
-    for tensor in model.graph.initializer:
-        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        if location and not (Path(path).parent / location).is_file():
+        place = f"{path}: {problem.where}" if problem.where else path
+        raise ModelError(problem.what, where=place, remedy=problem.remedy) from None
+    proto = onnx.ModelProto.FromString(Path(path).read_bytes())
+    size = proto.ByteSize()
+    for tensor in _external_tensors(proto):
+        described = ir.serde.deserialize_tensor(tensor)
+        if not isinstance(described, ir.ExternalTensor):
+            continue
+        data = read_external(described, Path(path).parent)
+        size += data.nbytes
+        if size >= LARGEST_TENSOR:
             raise ModelError(
-                f"keeps tensor {tensor.name} in the file {location}, and builds read models of one file only",
+                "has 2 GiB of weights or more",
                 where=path,
-                remedy="Save it as one file: onnx.save(onnx.load('model.onnx'), 'one_file.onnx').",
+                remedy="No FPGA holds them: quantise the network to fewer bits, and export integers.",
             )
+        tensor.raw_data = data.tobytes()
+        tensor.ClearField("data_location")
+        del tensor.external_data[:]
+    return canonicalise(proto.SerializeToString())
+
+
+def external_files(path: str) -> bytes:
+    """Which files a model's external data lies in: a line for each, relative to the model's folder.
+
+    Raises:
+        ModelError: where a name cannot be a file's.
+    """
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(Path(path).read_bytes())
+    except (OSError, DecodeError):
+        return b""  # said better where the model is loaded
+    locations = {entry.value for t in _external_tensors(proto) for entry in t.external_data if entry.key == "location"}
+    for location in locations:
+        if not location or len(location.splitlines()) != 1 or "\0" in location:
+            raise ModelError(
+                f"keeps data in a file called {location!r}",
+                where=path,
+                remedy="The file is damaged: export or copy the model again.",
+            )
+    return "\n".join(sorted(locations)).encode()
+
+
+def _external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All tensors whose data is elsewhere: initialisers, and attributes of nodes in graphs and functions."""
+    for nodes in (proto.graph.node, *(function.node for function in proto.functions)):
+        for node in nodes:
+            for attribute in node.attribute:
+                yield from (
+                    t for t in (attribute.t, *attribute.tensors) if t.data_location == onnx.TensorProto.EXTERNAL
+                )
+    yield from (t for t in proto.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL)
 
 
 def canonicalise(content: bytes) -> bytes:

@@ -41,7 +41,7 @@ class StandardRun:
         nodes: in an order in which they can run.
         outputs: the tensors wanted of them.
         opset: version of the standard ops.
-        replaced: constants to use instead of those of the graph, by tensor.
+        replaced: values of tensors that are to be constants of the run, whatever the graph says of them.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class StandardRun:
             value for node in nodes for value in node.inputs if value is not None and value not in made
         )
         replaced = replaced or {}
-        self._constants = {v: replaced.get(v, None) for v in used if v.const_value is not None}
-        self.inputs = [value for value in used if value.const_value is None]
+        self._constants = {v: replaced.get(v, None) for v in used if v in replaced or v.const_value is not None}
+        self.inputs = [value for value in used if value not in self._constants]
         self._sessions: dict[tuple[str, ...], onnxruntime.InferenceSession] = {}
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:

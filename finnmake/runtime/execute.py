@@ -1,7 +1,10 @@
 """Reference execution: standard ops in maximal runs through onnxruntime, custom ops in NumPy, whole batches.
 
-Models have their batch size 1 written into them; any batch is executed. What depends on constants only (weights'
-quantisers) is computed once per ``Executor``.
+Models have their batch size, 1, written into them; any batch is executed: at once where every op leaves the samples of
+a batch apart (``batching``), else one sample after the other. Either way a sample's results are the same, to the last
+bit, as when it is alone, except where onnxruntime reduces floats (``ReduceMean`` and the like): it may add them in
+another order, which integers do not feel. What depends on constants only (weights' quantisers) is computed once per
+``Executor``.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from finnmake.graph.custom_op import CustomOps, Execute, describe
 from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant
 from finnmake.graph.standard_ops import StandardRun, is_standard
+from finnmake.runtime.batching import Batched
 
 Array = NDArray[Any]
 _Step = tuple[Sequence[ir.Value | None], Sequence[ir.Value], Execute]
@@ -54,13 +58,17 @@ class Executor:
         self._ops = custom_ops if custom_ops is not None else default_custom_ops(model, simulations)
         self._keep_all = keep_all
         self._opset = model.model.opset_imports.get("", 1)
-        self._replaced = _reshapes_for_any_batch(model.graph)
+        self._replaced: Mapping[ir.Value, Array] = {}
         self._inputs = [value for value in model.graph.inputs if not value.is_initializer()]
         self._known: dict[ir.Value, Array] = {}
         constant_nodes, nodes = _split_constant(model.graph)
         wanted = {v for node in nodes for v in node.inputs if v is not None} | set(model.graph.outputs)
         for step in self._steps(constant_nodes, wanted):
             _advance(step, self._known)
+        self._written = _written_batch(self._inputs)
+        batched = Batched(self._inputs, nodes, self._known, self._written)
+        self.mixing = batched.mixing
+        self._replaced = self._known if self.mixing is not None else {**self._known, **batched.targets}
         self._schedule = self._steps(nodes, wanted)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -76,12 +84,37 @@ class Executor:
             ModelError: for an input that is missing, unknown or of the wrong shape.
         """
         arrays = self._checked(inputs)
-        batch = next(iter(arrays.values())).shape[0] if len(arrays) == 1 else 0
-        rows = max(1, _CHUNK_BYTES * batch // max(1, sum(a.nbytes for a in arrays.values()))) if batch else 0
-        if not batch or rows >= batch or self._keep_all:
+        rows = self._rows(arrays)
+        batch = next((len(array) for array in arrays.values() if rows), 0)
+        if not rows or rows >= batch:
             return self._run(arrays)
         pieces = [self._run({v: a[i : i + rows] for v, a in arrays.items()}) for i in range(0, batch, rows)]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _rows(self, arrays: Mapping[ir.Value, Array]) -> int:
+        """Samples per pass; 0 where the inputs are no batches.
+
+        Raises:
+            ModelError: for inputs of several lengths, or a batch of a graph that is not made for one.
+        """
+        sizes = {len(array) if array.ndim else 0 for array in arrays.values()}
+        if not self._written or not sizes or 0 in sizes:
+            return 0
+        batch = max(sizes)
+        if len(sizes) > 1:
+            lengths = ", ".join(f"{value.name}: {len(array)}" for value, array in arrays.items())
+            raise ModelError(f"the inputs have different numbers of samples: {lengths}")
+        if self.mixing is not None and batch != self._written:
+            if self._keep_all or batch % self._written:
+                raise ModelError(
+                    f"runs batches of {self._written} only",
+                    where=describe(self.mixing),
+                    remedy=f"This node may mix samples. Give {self._written} at once.",
+                )
+            return self._written
+        if self._keep_all:
+            return batch
+        return max(1, _CHUNK_BYTES * batch // max(1, sum(array.nbytes for array in arrays.values())))
 
     def _run(self, arrays: Mapping[ir.Value, Array]) -> dict[str, Array]:
         values = {**self._known, **arrays}
@@ -190,6 +223,13 @@ def execute_onnx(
     return executor.run(inputs)
 
 
+def _written_batch(inputs: Sequence[ir.Value]) -> int:
+    """The batch size that is written into the inputs' shapes: 1 where they leave it open, 0 where they differ."""
+    sizes = {value.shape[0] if value.shape is not None and len(value.shape) else 0 for value in inputs}
+    fixed = {size for size in sizes if isinstance(size, int)}
+    return (fixed.pop() if fixed else 1) if len(fixed) <= 1 else 0
+
+
 def default_custom_ops(model: ModelWrapper, simulations: str | os.PathLike[str] | None = None) -> CustomOps:
     """The general ops, and the hardware layers where the model has any.
 
@@ -231,14 +271,3 @@ def _split_constant(graph: ir.Graph) -> tuple[list[ir.Node], list[ir.Node]]:
         else:
             others.append(node)
     return list(constant), others
-
-
-def _reshapes_for_any_batch(graph: ir.Graph) -> dict[ir.Value, Array]:
-    """Target shapes that start with the batch size 1, with "as the input" (0) in its place."""
-    replaced: dict[ir.Value, Array] = {}
-    for node in graph:
-        if node.op_type == "Reshape" and is_standard(node) and len(node.inputs) > 1 and node.inputs[0] is not None:
-            shape = get_constant(node.inputs[1])
-            if shape is not None and shape.size and shape[0] == 1 and node.inputs[0].const_value is None:
-                replaced[node.inputs[1]] = np.concatenate([[0], shape[1:]]).astype(np.int64)  # type: ignore[index]
-    return replaced

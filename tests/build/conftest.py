@@ -74,6 +74,18 @@ def start_program(target: str) -> None:
 def without_comments(path: str) -> bytes:
     lines = Path(path).read_text().splitlines()
     return "\\n".join(line for line in lines if not line.startswith("#")).encode()
+
+
+def included(path: str) -> bytes:
+    lines = Path(path).read_text().splitlines()
+    return "\\n".join(line[8:] for line in lines if line.startswith("include ")).encode()
+
+
+def with_includes(path: str) -> bytes:
+    lines = Path(path).read_text().splitlines()
+    folder = Path(path).parent
+    texts = [(folder / line[8:]).read_text() if line.startswith("include ") else line for line in lines]
+    return "\\n".join(text for text in texts if not text.startswith("#")).encode()
 '''
 
 

@@ -382,6 +382,53 @@ def test_canonical_input(project: Project, userpackage: Path) -> None:
     assert project.read("b.txt") == "new body"
 
 
+def with_companions() -> dict[str, Action]:
+    functions = "userpackage.functions"
+    source = Canonical(
+        Path("in/a.txt"), f"{functions}:with_includes", ("userpackage",), companions=f"{functions}:included"
+    )
+    return {"t:a": shell("cat a.txt > b.txt", {"a.txt": source}, {"b.txt": "b.txt"})}
+
+
+def test_files_that_a_canonical_input_refers_to_are_inputs(project: Project, userpackage: Path) -> None:
+    tasks = with_companions()
+    project.write("in/a.txt", "# remark\ninclude data/x\nend")
+    project.write("in/data/x", "middle")
+    assert project.build(tasks) == {"t:a": "run"}
+    assert project.read("b.txt") == "middle\nend"
+    assert project.build(tasks) == {"t:a": "up_to_date"}
+    project.write("in/data/x", "other middle")
+    with project.rebuilder() as rebuilder:
+        assert not rebuilder.status("t:a", tasks["t:a"], may_run=False).up_to_date
+    assert project.build(tasks) == {"t:a": "run"}
+    assert project.read("b.txt") == "other middle\nend"
+    project.write("in/data/x", "middle")
+    assert project.build(tasks) == {"t:a": "store"}
+    # The same bytes under another name, or in the file itself, make no difference.
+    project.write("in/a.txt", "include y\nend")
+    project.write("in/y", "middle")
+    assert project.build(tasks) == {"t:a": "up_to_date"}
+    project.write("in/a.txt", "middle\nend")
+    assert project.build(tasks) == {"t:a": "up_to_date"}
+    project.write("in/a.txt", "include y\nend")
+    for blob in project.store_files("cas"):
+        blob.unlink()
+    (project.root / "b.txt").unlink()
+    assert project.build(tasks) == {"t:a": "run"}
+    assert project.read("b.txt") == "middle\nend"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("x", "no such file"), ("/etc/passwd", "folder"), ("../a.txt", "folder"), ("b/../../a", "folder")],
+)
+def test_files_elsewhere_are_refused(project: Project, userpackage: Path, name: str, expected: str) -> None:
+    project.write("in/a.txt", f"include {name}")
+    project.write("a.txt", "secret")
+    with pytest.raises(BuildFileError, match=expected):
+        project.build(with_companions())
+
+
 def test_always_runs_what_is_known(project: Project) -> None:
     tasks = {"t:a": shell("echo x > b.txt", {}, {"b.txt": "b.txt"})}
     assert project.build(tasks) == {"t:a": "run"}

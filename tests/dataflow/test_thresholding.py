@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from finnmake.dataflow.pipelines import adder_tree_cycles, multi_threshold_cycles, popcount_cycles, rom_style
 from finnmake.dataflow.thresholding import Thresholding
-from finnmake.dataflow.thresholds import count_thresholds
 from finnmake.errors import FoldingError, ModelError
 from finnmake.graph.datatype import DataType
+from finnmake.graph.quantisation import count_thresholds
 from tests.hls_library.harness import random_frames
 from tests.hls_library.random_layers import grid_thresholding
 from tests.hls_library.strategies import thresholdings

@@ -11,6 +11,7 @@ from onnx import external_data_helper
 
 from finnmake.errors import ModelError
 from finnmake.frontend import canonicalise, canonicalise_file, import_model
+from finnmake.frontend.canonical import external_files
 from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
@@ -49,13 +50,27 @@ def test_canonical_file_holds_external_data(tmp_path: Path) -> None:
     assert canonicalise_file(str(tmp_path / "model.onnx")) == inline
 
 
-def test_data_that_a_build_does_not_read_is_named(tmp_path: Path) -> None:
+def test_the_files_of_a_model_are_known_without_them(tmp_path: Path) -> None:
     model = Mlp((64, 16, 4)).model()
-    external_data_helper.convert_model_to_external_data(model, location="model.data", size_threshold=100)
-    onnx.save(model, str(tmp_path / "model.onnx"))
-    (tmp_path / "model.data").unlink()
-    with pytest.raises(ModelError, match=r"in the file model\.data.*one file only"):
-        canonicalise_file(str(tmp_path / "model.onnx"))
+    path = str(tmp_path / "model.onnx")
+    onnx.save(model, path)
+    assert external_files(path) == b""
+    weights = [tensor.name for tensor in model.graph.initializer][:2]
+    external_data_helper.convert_model_to_external_data(model, location="model.data", size_threshold=0)
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            tensor.external_data[0].value = "other/part.bin"
+    constant = onnx.helper.make_node("Constant", [], ["k"], value=model.graph.initializer[0])
+    constant.attribute[0].t.external_data[0].value = "third.bin"
+    model.graph.node.insert(0, constant)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    assert external_files(path).split() == [b"model.data", b"other/part.bin", b"third.bin"]
+    with pytest.raises(ModelError, match=r"part\.bin' is missing.*\n.*beside the model file"):
+        canonicalise_file(path)
+    model.graph.initializer[0].external_data[0].value = "two\nlines"
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"'two\\nlines'"):
+        external_files(path)
 
 
 def test_names_are_positions() -> None:

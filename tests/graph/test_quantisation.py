@@ -7,7 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finnmake.errors import ModelError
@@ -70,6 +70,27 @@ def test_count_thresholds_per_channel() -> None:
     x = np.array([[[0, 5]], [[2, 3]]], dtype=np.float32).reshape(2, 2, 1)
     counts = count_thresholds(x, np.array([[0, 1, 2], [4, 4, 9]], dtype=np.float32))
     assert counts.reshape(2, 2).tolist() == [[1, 2], [3, 0]]
+
+
+@settings(deadline=None)
+@given(
+    steps=st.sampled_from([1, 2, 7, 255, 256, 300]),
+    axis=st.sampled_from([1, -1]),
+    shared=st.booleans(),
+    shape=st.sampled_from([(3, 4), (2, 3, 2, 4), (0, 4, 2), (300, 4, 20)]),
+    seed=st.integers(0, 9),
+)
+def test_count_thresholds_by_definition(steps: int, axis: int, shared: bool, shape: tuple[int, ...], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x = random.integers(-9, 9, shape).astype(np.float32)
+    if x.size:
+        x[0] = np.nan if seed == 0 else np.inf
+    channels = 1 if shared else shape[axis]
+    thresholds = random.integers(-9, 9, (channels, steps)).astype(np.float32)
+    rows = np.broadcast_to(thresholds, (shape[axis], steps)) if shared else thresholds
+    values = np.moveaxis(x, axis, -1)
+    expected = np.moveaxis((values[..., None] >= rows).sum(axis=-1), -1, axis)
+    np.testing.assert_array_equal(count_thresholds(x, thresholds, axis), expected)
 
 
 def run_op(op_type: str, arrays: list[np.ndarray], **attributes: object) -> np.ndarray:

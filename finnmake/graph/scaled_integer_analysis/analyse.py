@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from finnmake.graph.datatype import DataType
 from finnmake.graph.expression import ELEMENTWISE
-from finnmake.graph.general_ops import GENERAL_DOMAIN
+from finnmake.graph.general_ops import QUANTISER_DOMAINS
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.scaled_integer_analysis import branches, elementwise, linear, movement, pooling, quantisers
 from finnmake.graph.scaled_integer_analysis.tensors import (
@@ -57,7 +57,7 @@ def _propagate(model: ModelWrapper, result: Analysis) -> Analysis:
 
 
 def _rule_of(node: ir.Node) -> _Rule | None:
-    if node.domain == GENERAL_DOMAIN:
+    if node.domain in QUANTISER_DOMAINS:
         return _GENERAL.get(node.op_type)
     return _STANDARD.get(node.op_type) if is_standard(node) else None
 

@@ -13,6 +13,7 @@ from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import add_initialiser, replace_value
 from finnmake.graph.model_wrapper import get_constant, get_datatype, set_datatype
 from finnmake.graph.standard_ops import is_standard
+from finnmake.transformation.accumulators import accumulator_datatype
 from finnmake.transformation.affine import Affine, Array, affine, either_sign, neighbours, sole_user
 from finnmake.transformation.local_rewrite import LocalRewrite
 
@@ -62,7 +63,7 @@ class Absorb1BitMul(LocalRewrite[Weighted]):
             old = _input(node, index)
             name = f"{output.name} constant {index}"
             node.replace_input_with(index, add_initialiser(graph, array, name, get_datatype(old)))
-        set_datatype(output, _result_datatype(get_datatype(output), get_datatype(operand.output)))
+        set_datatype(output, _result_datatype(node, operand))
         replace_value(operand.output, output)
         graph.remove(operand.node, safe=True)
         return neighbours(node)
@@ -79,12 +80,13 @@ def _is_1bit(array: Array) -> bool:
     return DataType["BIPOLAR"].allowed_array(array) or DataType["BINARY"].allowed_array(array)
 
 
-def _result_datatype(before: AnyDataType, behind: AnyDataType) -> AnyDataType:
-    """Of the product: as annotated, else what ±x or 0 can be."""
-    if behind.is_integer() or not before.is_integer():
-        return behind
-    both = either_sign(before)
-    return both if both.allowed(0) else DataType["TERNARY"]
+def _result_datatype(node: ir.Node, operand: Affine) -> AnyDataType:
+    """Of the product: what the new weights can give, else as annotated, else what ±x or 0 can be."""
+    sums = accumulator_datatype(node, get_datatype(_input(node, 0)))
+    if sums.is_integer() or get_datatype(operand.output).is_integer():
+        return sums if sums.is_integer() else get_datatype(operand.output)
+    both = either_sign(get_datatype(node.outputs[0]))
+    return both if not both.is_integer() or both.allowed(0) else DataType["TERNARY"]
 
 
 def constant_weights(node: ir.Node, index: int, rank: int | None = None) -> Array | None:

@@ -165,6 +165,13 @@ def _softmax(node: ir.Node, opset: int) -> None:
     node.attributes["axis"] = ir.AttrInt64("axis", axis)
 
 
+def _resize(node: ir.Node, opset: int) -> None:
+    if opset < 11:
+        _upsample(node, opset)
+    elif attribute(node, "coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
+        node.replace_input_with(1, None)  # the region of interest, which nothing looks at
+
+
 def _upsample(node: ir.Node, opset: int) -> None:
     """Also Resize-10, which is the same: output pixel i shows input pixel floor(i / scale)."""
     scales = node.inputs[1]
@@ -212,7 +219,7 @@ _UPGRADES: Mapping[str, tuple[int, Callable[[ir.Node, int], None]]] = {
     "LogSoftmax": (13, _softmax),
     "Hardmax": (13, _softmax),
     "Upsample": (10, _upsample),
-    "Resize": (11, _upsample),
+    "Resize": (13, _resize),
     "BatchNormalization": (14, _batch_norm),
     "Scatter": (11, _scatter),
     "GroupNormalization": (18, _group_norm),

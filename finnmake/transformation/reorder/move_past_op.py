@@ -10,7 +10,9 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.datatype import AnyDataType
-from finnmake.transformation.affine import FLOAT32, Affine, Array, affine, move_past, sole_user
+from finnmake.graph.model_wrapper import get_datatype
+from finnmake.transformation.accumulators import accumulator_datatype
+from finnmake.transformation.affine import Affine, Array, affine, move_past, sole_user
 from finnmake.transformation.local_rewrite import LocalRewrite
 
 
@@ -47,7 +49,7 @@ class MoveAffinePastOp(LocalRewrite[Move]):
 
     def datatype_between(self, operand: Affine, past: ir.Node) -> AnyDataType:
         """Of the other node's output from now on; FLOAT32 leaves it to ``InferDataTypes``."""
-        return FLOAT32
+        return accumulator_datatype(past, get_datatype(operand.source))
 
     def match(self, node: ir.Node) -> Move | None:
         """A Mul or Add whose only user it can move past."""
