@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ class Quantiser:
         bias: float64, shape () or (C,): value = scale · integer + bias.
         levels: float32 values of shape (points, channels) to how many steps above the minimum they are, int64.
         per_channel: ``levels`` differs between channels.
-        boundaries: float64, shape (thresholds,) or (C, thresholds): near which value each level is reached. A hint.
+        boundaries: gives near which value each level is reached: float64, shape (thresholds,) or (C, thresholds). A
+            hint for a search.
     """
 
     datatype: AnyDataType
@@ -45,7 +47,7 @@ class Quantiser:
     bias: Array
     levels: Callable[[Array], Array]
     per_channel: bool
-    boundaries: Array = field(repr=False)
+    boundaries: Callable[[], Array]
 
     @property
     def thresholds(self) -> int:
@@ -81,7 +83,7 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
             np.asarray(0.0),
             lambda x: (x >= 0).astype(np.int64),
             False,
-            np.zeros(1),
+            lambda: np.zeros(1),
         )
     zero_point = numbers[1]
     form = integer_format(node, numbers[2])
@@ -107,7 +109,7 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
     else:
         bias = np.asarray(-zero_point.astype(np.float64) * scale)
     per_channel = numbers[0].size > 1 or zero_point.size > 1
-    boundaries = _boundaries(scale, zero_point, form.minimum, form.maximum, step)
+    boundaries = partial(_boundaries, scale, zero_point, form.minimum, form.maximum, step)
     return Quantiser(datatype, low, high, step, scale, bias, levels, per_channel, boundaries)
 
 
@@ -133,8 +135,11 @@ def _multi_threshold(node: ir.Node, thresholds: Array) -> Quantiser:
 
     per_channel = thresholds.shape[0] > 1
     none, one = np.asarray(0.0), np.asarray(1.0)
-    ordered = np.sort(thresholds.astype(np.float64), axis=1)
-    boundaries = ordered if per_channel else ordered[0]
+
+    def boundaries() -> Array:
+        ordered = np.sort(thresholds.astype(np.float64), axis=1)
+        return ordered if per_channel else ordered[0]
+
     if name == "BIPOLAR" and count == 1 and scale == 2 and bias == -1:
         return Quantiser(DataType["BIPOLAR"], -1, 1, 2, one, none, levels, per_channel, boundaries)
     offset = bias / scale
@@ -208,7 +213,7 @@ def trunc_of(node: ir.Node, rank: int, minimum: int | None = None, maximum: int 
     else:
         datatype = DataType.smallest_for_range(minimum, maximum)
     lowest = minimum
-    boundaries = _boundaries(scale, zero, minimum, maximum)
+    boundaries = partial(_boundaries, scale, zero, minimum, maximum)
 
     def levels(x: Array) -> Array:
         return trunc_levels(node, x) - lowest
@@ -246,7 +251,7 @@ def quantize_linear_of(node: ir.Node, rank: int) -> Quantiser:
         return np.asarray(rounded.astype(np.int64) - low)
 
     per_channel = max(scale.size, shift.size) > 1
-    boundaries = _boundaries(scale.astype(np.float64), shift, low, high)
+    boundaries = partial(_boundaries, scale.astype(np.float64), shift, low, high)
     return Quantiser(datatype, low, high, 1, np.asarray(1.0), np.asarray(0.0), levels, per_channel, boundaries)
 
 
@@ -260,7 +265,10 @@ def clipped(quantiser: Quantiser, low: int | None, high: int | None) -> Quantise
         return np.asarray(np.clip(quantiser.levels(x) - offset, 0, most))
 
     datatype = DataType.smallest_for_range(minimum, maximum)
-    boundaries = quantiser.boundaries[..., offset : offset + most]
+
+    def boundaries() -> Array:
+        return np.asarray(quantiser.boundaries()[..., offset : offset + most])
+
     return replace(quantiser, datatype=datatype, minimum=minimum, maximum=maximum, levels=levels, boundaries=boundaries)
 
 

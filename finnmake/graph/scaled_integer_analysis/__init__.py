@@ -23,6 +23,7 @@ from finnmake.graph.scaled_integer_analysis.tensors import (
     Quantisation,
     ScaledInteger,
     WindowSum,
+    first_input,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "analyse",
     "analyse_from",
     "constant_integers",
+    "first_input",
 ]

@@ -228,9 +228,10 @@ def _range_of_weights(integers: Array, low: int, high: int) -> tuple[int, int]:
     flat = integers.reshape(len(integers), -1)
     positive = np.maximum(flat, 0).sum(axis=1, dtype=np.float64)
     negative = np.minimum(flat, 0).sum(axis=1, dtype=np.float64)
-    # With 0 among the inputs: partial sums must fit too.
+    # With 0 among the inputs: partial sums must fit too. Symmetric, as channels may be negated later.
     low, high = min(low, 0), max(high, 0)
-    return int((positive * low + negative * high).min()), int((positive * high + negative * low).max())
+    reach = max(-(positive * low + negative * high).min(), (positive * high + negative * low).max())
+    return -int(reach), int(reach)
 
 
 def _ends(datatype: AnyDataType) -> tuple[int, int]:

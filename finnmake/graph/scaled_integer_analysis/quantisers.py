@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import attribute
-from finnmake.graph.expression import Constant, NotPerChannelError, Source, Step
+from finnmake.graph.expression import ELEMENTWISE, Constant, NotPerChannelError, Source, Step
 from finnmake.graph.model_wrapper import get_constant, get_shape
 from finnmake.graph.quantiser import Quantiser, clipped, quantiser_of, quantize_linear_of, trunc_levels, trunc_of
 from finnmake.graph.scaled_integer_analysis.constants import (
@@ -39,7 +39,7 @@ def quantiser(node: ir.Node, result: Analysis) -> None:
         quantised_constant(node, array, result)
         return
     function = result.functions.get(source)
-    if function is None and not source.is_graph_input():
+    if function is None and not _is_of_float_input(source):
         return
     if any(get_constant(value) is None for value in node.inputs[1:]):
         raise not_constant(node)
@@ -89,7 +89,7 @@ def quantize_linear(node: ir.Node, result: Analysis) -> None:
     """
     source = first_input(node)
     function = result.functions.get(source)
-    if function is None and not source.is_graph_input():
+    if function is None and not _is_of_float_input(source):
         return
     if any(value is not None and get_constant(value) is None for value in node.inputs[1:]):
         raise not_constant(node)
@@ -140,6 +140,17 @@ def dequantize_linear(node: ir.Node, result: Analysis) -> None:
 def _elementwise_node(op_type: str, like: ir.Value) -> ir.Node:
     """A node that says what a step of an expression does; it is in no graph."""
     return ir.Node("", op_type, [], outputs=[ir.Value(shape=like.shape, type=like.type)])
+
+
+def _is_of_float_input(value: ir.Value) -> bool:
+    """True for a float input of the model, and for what elementwise ops and constants make of it."""
+    producer = value.producer()
+    while producer is not None and is_standard(producer) and producer.op_type in ELEMENTWISE:
+        moving = [entry for entry in producer.inputs if entry is not None and get_constant(entry) is None]
+        if len(moving) != 1:
+            return False
+        value, producer = moving[0], moving[0].producer()
+    return value.is_graph_input()
 
 
 def _decide(node: ir.Node, function: IntegerFunction | None, found: Quantiser, result: Analysis) -> None:

@@ -68,6 +68,19 @@ def normalise(model: ModelWrapper, custom_ops: CustomOps) -> None:
         model.model.opset_imports[GENERAL_DOMAIN] = 1
 
 
+def is_normal(model: ModelWrapper) -> bool:
+    """True where ``normalise`` has nothing to do."""
+    written = model.model.opset_imports.get("", 1)
+    return target_opset(model.graph, written) == written and not any(
+        node.domain in QUANTISER_DOMAINS[1:]
+        or (node.domain == "ai.onnx")
+        or (is_standard(node) and node.op_type in _ONLY_SHAPE - {"Reshape"})
+        or _rewrite_of(node) is not None
+        or any(value.name and get_shape(value) is None for value in node.outputs)
+        for node in model.graph
+    )
+
+
 def _check_sizes(node: ir.Node) -> None:
     """Refuses tensors that nothing could hold, and empty ones, before anything allocates them."""
     for value in node.outputs:

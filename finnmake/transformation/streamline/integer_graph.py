@@ -111,21 +111,23 @@ class IntegerGraph:
         attributes: Attributes | None = None,
         domain: str = "",
     ) -> ir.Value:
-        """A new node with one output, which it gives."""
-        node = ir.node(op_type, inputs, attributes or {}, domain=domain, outputs=[like(shape_like)])
+        """A new node with one output in a float container, which it gives."""
+        node = ir.node(op_type, inputs, attributes or {}, domain=domain, outputs=[like(shape_like, floats=True)])
         self._nodes.append(node)
         return node.outputs[0]
 
-    def repeat(self, node: ir.Node, inputs: Sequence[ir.Value | None]) -> list[ir.Value]:
-        """The same op with other inputs; gives its outputs."""
-        outputs = [like(value) for value in node.outputs]
+    def repeat(self, node: ir.Node, inputs: Sequence[ir.Value | None], *, floats: bool = True) -> list[ir.Value]:
+        """The same op with other inputs; gives its outputs, in float containers or of the types they were."""
+        outputs = [like(value, floats=floats) for value in node.outputs]
         fresh = ir.Node(node.domain, node.op_type, inputs, list(node.attributes.values()), outputs=outputs)
         self._nodes.append(fresh)
         return outputs
 
     def copy(self, node: ir.Node) -> None:
         """A node that is not understood, in floats."""
-        outputs = self.repeat(node, [None if value is None else self.float_of(value) for value in node.inputs])
+        outputs = self.repeat(
+            node, [None if value is None else self.float_of(value) for value in node.inputs], floats=False
+        )
         reason = self._analysis.reasons.get(node)
         if reason:
             self._nodes[-1].metadata_props[REASON_KEY] = reason
@@ -188,9 +190,10 @@ class IntegerGraph:
         return made[operand]
 
 
-def like(value: ir.Value) -> ir.Value:
-    """A new tensor of the same shape, in floats unless its type is known."""
-    return ir.Value(shape=value.shape, type=ir.TensorType(value.dtype or ir.DataType.FLOAT))
+def like(value: ir.Value, *, floats: bool = False) -> ir.Value:
+    """A new tensor of the same shape, in floats if asked for or if its type is not known."""
+    kind = ir.DataType.FLOAT if floats or value.dtype is None else value.dtype
+    return ir.Value(shape=value.shape, type=ir.TensorType(kind))
 
 
 def along_channels(array: Array, rank: int) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -13,10 +14,11 @@ from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import remove_unused_nodes
 from finnmake.graph.expression import steps_of
-from finnmake.graph.general_ops import GENERAL_DOMAIN
+from finnmake.graph.general_ops import GENERAL_DOMAIN, GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper, get_shape, set_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.padding import window_attributes
+from finnmake.graph.quantiser import Quantiser
 from finnmake.graph.scaled_integer_analysis import (
     Analysis,
     BranchSum,
@@ -29,10 +31,18 @@ from finnmake.graph.scaled_integer_analysis import (
     ScaledInteger,
     WindowSum,
     analyse,
+    first_input,
 )
 from finnmake.transformation.base import Transformation
+from finnmake.transformation.general.normalise import is_normal, normalise
 from finnmake.transformation.streamline.integer_graph import Attributes, IntegerGraph
-from finnmake.transformation.streamline.threshold_extraction import NotMonotoneError, Thresholds, extract_thresholds
+from finnmake.transformation.streamline.threshold_extraction import (
+    NotMonotoneError,
+    Thresholds,
+    extract_thresholds,
+    float_thresholds,
+    follow,
+)
 
 TIES_KEY = "finnmake.ties"
 """Metadata of the model: thresholds at rounding ties of the reference, by the MultiThreshold that has them."""
@@ -45,7 +55,11 @@ class Streamline(Transformation):
     integer tensor before it and itself (scales, batch normalisation, bias, activations); weights become integers.
     Averages become sums. What follows the last integer tensor (output scale and bias) stays as it is.
 
-    Precondition: ``import_model``.
+    Two quantisers that follow each other become one MultiThreshold where nothing else uses the first one's integers. A
+    quantiser of a float input of the model becomes a MultiThreshold of float thresholds.
+
+    Precondition: ``import_model``, or any model with static shapes whose batch comes first: it is normalised as the
+    import does. Integer inputs are annotated.
     Postcondition: every MatMul and Conv with quantised operands has integer operands and an integer result, annotated
     with the types that their ranges need; the outputs are those of the model before, bit for bit, except at ties that
     the metadata counts. A node that is not understood stays in floats, with the reason in its metadata.
@@ -57,7 +71,21 @@ class Streamline(Transformation):
 
     def apply(self, model: ModelWrapper) -> ModelWrapper:
         """The streamlined model; see the class."""
+        if not is_normal(model):
+            model = model.copy()
+            normalise(model, GENERAL_OPS)
         return _Rewriter(model, analyse(model)).result()
+
+
+@dataclass(frozen=True)
+class _Thresholded:
+    """What a MultiThreshold of the new graph does to which integers of which range."""
+
+    integers: ir.Value
+    low: int
+    high: int
+    quantiser: Quantiser
+    thresholds: Thresholds
 
 
 class _Rewriter:
@@ -69,20 +97,24 @@ class _Rewriter:
         self._new = IntegerGraph(model, analysis)
         self._weights: dict[ir.Value, tuple[ir.Value, ConstantIntegers, int]] = {}
         self._users = self._count_users()
-        self._ties: dict[ir.Value, int] = {}
+        self._thresholded: dict[ir.Value, _Thresholded] = {}
 
     def result(self) -> ModelWrapper:
         """The new model."""
         for node in self._old.graph:
-            self._node(node)
+            self._rewrite(node)
         model = self._new.model()
         remove_unused_nodes(model)
         name_by_position(model)
-        ties = {str(value.producer().name): n for value, n in self._ties.items() if n and value.producer()}  # type: ignore[union-attr]
+        ties: dict[str, int] = {}
+        for value, thresholded in self._thresholded.items():
+            producer, count = value.producer(), int(thresholded.thresholds.tied.sum())
+            if producer is not None and producer.graph is not None and count:
+                ties[str(producer.name)] = count
         model.set_metadata_prop(TIES_KEY, json.dumps(ties, sort_keys=True))
         return model
 
-    def _node(self, node: ir.Node) -> None:
+    def _rewrite(self, node: ir.Node) -> None:
         operation = self._analysis.operations.get(node)
         if operation is None:
             if not all(v in self._analysis.functions or v in self._analysis.constants for v in node.outputs):
@@ -190,27 +222,39 @@ class _Rewriter:
         quantiser, function, output = quantisation.quantiser, quantisation.function, node.outputs[0]
         shape = get_shape(output) or ()
         channels = shape[1] if len(shape) > 1 else 1
-        ties = 0
         if function is None:
-            raise ModelError("its input is not integers", where=describe(node))
-        source = function.source
+            floats = self._new.float_of(first_input(node))
+            thresholds = self._new.constant(float_thresholds(quantiser, channels))
+            self._multi_threshold(output, quantiser, floats, thresholds)
+            return
         found = self._thresholds(node, function, quantisation, channels)
-        integers, low, high = self._new.integers_of(source), source.minimum, source.maximum
+        integers, low, high = self._new.integers_of(function.source), function.source.minimum, function.source.maximum
         if found.falling.any():
-            integers, low, high = self._negated(integers, source, found)
+            integers, low, high = self._negated(integers, function.source, found)
+        before = self._thresholded.get(integers)
+        if before is not None and not found.falling.any() and self._users[function.source.value] == 1:
+            first = before.quantiser
+            found = follow(before.thresholds, found, before.low, before.high, first.minimum, first.step)
+            integers, low, high = before.integers, before.low, before.high
         holder = DataType.smallest_for_range(low, high + 1)  # a level that is never reached has the threshold high + 1
         if integers in self._weights:
             set_datatype(integers, holder)
-        thresholds = self._new.constant(np.clip(found.values, low, high + 1).astype(np.float32), holder)
-        ties = found.ties
+        found = replace(found, values=np.clip(found.values, low, high + 1))
+        thresholds = self._new.constant(found.values.astype(np.float32), holder)
+        result = self._multi_threshold(output, quantiser, integers, thresholds)
+        self._thresholded[result] = _Thresholded(integers, low, high, quantiser, found)
+
+    def _multi_threshold(
+        self, output: ir.Value, quantiser: Quantiser, operand: ir.Value, thresholds: ir.Value
+    ) -> ir.Value:
         attributes: Attributes = {
             "out_dtype": quantiser.datatype.name,
             "out_scale": 2.0 if quantiser.datatype.name == "BIPOLAR" else 1.0,
             "out_bias": float(quantiser.minimum),
         }
-        result = self._new.emit("MultiThreshold", [integers, thresholds], output, attributes, GENERAL_DOMAIN)
+        result = self._new.emit("MultiThreshold", [operand, thresholds], output, attributes, GENERAL_DOMAIN)
         self._new.set_integers(output, result, quantiser.datatype)
-        self._ties[result] = ties
+        return result
 
     def _thresholds(
         self, node: ir.Node, function: IntegerFunction, quantisation: Quantisation, channels: int

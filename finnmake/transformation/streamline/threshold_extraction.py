@@ -54,13 +54,13 @@ class Thresholds:
         values: int64 (channels or 1, thresholds), ascending; an integer reaches level k from ``values[:, k - 1]`` on.
             A level that is always reached has the range's minimum, one that is never reached its maximum + 1.
         falling: bool (channels or 1): the function falls; ``values`` are for the negated integers.
-        ties: how many thresholds lie so near to a rounding tie that the order of float32 additions can move them by
-            one.
+        tied: bool, shape of ``values``: the threshold lies so near to a rounding tie that the order of float32
+            additions can move it by one.
     """
 
     values: NDArray[np.int64]
     falling: NDArray[np.bool_]
-    ties: int
+    tied: NDArray[np.bool_]
 
 
 def extract_thresholds(function: IntegerFunction, quantiser: Quantiser, channels: int, opset: int) -> Thresholds:
@@ -90,7 +90,58 @@ def extract_thresholds(function: IntegerFunction, quantiser: Quantiser, channels
     else:
         falling = np.broadcast_to(direction * np.where(source.scale < 0, -1, 1) < 0, (levels.channels,)).copy()
         values, falling = _by_bisection(levels, source, *_from_guess(levels, source, falling, function, quantiser))
-    return Thresholds(values, falling, 0 if source.exact else _count_ties(levels, source, values, falling))
+    tied = np.zeros(values.shape, dtype=bool) if source.exact else _ties(levels, source, values, falling)
+    return Thresholds(values, falling, tied)
+
+
+def follow(first: Thresholds, second: Thresholds, low: int, high: int, minimum: int, step: int) -> Thresholds:
+    """Thresholds of a quantiser whose input is the integers of another one, as thresholds of what that one takes.
+
+    Args:
+        first: of the quantiser that comes first.
+        second: of the one behind it, which rises.
+        low: smallest integer that the first one takes.
+        high: the largest.
+        minimum: smallest integer that the first one gives.
+        step: difference of neighbouring integers that it gives.
+    """
+    rows = max(len(first.values), len(second.values))
+    # The second reaches a level as soon as the first has reached so many of its own.
+    needed = np.clip(-((minimum - second.values) // step), 0, first.values.shape[1] + 1)
+    needed = np.broadcast_to(needed, (rows, needed.shape[1]))
+    ends = ((0, 0), (1, 1))
+    values = np.pad(first.values, ends, constant_values=((0, 0), (low, high + 1)))
+    tied = np.pad(first.tied, ends)
+    return Thresholds(
+        np.take_along_axis(np.broadcast_to(values, (rows, values.shape[1])), needed, axis=1),
+        first.falling,
+        np.take_along_axis(np.broadcast_to(tied, (rows, tied.shape[1])), needed, axis=1),
+    )
+
+
+def float_thresholds(quantiser: Quantiser, channels: int) -> NDArray[np.float32]:
+    """For each level the smallest float32 number that reaches it: shape (channels or 1, thresholds).
+
+    Bisected over all float32 numbers, in the order of their size; infinity for a level that none reaches.
+    """
+    columns = channels if quantiser.per_channel else 1
+    infinity = int(np.float32(np.inf).view(np.int32))
+    wanted = np.arange(quantiser.thresholds)[:, None]
+    below = np.full((quantiser.thresholds, columns), -infinity - 1, dtype=np.int64)
+    reached = np.full(below.shape, infinity, dtype=np.int64)
+    while (reached - below > 1).any():
+        middle = (below + reached) // 2
+        is_reached = quantiser.levels(_float_of_rank(np.maximum(middle, -infinity))) > wanted
+        open_ = reached - below > 1
+        reached = np.where(open_ & is_reached, middle, reached)
+        below = np.where(open_ & ~is_reached, middle, below)
+    return np.ascontiguousarray(_float_of_rank(reached).T)
+
+
+def _float_of_rank(rank: Integers) -> NDArray[np.float32]:
+    """Float32 numbers by their rank: 0 is 0.0, 1 the next larger one, -1 the next smaller one."""
+    magnitude = np.abs(rank).astype(np.int32).view(np.float32)
+    return np.where(rank < 0, -magnitude, magnitude)
 
 
 class _Levels:
@@ -185,7 +236,7 @@ def _from_guess(
         return below, reached, falling
     slope = np.asarray(form.scale * source.scale)
     offset = form.scale * source.bias + form.bias
-    boundaries = np.broadcast_to(quantiser.boundaries, (levels.channels, levels.thresholds)).T
+    boundaries = np.broadcast_to(quantiser.boundaries(), (levels.channels, levels.thresholds)).T
     with np.errstate(all="ignore"):
         exact = np.nan_to_num((boundaries - offset) / slope * sign, nan=0.0)
     guess = np.clip(np.ceil(exact), low, high + 1).astype(np.int64)
@@ -222,7 +273,7 @@ def _by_bisection(
     return np.ascontiguousarray(reached.T), falling
 
 
-def _count_ties(levels: _Levels, source: ScaledInteger, values: Integers, falling: NDArray[np.bool_]) -> int:
+def _ties(levels: _Levels, source: ScaledInteger, values: Integers, falling: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thresholds that one float32 rounding of the largest sum would move."""
     sign = np.where(falling, -1, 1)[None, :]
     low, high = _ends(source, falling)
@@ -232,4 +283,4 @@ def _count_ties(levels: _Levels, source: ScaledInteger, values: Integers, fallin
     wanted = np.arange(levels.thresholds)[:, None]
     lost = levels(np.clip(thresholds, low, high) * sign, -shift * sign) <= wanted
     won = levels(np.clip(thresholds - 1, low, high) * sign, shift * sign) > wanted
-    return int(((lost | won) & inner).sum())
+    return np.asarray(((lost | won) & inner).T)
