@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError
 
 from finnmake.errors import ModelError
 from finnmake.frontend.validation import validate
-from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.limits import LARGEST_TENSOR
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.registry import REGISTERED_OPS
 from finnmake.graph.tensor_files import read_external
 
 
@@ -31,7 +31,7 @@ def canonicalise_file(path: str) -> bytes:
     """
     model = ModelWrapper(path)
     try:
-        validate(model, GENERAL_OPS)
+        validate(model, REGISTERED_OPS)
     except ModelError as problem:
         place = f"{path}: {problem.where}" if problem.where else path
         raise ModelError(problem.what, where=place, remedy=problem.remedy) from None

@@ -11,9 +11,9 @@ from finnmake.errors import ModelError
 from finnmake.frontend.integer_input import quantise_input
 from finnmake.frontend.validation import check_parameters, fix_batch, validate
 from finnmake.graph.custom_op import CustomOps
-from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.naming import name_by_position
+from finnmake.graph.registry import REGISTERED_OPS
 from finnmake.transformation.general.normalise import normalise
 
 
@@ -22,7 +22,7 @@ def import_model(
     *,
     input_datatype: str | None = None,
     input_scale: str | float | None = None,
-    custom_ops: CustomOps = GENERAL_OPS,
+    custom_ops: CustomOps = REGISTERED_OPS,
 ) -> ModelWrapper:
     """A model as an exporter wrote it, made ready for transformations.
 
@@ -33,7 +33,7 @@ def import_model(
         source: path or model; a model in memory is not changed.
         input_datatype: of the input's integers; see ``quantise_input`` for what happens without it.
         input_scale: what one step of the input is worth, a number or "1/255".
-        custom_ops: the custom ops that may occur.
+        custom_ops: the custom ops that may occur; those of installed packages are known without it.
 
     Raises:
         ModelError: where the model cannot be used; says the node or tensor, the reason and the remedy.

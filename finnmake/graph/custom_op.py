@@ -70,6 +70,11 @@ class CustomOps:
     def __init__(self, ops: Mapping[tuple[str, str], CustomOp]) -> None:
         self._ops = dict(ops)
 
+    @property
+    def table(self) -> Mapping[tuple[str, str], CustomOp]:
+        """The ops by (domain, op type)."""
+        return self._ops
+
     def find(self, node: ir.Node) -> CustomOp | None:
         """The op of a node, None where the table has none (a standard op or an unknown one)."""
         return self._ops.get((node.domain, node.op_type))

@@ -184,6 +184,21 @@ class XnorPopcountMatMul(CustomOp):
         return [DataType.smallest_for_range(0, inputs[0].shape[-1])]
 
 
+class DebugMarker(CustomOp):
+    """``DebugMarker(x)``: x. Says by ``export_debug_name`` how the training framework calls the tensor."""
+
+    inputs = (1, 1)
+    elementwise = True
+
+    def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
+        """Whatever comes in."""
+        return required(node, inputs, 1)
+
+    def infer_datatypes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[AnyDataType]:
+        """The datatype of the input."""
+        return [inputs[0].datatype]
+
+
 _OPS: dict[str, CustomOp] = {
     "Quant": Quant(),
     "IntQuant": Quant(),
@@ -195,6 +210,7 @@ _OPS: dict[str, CustomOp] = {
     "DepthwiseMatMul": DepthwiseMatMul(),
     "MaxPoolNHWC": MaxPoolNHWC(),
     "QuantAvgPool2d": QuantAvgPool2d(),
+    "DebugMarker": DebugMarker(),
 }
 
 GENERAL_OPS = CustomOps({(domain, name): op for domain in QUANTISER_DOMAINS for name, op in _OPS.items()})

@@ -19,9 +19,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
-from finnmake.graph.custom_op import CustomOps, Execute, describe
-from finnmake.graph.general_ops import GENERAL_OPS
+from finnmake.graph.custom_op import CustomOps, Execute, attribute, describe
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant
+from finnmake.graph.registry import REGISTERED_OPS
 from finnmake.graph.standard_ops import StandardRun, is_standard
 from finnmake.runtime.batching import Batched
 
@@ -122,7 +122,11 @@ class Executor:
             _advance(step, values)
         if self._keep_all:
             initialisers = {v: get_constant(v) for v in self._model.graph.initializers.values()}
-            return {str(v.name): a for v, a in {**initialisers, **values}.items() if a is not None}
+            context = {str(v.name): a for v, a in {**initialisers, **values}.items() if a is not None}
+            for node in self._model.get_nodes_by_op_type("DebugMarker"):
+                # What the training framework calls the tensor, to compare with it.
+                context[str(attribute(node, "export_debug_name", node.name))] = values[node.outputs[0]]
+            return context
         return {str(v.name): _value(v, values) for v in self._model.graph.outputs}
 
     def _checked(self, inputs: Mapping[str, Array]) -> dict[ir.Value, Array]:
@@ -231,7 +235,7 @@ def _written_batch(inputs: Sequence[ir.Value]) -> int:
 
 
 def default_custom_ops(model: ModelWrapper, simulations: str | os.PathLike[str] | None = None) -> CustomOps:
-    """The general ops, and the hardware layers where the model has any.
+    """All registered ops, and the hardware layers where the model has any.
 
     Args:
         model: to execute.
@@ -242,8 +246,8 @@ def default_custom_ops(model: ModelWrapper, simulations: str | os.PathLike[str] 
         from finnmake.runtime.simulations import Simulations, known_simulations
 
         place = known_simulations(model) if simulations is None else Simulations(Path(simulations))
-        return GENERAL_OPS.extended(layer_ops(place))
-    return GENERAL_OPS
+        return REGISTERED_OPS.extended(layer_ops(place))
+    return REGISTERED_OPS
 
 
 def _advance(step: _Step, values: dict[ir.Value, Array]) -> None:

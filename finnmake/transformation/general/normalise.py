@@ -95,6 +95,8 @@ _NO_OPS = CustomOps({})
 
 def _rewrite_of(node: ir.Node) -> _Rewrite | None:
     """What to do with a node; a rewrite returns the nodes whose shapes are still to be inferred."""
+    if node.op_type == "DebugMarker" and node.domain == GENERAL_DOMAIN:
+        return _bypass
     if not is_standard(node):
         return None
     first = node.inputs[0] if node.inputs else None
