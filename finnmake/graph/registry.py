@@ -72,14 +72,13 @@ def installed_ops() -> Ops:
 
 
 def _load(entry: CustomOpEntry) -> Ops:
-    loaded: Any
+    found: Any
     module, _, attribute = entry.value.partition(":")
     try:
         found = importlib.import_module(module.strip())
         for name in attribute.strip().split("."):
             found = getattr(found, name)
-        is_class = isinstance(found, type) and issubclass(found, CustomOp)
-        loaded = found() if is_class else found
+        loaded: Any = found() if isinstance(found, type) and issubclass(found, CustomOp) else found
     except Exception as problem:  # noqa: BLE001 - another's code runs here; whatever it raises, the user hears whose it is
         reason = (str(problem) or type(problem).__name__).splitlines()[0]
         raise ModelError(
