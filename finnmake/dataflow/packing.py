@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from finnmake.dataflow.layer import IntegerArray, MemoryImage
 from finnmake.errors import ModelError
-from finnmake.graph.datatype import AnyDataType
+from finnmake.graph.datatype import AnyDataType, DataType
 
 PackedWords = NDArray[np.uint8]
 
@@ -71,7 +71,7 @@ def unpack_words(packed: PackedWords, datatype: AnyDataType, elements: int) -> I
         elements: elements in one word.
 
     Returns:
-        Shape (words, elements), int64.
+        Shape (words, elements), int64; uint64 for UINT64.
 
     Raises:
         ModelError: words of another size, or an encoding that the datatype does not have (TERNARY ``10``).
@@ -94,7 +94,9 @@ def unpack_words(packed: PackedWords, datatype: AnyDataType, elements: int) -> I
             padding = ((0, 0), (0, 0), (0, size - as_bytes.shape[-1]))
             as_bytes = np.pad(as_bytes, padding)
     unsigned = np.ascontiguousarray(as_bytes).view(np.dtype(_UNSIGNED[size]).newbyteorder("<"))
-    values = unsigned.reshape(words, elements).astype(np.int64)
+    values: IntegerArray = unsigned.reshape(words, elements).astype(
+        np.int64 if datatype != DataType["UINT64"] else np.uint64
+    )
     if datatype.name == "BIPOLAR":
         return 2 * values - 1
     if datatype.signed() and bits < 64:
