@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,9 +67,7 @@ def test_hex(values: list[float], datatype: str, bits: int, reverse: bool, expec
         ([1, 2, 3], "UINT3", False, False, [0b0, 0b01010011]),
     ],
 )
-def test_bytes(
-    values: list[object], datatype: str, reverse_inner: bool, reverse_endian: bool, expected: object
-) -> None:
+def test_bytes(values: list[Any], datatype: str, reverse_inner: bool, reverse_endian: bool, expected: Any) -> None:
     kind = DataType[datatype]
     packed = finnpy_to_packed_bytearray(values, kind, reverse_inner, reverse_endian)
     assert packed.dtype == np.uint8
@@ -162,7 +161,7 @@ def test_what_does_not_fit_is_refused() -> None:
         lambda: finnpy_to_packed_bytearray([1], DataType["SCALEDINT<8>"]),
         lambda: array2hexstring([1, 1, 1], kind, 4),
         lambda: array2hexstring([[1]], kind, 4),
-        lambda: packed_bytearray_to_finnpy(np.zeros((1, 1), dtype=np.int8), kind),  # type: ignore[arg-type]
+        lambda: packed_bytearray_to_finnpy(np.zeros((1, 1), dtype=np.int8), kind),
         lambda: packed_bytearray_to_finnpy(np.zeros((1, 1), dtype=np.uint8), kind, (1, 5)),
         lambda: packed_bytearray_to_finnpy(np.zeros((2, 1), dtype=np.uint8), kind, (3, 4)),
         lambda: unpack_innermost_dim_from_hex_string(["0x1f"], kind, (2,), 4),
