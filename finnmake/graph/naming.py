@@ -6,6 +6,7 @@ from collections import Counter
 
 import onnx_ir as ir
 
+from finnmake.errors import ModelError
 from finnmake.graph.model_wrapper import ModelWrapper
 
 INPUT_NAME = "global_in"
@@ -18,8 +19,25 @@ def name_by_position(model: ModelWrapper) -> None:
     Inputs and outputs of the graph are ``global_in`` and ``global_out`` (``global_in_1`` and so on for further ones).
     Initialisers that nobody uses are dropped, the others are put in the order of their first use.
     """
-    graph = model.graph
     counts: Counter[str] = Counter()
+    for node in model.graph:
+        node.name = f"{node.op_type}_{counts[node.op_type]}"
+        counts[node.op_type] += 1
+    name_tensors(model)
+    model.graph.name = "graph"
+
+
+def name_tensors(model: ModelWrapper) -> None:
+    """Renames tensors in place after the nodes, as ``name_by_position`` does, which see.
+
+    Raises:
+        ModelError: where two nodes have the same name, or one has none.
+    """
+    graph = model.graph
+    nodes = Counter(node.name for node in graph)
+    for name, count in nodes.items():
+        if not name or count > 1:
+            raise ModelError(f"{count} nodes are called {name!r}", remedy="Apply GiveUniqueNodeNames first.")
     initialisers = list(graph.initializers.values())
     graph.initializers.clear()
     names: dict[ir.Value, str] = {}
@@ -30,8 +48,6 @@ def name_by_position(model: ModelWrapper) -> None:
     known = set(initialisers)
     used: list[ir.Value] = []
     for node in graph:
-        node.name = f"{node.op_type}_{counts[node.op_type]}"
-        counts[node.op_type] += 1
         parameters = 0
         for source in node.inputs:
             if source is not None and source in known:
@@ -48,4 +64,3 @@ def name_by_position(model: ModelWrapper) -> None:
         if value.const_value is not None:
             value.const_value.name = names[value]
         graph.initializers.add(value)
-    graph.name = "graph"

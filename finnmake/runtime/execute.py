@@ -62,7 +62,7 @@ class Executor:
         self._inputs = [value for value in model.graph.inputs if not value.is_initializer()]
         self._known: dict[ir.Value, Array] = {}
         constant_nodes, nodes = _split_constant(model.graph)
-        wanted = {v for node in nodes for v in node.inputs if v is not None} | set(model.graph.outputs)
+        wanted = {v for node in model.graph for v in node.inputs if v is not None} | set(model.graph.outputs)
         for step in self._steps(constant_nodes, wanted):
             _advance(step, self._known)
         self._written = _written_batch(self._inputs)
