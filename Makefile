@@ -1,11 +1,13 @@
 # make demo   sets up, builds examples/mnist_mlp down to a bitstream, prints the summary
 # make test   sets up, runs every check and the tests
 #
-# The rest: setup, lint, bench, nightly, lock, clean. Everything that is installed goes to .venv.
+# The rest: setup, lint, bench, nightly, lock, clean. Everything that is installed goes to .venv, and to .venv-qonnx the
+# peer that the tests compare with.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+QONNX := .venv-qonnx
 
 .PHONY: help setup demo test lint bench nightly lock clean prerequisites
 
@@ -17,7 +19,7 @@ setup: $(VENV)/place-and-route-ready
 demo: setup
 	$(BIN)/finnmake -C examples/mnist_mlp build
 
-test: lint
+test: lint $(QONNX)/packages-ready
 	$(BIN)/python -m pytest -n 2
 
 lint: setup
@@ -38,16 +40,17 @@ bench: setup
 	@if [ -n "$(MNIST)" ]; then $(BIN)/python -m benchmarks.mnist --data "$(MNIST)"; \
 	  else echo "make bench MNIST=FOLDER runs the whole MNIST test set through the stitched design, too"; fi
 
-nightly: setup
+nightly: setup $(QONNX)/packages-ready
 	$(BIN)/python -m pytest -m nightly
 
-# Writes requirements.lock anew, for every Python from 3.11 on. Add `--upgrade-package NAME` by hand to raise one pin.
+# Writes both locks anew, for every Python from 3.11 on. Add `--upgrade-package NAME` by hand to raise one pin.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock:
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
+	$(COMPILE) --group qonnx --output-file requirements-qonnx.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(QONNX) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # What packages cannot bring. One line for each that is missing, all of them before anything is downloaded.
 prerequisites:
@@ -69,6 +72,12 @@ $(VENV)/packages-ready: requirements.lock | prerequisites
 	@echo "installing the packages of requirements.lock into $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(QONNX)/packages-ready: requirements-qonnx.lock | prerequisites
+	@echo "installing the packages of requirements-qonnx.lock into $(QONNX) (once, about half a minute)"
+	@$(PYTHON) -m venv $(QONNX)
+	@$(QONNX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-qonnx.lock
 	@touch $@
 
 $(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml

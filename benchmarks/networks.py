@@ -121,7 +121,7 @@ class _Weights:
 
 class _Writer:
     def __init__(self, image: int, seed: int, builder: GraphBuilder | None = None) -> None:
-        self.builder = builder or GraphBuilder([1, 3, image, image])
+        self.builder = builder or GraphBuilder([1, 3, image, image], qonnx_opset=2)
         self.random = np.random.default_rng(seed)
         self.image = _Tensor(self.builder.input, 3, image, 1 / 255, 0.5, 1 / 3)
         if builder is None:

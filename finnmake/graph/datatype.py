@@ -227,7 +227,10 @@ class DataTypes:
         if minimum > maximum:
             raise ModelError(f"empty range {minimum} … {maximum}")
         low, high = int(minimum), int(maximum)
-        bits = max(1, high.bit_length()) if low >= 0 else max(2, 1 + max((-low - 1).bit_length(), high.bit_length()))
+        if low >= 0:
+            bits = max(1, high.bit_length())
+        else:
+            bits = max(2, 1 + max((-low - 1).bit_length(), max(high, 0).bit_length()))
         if bits > 64:
             raise ModelError(f"{low} … {high} takes {bits} bits, integer types have at most 64")
         return _parse(f"{'UINT' if low >= 0 else 'INT'}{bits}")

@@ -116,14 +116,19 @@ class Trunc(CustomOp):
         output_scale = arrays[4]
         step = np.exp2(np.round(np.log2(output_scale / scale)))
         integers = integer_format(node, arrays[5])
-        q = round_down(np.clip(q / step, np.float32(integers.minimum), np.float32(integers.maximum)))
+        lowest, highest = integers.minimum, integers.maximum
+        if integers.bipolar:
+            # What is left after truncation is two's complement in one bit, too: -1 and 0, where Quant has -1 and +1.
+            lowest, highest = int(integers.narrow) - 1, 0
+        q = round_down(np.clip(q / step, np.float32(lowest), np.float32(highest)))
         return [(q - zero_point / step) * output_scale]
 
 
 class MultiThreshold(CustomOp):
     """``MultiThreshold(x, thresholds)``: out_scale · (number of thresholds reached) + out_bias.
 
-    Channels are on axis 1, or innermost where ``data_layout`` is NHWC or NWC.
+    Channels are innermost where ``data_layout`` is NHWC or NWC, else on axis 1. In tensors of three dimensions they are
+    innermost without ``data_layout``, too, as qonnx has it.
     """
 
     inputs = (2, 2)
@@ -132,7 +137,7 @@ class MultiThreshold(CustomOp):
     def execute(self, node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:
         """Thresholds of shape (C or 1, steps)."""
         x, thresholds = required(node, inputs, 2)
-        counts = count_thresholds(x, thresholds, channel_axis(node))
+        counts = count_thresholds(x, thresholds, channel_axis(node, x.ndim))
         counts *= np.float32(attribute(node, "out_scale", 1.0))
         counts += np.float32(attribute(node, "out_bias", 0.0))
         return [counts]
@@ -140,7 +145,7 @@ class MultiThreshold(CustomOp):
     def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
         """The shape of the values; the thresholds have a row per channel, or one."""
         shape, thresholds = inputs[0].shape, inputs[1].shape
-        axis = channel_axis(node)
+        axis = channel_axis(node, len(shape))
         if len(shape) < 2 or len(thresholds) != 2 or thresholds[0] not in (1, shape[axis]):
             raise ModelError(
                 f"its thresholds have shape {list(thresholds)}, its values {list(shape)}",
@@ -158,9 +163,10 @@ class MultiThreshold(CustomOp):
         return [DataType[str(attribute(node, "out_dtype", "FLOAT32")) if whole else "FLOAT32"]]
 
 
-def channel_axis(node: ir.Node) -> int:
-    """The dimension of a MultiThreshold's tensors that its thresholds have rows for."""
-    return -1 if str(attribute(node, "data_layout", "")) in ("NHWC", "NWC") else 1
+def channel_axis(node: ir.Node, rank: int) -> int:
+    """The axis of a MultiThreshold's tensors, which have ``rank`` dimensions, along which thresholds differ."""
+    layout = str(attribute(node, "data_layout", "")) or ("NWC" if rank == 3 else "")
+    return rank - 1 if layout in ("NHWC", "NWC") else 1
 
 
 class XnorPopcountMatMul(CustomOp):

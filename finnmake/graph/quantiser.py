@@ -15,7 +15,7 @@ from finnmake.errors import ModelError
 from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.expression import NotPerChannelError, channel_constant
-from finnmake.graph.general_ops import GENERAL_OPS, integer_format
+from finnmake.graph.general_ops import GENERAL_OPS, channel_axis, integer_format
 from finnmake.graph.model_wrapper import get_constant, get_datatype
 from finnmake.graph.quantisation import count_thresholds, quantise
 
@@ -68,7 +68,7 @@ def quantiser_of(node: ir.Node, rank: int) -> Quantiser:
     """
     parameters = [np.asarray(get_constant(value)) for value in node.inputs[1:]]
     if node.op_type == "MultiThreshold":
-        return _multi_threshold(node, parameters[0])
+        return _multi_threshold(node, parameters[0], rank)
     numbers = [channel_constant(parameter.astype(np.float32), rank).array for parameter in parameters]
     scale = numbers[0].astype(np.float64)
     if (scale <= 0).any():
@@ -121,8 +121,8 @@ def _boundaries(scale: Array, zero_point: Array, low: int, high: int, step: int 
     return np.asarray((middles[None, :] - zero_point.reshape(-1, 1)) * scale.reshape(-1, 1))
 
 
-def _multi_threshold(node: ir.Node, thresholds: Array) -> Quantiser:
-    if str(attribute(node, "data_layout", "")) in ("NHWC", "NWC"):
+def _multi_threshold(node: ir.Node, thresholds: Array, rank: int) -> Quantiser:
+    if channel_axis(node, rank) != 1:
         raise NotPerChannelError
     count = thresholds.shape[1]
     scale, bias = float(attribute(node, "out_scale", 1.0)), float(attribute(node, "out_bias", 0.0))

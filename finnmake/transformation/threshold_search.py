@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.general_ops import QUANTISER_DOMAINS
 from finnmake.transformation.affine import FLOAT32, whole
@@ -23,11 +22,6 @@ _MAGNITUDE = np.int64(0x7FFFFFFF)
 def is_multi_threshold(node: ir.Node | None) -> bool:
     """True for MultiThreshold under any of its domains."""
     return node is not None and node.op_type == "MultiThreshold" and node.domain in QUANTISER_DOMAINS
-
-
-def channel_axis(node: ir.Node, rank: int) -> int:
-    """The axis along which a MultiThreshold has thresholds of its own."""
-    return rank - 1 if str(attribute(node, "data_layout", "")) in ("NHWC", "NWC") else 1
 
 
 def smallest_reaching(function: Callable[[Array], Array], levels: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from finnmake.errors import ModelError
@@ -64,6 +64,7 @@ def test_not_a_number_is_no_float_value_either() -> None:
 
 
 @given(st.integers(-(2**40), 2**40), st.integers(0, 2**40))
+@example(-2, 0)
 def test_smallest_for_a_range_holds_it_and_is_smallest(low: int, span: int) -> None:
     datatype = DataType.smallest_for_range(low, low + span)
     assert datatype.min() <= low

@@ -1,4 +1,4 @@
-"""requirements.lock: complete, pinned, hashed, and silent about where packages come from."""
+"""The two locks of requirements: complete, pinned, hashed, and silent about where packages come from."""
 
 import re
 import tomllib
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCKS = ("requirements.lock", "requirements-qonnx.lock")
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 
 
 def normalised(requirement: str) -> str:
@@ -18,10 +19,14 @@ def normalised(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", match[0]).lower()
 
 
-def pins() -> dict[str, str]:
+def text(lock: str) -> str:
+    return (ROOT / lock).read_text(encoding="utf-8")
+
+
+def pins(lock: str = "requirements.lock") -> dict[str, str]:
     """Package name -> its lines in the lock, all versions together."""
     found: dict[str, str] = {}
-    for block in re.split(r"\n(?=\S)", LOCK.strip()):
+    for block in re.split(r"\n(?=\S)", text(lock).strip()):
         name = normalised(block)
         found[name] = found.get(name, "") + block + "\n"
     return found
@@ -43,14 +48,21 @@ def test_every_declared_dependency_is_locked(requirement: str) -> None:
     assert normalised(requirement) in pins(), "run `make lock`"
 
 
-def test_every_pin_is_exact_and_hashed() -> None:
-    for name, block in pins().items():
+@pytest.mark.parametrize("requirement", SETTINGS["dependency-groups"]["qonnx"])
+def test_the_peer_is_locked(requirement: str) -> None:
+    assert normalised(requirement) in pins("requirements-qonnx.lock"), "run `make lock`"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_is_exact_and_hashed(lock: str) -> None:
+    for name, block in pins(lock).items():
         assert re.match(r"\S+==[\w.]+( |\n)", block), name
         assert "--hash=sha256:" in block, name
 
 
-def test_no_index_is_named() -> None:
-    assert not re.search(r"://|--index|--extra-index|--find-links", LOCK)
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_index_is_named(lock: str) -> None:
+    assert not re.search(r"://|--index|--extra-index|--find-links", text(lock))
 
 
 def test_training_packages_are_not_installed_for_a_build() -> None:

@@ -95,9 +95,9 @@ class IntegerGraph:
         rows = 1 if shared else self.shape(x)[1]
         thresholds = np.sort(self.random.integers(-40, 40, (rows, (1 << bits) - 1)), axis=1).astype(np.float32)
         held = self.constant(thresholds, "INT8")
-        return self.node(
-            "MultiThreshold", [x, held], self.shape(x), f"UINT{bits}", QONNX_DOMAIN, out_dtype=f"UINT{bits}"
-        )
+        name = f"UINT{bits}"
+        layout = {3: {"data_layout": "NCW"}}.get(len(self.shape(x)), {})
+        return self.node("MultiThreshold", [x, held], self.shape(x), name, QONNX_DOMAIN, out_dtype=name, **layout)
 
     def max_pool(self, x: str, kernel: int = 2, **attributes: Any) -> str:
         """A MaxPool, by default without overlap."""

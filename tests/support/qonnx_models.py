@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,13 @@ class GraphBuilder:
         input_shape: of the one input, batch first.
         prefix: of all names.
         opset: of the standard ops.
+        qonnx_opset: of QONNX' ops; Trunc has 5 inputs in version 1, 6 in version 2.
     """
 
-    def __init__(self, input_shape: Sequence[int | str], prefix: str = "", opset: int = 13) -> None:
-        self._prefix, self._opset = prefix, opset
+    def __init__(
+        self, input_shape: Sequence[int | str], prefix: str = "", opset: int = 13, qonnx_opset: int = 1
+    ) -> None:
+        self._prefix, self._opset, self._qonnx_opset = prefix, opset, qonnx_opset
         self._nodes: list[onnx.NodeProto] = []
         self.initialisers: list[onnx.TensorProto] = []
         self._count = 0
@@ -88,14 +91,18 @@ class GraphBuilder:
 
     def model(self, output: str, shape: Sequence[int]) -> onnx.ModelProto:
         """The model with one output."""
+        return self.model_of({output: shape})
+
+    def model_of(self, outputs: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
+        """The model with outputs of these names and shapes."""
         graph = helper.make_graph(
             self._nodes,
             f"{self._prefix}graph",
             [helper.make_tensor_value_info(self.input, TensorProto.FLOAT, self._input_shape)],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, list(shape))],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)) for name, shape in outputs.items()],
             self.initialisers,
         )
-        opsets = [helper.make_opsetid("", self._opset), helper.make_opsetid(QONNX_DOMAIN, 1)]
+        opsets = [helper.make_opsetid("", self._opset), helper.make_opsetid(QONNX_DOMAIN, self._qonnx_opset)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     def _name(self, kind: str) -> str:

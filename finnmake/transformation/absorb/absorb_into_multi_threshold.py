@@ -10,11 +10,11 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.editing import add_initialiser
+from finnmake.graph.general_ops import channel_axis
 from finnmake.graph.model_wrapper import get_constant, get_datatype
 from finnmake.transformation.affine import Affine, Array, affine, bypass, sole_user
 from finnmake.transformation.local_rewrite import LocalRewrite
 from finnmake.transformation.threshold_search import (
-    channel_axis,
     integer_thresholds_like,
     is_multi_threshold,
     smallest_reaching,

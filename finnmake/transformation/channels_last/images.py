@@ -7,7 +7,7 @@ import onnx_ir as ir
 from finnmake.graph.custom_op import CustomOps, attribute
 from finnmake.graph.data_layout import UNKNOWN, get_layout, is_channels_last
 from finnmake.graph.expression import ELEMENTWISE
-from finnmake.graph.general_ops import GENERAL_OPS
+from finnmake.graph.general_ops import GENERAL_OPS, channel_axis
 from finnmake.graph.model_wrapper import get_shape
 from finnmake.graph.standard_ops import is_standard
 
@@ -39,6 +39,9 @@ def image_shape(value: ir.Value | None) -> tuple[int, ...] | None:
 
 def is_channels_first(node: ir.Node) -> bool:
     """False for a node that says that its channels are innermost."""
+    if node.op_type == "MultiThreshold":
+        shape = get_shape(node.outputs[0])
+        return shape is None or channel_axis(node, len(shape)) == 1
     return str(attribute(node, "data_layout", "")) not in ("NHWC", "NWC")
 
 

@@ -251,6 +251,8 @@ class _Rewriter:
             "out_dtype": quantiser.datatype.name,
             "out_scale": 2.0 if quantiser.datatype.name == "BIPOLAR" else 1.0,
             "out_bias": float(quantiser.minimum),
+            # Without it, channels are innermost in tensors of three dimensions.
+            **({"data_layout": "NCW"} if len(get_shape(output) or ()) == 3 else {}),
         }
         result = self._new.emit("MultiThreshold", [operand, thresholds], output, attributes, GENERAL_DOMAIN)
         self._new.set_integers(output, result, quantiser.datatype)

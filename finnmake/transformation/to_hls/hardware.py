@@ -103,7 +103,7 @@ def has_channels_innermost(node: ir.Node, rank: int) -> bool:
     if node.op_type != "MultiThreshold" or node.inputs[1] is None:
         return False
     thresholds = get_shape(node.inputs[1])
-    return rank == 2 or channel_axis(node) == -1 or (thresholds is not None and thresholds[0] == 1)
+    return rank == 2 or channel_axis(node, rank) > 1 or (thresholds is not None and thresholds[0] == 1)
 
 
 def integer_thresholds(node: ir.Node) -> NDArray[Any] | None:

@@ -37,7 +37,7 @@ class InferThresholdingLayer(Rewrite):
             shared = thresholds.shape[0] == 1
             if not has_channels_innermost(node, len(shape)):
                 continue
-            in_vectors = len(shape) > 2 and channel_axis(node) == -1
+            in_vectors = len(shape) > 2 and channel_axis(node, len(shape)) > 1
             channels = shape[-1] if in_vectors else math.prod(shape[1:])
             output = get_datatype(node.outputs[0])
             threshold_datatype = get_datatype(held)
