@@ -46,6 +46,9 @@ class Accelerator:
         input_datatype: datatype of the integers that the hardware takes; found from the model where None.
         input_scale: what one integer step of the input means to the model; found from the model where None.
         top_k: put a LabelSelect of that many labels at the end; 0 for none; None: 1 for a classifier's output.
+        minimize_widths: give weights, accumulators and thresholds the smallest datatypes that hold the values that
+            these weights make possible. Saves hardware; a retrained network then builds new cores, where without it
+            new memory images are enough.
         output: folder of everything that is built, relative to ``directory``.
         directory: folder of the build file, which all other paths are relative to; by default the current folder,
             which is the build file's when doit loads it.
@@ -63,6 +66,7 @@ class Accelerator:
     input_datatype: str | None = None
     input_scale: str | float | None = None
     top_k: int | None = None
+    minimize_widths: bool = False
     output: str = ""
     directory: Path = field(default_factory=Path.cwd)
     until: Stage = Stage.BITSTREAM
@@ -198,7 +202,7 @@ class Accelerator:
             folding = Step("ApplyFolding", {"file": path.name}, Stage.LAYERS, {path.name: path})
         else:
             folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
-        return compile_steps(self.top_k, folding)
+        return compile_steps(self.top_k, folding, minimize_widths=self.minimize_widths)
 
 
 def _is_folding(value: object) -> bool:

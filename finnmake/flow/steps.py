@@ -25,18 +25,23 @@ TO_HLS = (
     "CreateDataflowPartition",
 )
 
+MINIMIZE_WIDTHS = ("MinimizeWeightBitWidth", "MinimizeAccumulatorWidth")
+"""Steps before folding that fit the cores to the weights at hand."""
+
 COMPLETE = ("InsertDWC", "InsertFIFO")
 """Steps after folding."""
 
 
-def compile_steps(top_k: int | None, folding: Step) -> list[Step]:
+def compile_steps(top_k: int | None, folding: Step, *, minimize_widths: bool = False) -> list[Step]:
     """The transformations of the automatic flow.
 
     Args:
         top_k: 0 for no LabelSelect at the end, 1 for one, None for one where the output is a classifier's.
         folding: the transformation that sets PE and SIMD.
+        minimize_widths: datatypes as narrow as the values of the weights allow.
     """
     streamline = [Step(name, {"k": top_k} if name == "InsertTopK" else {}, Stage.STREAMLINED) for name in STREAMLINE]
     to_hls = [Step(name, {}, Stage.LAYERS) for name in TO_HLS]
     complete = [Step(name, {}, Stage.LAYERS) for name in COMPLETE]
-    return [*streamline, *to_hls, folding, *complete]
+    minimize = [Step(name, {}, Stage.LAYERS) for name in MINIMIZE_WIDTHS if minimize_widths]
+    return [*streamline, *to_hls, *minimize, folding, *complete]

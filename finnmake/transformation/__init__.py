@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from finnmake.transformation.absorb import *  # noqa: F403
+    from finnmake.transformation.apply_config import ApplyConfig as ApplyConfig
     from finnmake.transformation.apply_folding import ApplyFolding as ApplyFolding
     from finnmake.transformation.base import Transformation as Transformation
     from finnmake.transformation.general import *  # noqa: F403

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from finnmake.errors import ModelError
-from finnmake.graph.custom_op import CustomOps
+from finnmake.graph.custom_op import CustomOps, TensorInfo
+from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime import execute
 from finnmake.runtime.execute import Executor, execute_onnx
+from finnmake.runtime.layer_ops import LayerOp
+from tests.hls_library.random_layers import random_mvau, random_values
+from tests.support.hardware_models import hardware_model
 from tests.support.networks import Mlp
 from tests.support.qonnx_models import GraphBuilder, mnist, shared_file
 
@@ -76,3 +82,25 @@ def test_same_scores_as_qonnx() -> None:
     for index in range(5):
         expected = core.execute_onnx(reference, {"0": images[index : index + 1]})["90"]
         np.testing.assert_allclose(got[index : index + 1], expected, rtol=0, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    pixels=st.sampled_from([(1, 1), (2, 3), (4, 1)]),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 6)),
+    types=st.tuples(st.sampled_from(["INT3", "BIPOLAR", "UINT4"]), st.sampled_from(["INT2", "BIPOLAR", "TERNARY"])),
+    seed=st.integers(0, 99),
+)
+def test_matrix_layers_on_images(
+    pixels: tuple[int, int], shape: tuple[int, int], types: tuple[str, str], seed: int
+) -> None:
+    layer = random_mvau(shape, (1, 1), types, (3, "UINT2"), vectors=pixels[0] * pixels[1], seed=seed)
+    model = hardware_model([layer], [(1, *pixels, shape[0]), (1, *pixels, shape[1])])
+    frames = random_values(DataType[types[0]], (5, *pixels, shape[0]), np.random.default_rng(seed))
+    sums = frames @ layer.parameters["weights"]
+    expected = (sums[..., None] >= layer.parameters["thresholds"]).sum(axis=-1)
+    (output,) = execute_onnx(model, {"global_in": frames}).values()
+    np.testing.assert_array_equal(output, expected)
+    infos = [TensorInfo((1, *pixels, shape[0]), DataType[types[0]])]
+    inferred = LayerOp().infer_shapes(model.nodes[0], infos)
+    assert inferred == [(1, *pixels, shape[1])]

@@ -14,6 +14,7 @@ from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
+from finnmake.transformation.apply_config import ApplyConfig
 from finnmake.transformation.apply_folding import NOTE_KEY, ApplyFolding
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from finnmake.transformation.set_folding import SetFolding
@@ -140,6 +141,17 @@ def test_defaults_and_changes_of_one_layer() -> None:
     assert [attribute(node, "PE") for node in folded.nodes] == [2, 2, 4, 2, 2]
     assert [attribute(node, "ram_style") for node in folded.nodes[1:4]] == ["block"] * 3
     assert attribute(layers.nodes[1], "PE") == 1
+
+
+def test_finns_name_of_it_takes_a_file_or_a_mapping(tmp_path: Path) -> None:
+    layers = hardware(import_model(Mlp().model()))
+    folding = {"Defaults": {}, "MVAU_hls_1": {"PE": 4, "SIMD": 2}}
+    (tmp_path / "folding.json").write_text(json.dumps(folding))
+    for config in (folding, str(tmp_path / "folding.json"), tmp_path / "folding.json"):
+        node = layers.transform(ApplyConfig(config)).nodes[2]
+        assert (attribute(node, "PE"), attribute(node, "SIMD")) == (4, 2)
+    with pytest.raises(FoldingError, match="no layer is called 'MVAU_9'"):
+        layers.transform(ApplyConfig({"MVAU_9": {"PE": 1}}))
 
 
 def test_folding_files_that_cannot_be_read(tmp_path: Path) -> None:
