@@ -71,7 +71,7 @@ def _infer_standard(node: ir.Node, opset: int) -> None:
         raise unknown_op(node) from None
     proto = onnx.NodeProto(op_type=node.op_type)
     try:
-        proto.attribute.extend(ir.to_proto(attribute) for attribute in node.attributes.values())
+        proto.attribute.extend(ir.serde.serialize_attribute(attribute) for attribute in node.attributes.values())
     except ir.serde.SerdeError:
         raise ModelError("has an attribute of no known type", where=describe(node), remedy="Export again.") from None
     types: dict[str, onnx.TypeProto] = {}

@@ -95,7 +95,7 @@ class StandardRun:
         for value, replacement in self._constants.items():
             name_of[value] = f"c{len(name_of)}"
             if replacement is None and value.const_value is not None:
-                tensor = ir.to_proto(value.const_value)
+                tensor = ir.serde.serialize_tensor(value.const_value)
                 tensor.name = name_of[value]
                 graph.initializer.append(tensor)
             elif replacement is not None:
@@ -106,7 +106,7 @@ class StandardRun:
             entry = graph.node.add(op_type=node.op_type)
             entry.input.extend("" if value is None else name_of[value] for value in node.inputs)
             entry.output.extend(name_of[output] for output in node.outputs)
-            entry.attribute.extend(ir.to_proto(attribute) for attribute in node.attributes.values())
+            entry.attribute.extend(ir.serde.serialize_attribute(attribute) for attribute in node.attributes.values())
         for output in self.outputs:
             graph.output.add(name=name_of[output])
         return proto

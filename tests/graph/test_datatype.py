@@ -74,6 +74,11 @@ def test_smallest_for_a_range_holds_it_and_is_smallest(low: int, span: int) -> N
         assert smaller.min() > low or smaller.max() < low + span
 
 
+def test_a_range_of_negative_numbers_only() -> None:
+    assert DataType.smallest_for_range(-2, -2).name == "INT2"
+    assert DataType.smallest_for_range(-9, -4).name == "INT5"
+
+
 def test_empty_range() -> None:
     with pytest.raises(ModelError, match="empty range"):
         DataType.smallest_for_range(1, 0)
