@@ -12,6 +12,7 @@ from finnmake.graph.custom_op import Array, attribute, describe
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.model_wrapper import get_shape
 from finnmake.graph.scaled_integer_analysis.elementwise import elementwise
+from finnmake.graph.scaled_integer_analysis.operands import operand_of
 from finnmake.graph.scaled_integer_analysis.tensors import (
     EXACT_FLOAT32,
     Analysis,
@@ -21,7 +22,6 @@ from finnmake.graph.scaled_integer_analysis.tensors import (
     ScaledInteger,
     collapsed,
     is_power_of_two,
-    operand_of,
 )
 
 _LARGEST_FACTOR = 256

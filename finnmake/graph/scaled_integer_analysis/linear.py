@@ -13,6 +13,7 @@ from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.model_wrapper import get_constant, get_shape
 from finnmake.graph.padding import explicit_pads
 from finnmake.graph.scaled_integer_analysis.constants import constant_integers, constant_value
+from finnmake.graph.scaled_integer_analysis.operands import operand_of
 from finnmake.graph.scaled_integer_analysis.tensors import (
     EXACT_FLOAT32,
     Analysis,
@@ -22,7 +23,6 @@ from finnmake.graph.scaled_integer_analysis.tensors import (
     ScaledInteger,
     collapsed,
     first_input,
-    operand_of,
     sums_are_exact,
 )
 

@@ -12,6 +12,7 @@ from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import get_constant, get_shape
 from finnmake.graph.padding import explicit_pads
+from finnmake.graph.scaled_integer_analysis.operands import operand_of
 from finnmake.graph.scaled_integer_analysis.tensors import (
     EXACT_FLOAT32,
     Analysis,
@@ -19,7 +20,6 @@ from finnmake.graph.scaled_integer_analysis.tensors import (
     ScaledInteger,
     WindowSum,
     first_input,
-    operand_of,
     sums_are_exact,
 )
 

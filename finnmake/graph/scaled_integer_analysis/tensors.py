@@ -202,19 +202,6 @@ def first_input(node: ir.Node) -> ir.Value:
     return node.inputs[0]
 
 
-def operand_of(node: ir.Node, value: ir.Value | None, result: Analysis) -> Operand | None:
-    """A tensor as a linear function of integers; None, with the reason noted, where it is none."""
-    function = result.functions.get(value) if value is not None else None
-    if function is None:
-        result.reasons.setdefault(node, "its input is not quantised")
-        return None
-    form = function.affine()
-    if form is None:
-        result.reasons[node] = "its input is not quantised: the activation before it needs a quantiser"
-        return None
-    return Operand(function.source, form)
-
-
 def collapsed(numbers: Array) -> Array:
     """One number where all are equal."""
     numbers = np.asarray(numbers)
