@@ -114,7 +114,7 @@ MOVES: list[tuple[type[Transformation], list[int], str, Any, Past]] = [
 @pytest.mark.parametrize(("kind", "shape", "op_type", "constant", "past"), MOVES)
 def test_moves(kind: type[Transformation], shape: list[int], op_type: str, constant: Any, past: Past) -> None:
     model = build(shape, op_type, constant, past)
-    after = model.transform(kind())
+    after = kind().apply(model)  # without the tidying of ModelWrapper.transform, which sorts
     assert op_types(after) == list(reversed(op_types(model)))
     values = RANDOM.integers(0, 8, (11, *shape[1:]))
     assert_same(model, after, values)
