@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 
 from finnmake.errors import ModelError
+from finnmake.frontend.consistency import check_consistency
 from finnmake.frontend.integer_input import quantise_input
 from finnmake.frontend.validation import check_parameters, fix_batch, validate
 from finnmake.graph.custom_op import CustomOps
@@ -46,6 +47,7 @@ def import_model(
         fix_batch(model)
         normalise(model, custom_ops)
         check_parameters(model.graph)
+        check_consistency(model.graph)
         model.model.metadata_props.clear()
         quantise_input(model, input_datatype, input_scale)
     except ModelError as problem:

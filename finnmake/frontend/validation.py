@@ -36,6 +36,15 @@ _PARAMETERS: Mapping[str, tuple[int, ...]] = {
 }
 """Which inputs of an op hardware has to know beforehand."""
 
+_QONNX_ATTRIBUTES: Mapping[str, ir.AttributeType] = {
+    **dict.fromkeys(("narrow", "signed"), ir.AttributeType.INT),
+    **dict.fromkeys(("rounding_mode", "out_dtype", "data_layout"), ir.AttributeType.STRING),
+    **dict.fromkeys(("out_scale", "out_bias"), ir.AttributeType.FLOAT),
+}
+_PLAIN_ATTRIBUTES = frozenset(
+    getattr(ir.AttributeType, name) for name in ("INT", "INTS", "FLOAT", "FLOATS", "STRING", "STRINGS")
+)
+
 _RANDOM = frozenset(
     ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
 )
@@ -56,6 +65,7 @@ def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
         if custom_ops.find(node) is None and not is_standard(node):
             raise unknown_op(node)
         _check_arity(node, custom_ops, model.model.opset_imports.get("", 0))
+        _check_attributes(node, model.model.opset_imports.get("", 0))
         if any(a.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for a in node.attributes.values()):
             raise ModelError(
                 f"{node.op_type} is control flow, which has no hardware",
@@ -129,6 +139,8 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
     for value in inputs:
         where = f"input {value.name}"
+        if value.dtype is None or value.dtype == ir.DataType.UNDEFINED:
+            raise ModelError("has no type", where=where, remedy="The file is damaged: export or copy the model again.")
         if value.shape is None:
             raise ModelError("has no shape", where=where, remedy="Export the model with a fixed input shape.")
         if any(isinstance(dim, int) and dim == 0 for dim in list(value.shape)[1:]):
@@ -169,19 +181,48 @@ def _check_arity(node: ir.Node, custom_ops: CustomOps, opset: int) -> None:
             )
 
 
-def _check_constant(value: ir.Value) -> None:
-    if value.const_value is None or value.const_value.dtype == ir.DataType.STRING:
-        return
-    shape = tuple(int(dim) for dim in value.const_value.shape.numpy())
-    check_size(shape, value.const_value.dtype, f"tensor {value.name}", empty=len(shape) == 1)
+def _check_attributes(node: ir.Node, opset: int) -> None:
+    """Attributes have the kind that the op wants: whatever comes later may calculate with them."""
+    kinds: Mapping[str, ir.AttributeType] = _QONNX_ATTRIBUTES
+    if is_standard(node):
+        schema = onnx.defs.get_schema(node.op_type, opset, "")
+        kinds = {name: ir.AttributeType(int(wanted.type)) for name, wanted in schema.attributes.items()}
+        for name, wanted in schema.attributes.items():
+            if wanted.required and name not in node.attributes:
+                raise ModelError(
+                    f"has no attribute {name}, which {node.op_type} needs",
+                    where=describe(node),
+                    remedy="The file is damaged: export or copy the model again.",
+                )
+    for name, found in node.attributes.items():
+        kind = kinds.get(name, found.type)
+        if found.type == kind and found.type == ir.AttributeType.TENSOR and isinstance(found.value, ir.TensorProtocol):
+            _array(found.value, f"{describe(node)}: attribute {name}")
+        elif found.type != kind or (not is_standard(node) and found.type not in _PLAIN_ATTRIBUTES):
+            raise ModelError(
+                f"its attribute {name} is of the kind {found.type.name}, not {kind.name}",
+                where=describe(node),
+                remedy="The file is damaged: export or copy the model again.",
+            )
+
+
+def _array(tensor: ir.TensorProtocol, where: str) -> NDArray[Any]:
+    """A tensor's numbers, checked before anything is allocated."""
+    remedy = "The file is damaged: export or copy the model again."
     try:
-        array = value.const_value.numpy()
+        shape = tuple(int(dim) for dim in tensor.shape.numpy())
+        if tensor.dtype in (ir.DataType.STRING, ir.DataType.UNDEFINED):
+            raise ModelError(f"holds no numbers but {tensor.dtype.name}", where=where, remedy=remedy)
+        check_size(shape, tensor.dtype, where, empty=len(shape) == 1)
+        return tensor.numpy()
     except (ValueError, TypeError, AssertionError) as problem:  # AssertionError: onnx-ir, data of another type
-        raise ModelError(
-            f"its data does not fit its type and shape: {problem}",
-            where=f"tensor {value.name}",
-            remedy="The file is damaged: export or copy the model again.",
-        ) from None
+        raise ModelError(f"its data does not fit its type and shape: {problem}", where=where, remedy=remedy) from None
+
+
+def _check_constant(value: ir.Value) -> None:
+    if value.const_value is None:
+        return
+    array = _array(value.const_value, f"tensor {value.name}")
     _check_annotation(value, array)
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return

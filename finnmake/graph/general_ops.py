@@ -183,7 +183,14 @@ class XnorPopcountMatMul(CustomOp):
 
     def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
         """As MatMul."""
-        return [(*inputs[0].shape[:-1], inputs[1].shape[-1])]
+        a, b = inputs[0].shape, inputs[1].shape
+        if len(a) < 2 or len(b) != 2 or a[-1] != b[0]:
+            raise ModelError(
+                f"cannot multiply shapes {list(a)} and {list(b)}",
+                where=describe(node),
+                remedy="Export the model again.",
+            )
+        return [(*a[:-1], b[-1])]
 
     def infer_datatypes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[AnyDataType]:
         """The smallest unsigned type that holds 0 … K."""

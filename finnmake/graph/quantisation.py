@@ -103,7 +103,7 @@ def quantise(x: Array, scale: Array, zero_point: Array, integers: IntegerFormat,
         integers: the range to clip to.
         mode: name of the rounding mode.
     """
-    scaled = _on_first(np.add, np.asarray(x / scale), zero_point)
+    scaled = np.asarray(_on_first(np.add, np.asarray(x / scale), zero_point))
     if integers.bipolar:
         return np.where(scaled >= 0, np.float32(1), np.float32(-1))
     np.clip(scaled, np.float32(integers.minimum), np.float32(integers.maximum), out=scaled)

@@ -95,7 +95,11 @@ def _infer_standard(node: ir.Node, opset: int) -> None:
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, ValueError, RuntimeError) as problem:
         reason = str(problem).strip().splitlines()[0]
-        raise ModelError(f"its attributes or shapes do not fit: {reason}", where=describe(node)) from None
+        raise ModelError(
+            f"its attributes or shapes do not fit: {reason}",
+            where=describe(node),
+            remedy="Export the model again; the file is damaged, or written by hand.",
+        ) from None
     for index, value in enumerate(node.outputs):
         result = found.get(f"o{index}")
         if result is not None and result.HasField("tensor_type"):

@@ -12,12 +12,14 @@ from onnx import helper
 _INTEGERS = (-(2**63), -(2**31), -2, -1, 0, 1, 2, 3, 7, 64, 2**20, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1)
 _FLOATS = (float("nan"), float("inf"), float("-inf"), 0.0, -0.0, -1.0, 1e-45, 1e-30, 1e30, 3.4e38, 0.5)
 _OPS = (
-    "Add Sub Mul Div Conv ConvTranspose MatMul Gemm Relu Sigmoid Softmax Expand Tile Range ConstantOfShape Reshape "
-    "Transpose Concat Split Slice Pad Clip MaxPool AveragePool GlobalAveragePool ReduceMean ReduceSum TopK ArgMax Cast "
-    "QuantizeLinear DequantizeLinear BatchNormalization Resize Squeeze Unsqueeze Flatten Identity Dropout Shape Gather "
-    "Constant Loop If LSTM Einsum OneHot NonZero DepthToSpace Sin Pow Quant BipolarQuant Trunc MultiThreshold Im2Col "
-    "QuantAvgPool2d MaxPoolNHWC XnorPopcountMatMul NoSuchOp"
-).split()
+    "Add", "Sub", "Mul", "Div", "Conv", "ConvTranspose", "MatMul", "Gemm", "Relu", "Sigmoid", "Softmax",
+    "Expand", "Tile", "Range", "ConstantOfShape", "Reshape", "Transpose", "Concat", "Split", "Slice", "Pad",
+    "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum", "TopK", "ArgMax", "Cast",
+    "QuantizeLinear", "DequantizeLinear", "BatchNormalization", "Resize", "Squeeze", "Unsqueeze", "Flatten",
+    "Identity", "Dropout", "Shape", "Gather", "Constant", "Loop", "If", "LSTM", "Einsum", "OneHot", "NonZero",
+    "DepthToSpace", "Sin", "Pow", "Quant", "BipolarQuant", "Trunc", "MultiThreshold", "Im2Col",
+    "QuantAvgPool2d", "MaxPoolNHWC", "XnorPopcountMatMul", "NoSuchOp",
+)  # fmt: skip
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:

@@ -75,7 +75,7 @@ def functions() -> onnx.ModelProto:
     build = GraphBuilder([1, 2, 3])
     shape = build.node("Concat", [build.node("Slice", [build.node("Shape", [build.input]), *map(
         build.constant, ([0], [1]))]), build.constant(np.array([-1]))], axis=0)  # fmt: skip
-    x = build.quant(build.node("Reshape", [build.input, shape]), 0.5, 4)
+    x = build.node("Reshape", [build.quant(build.input, 0.5, 4), shape])
     big = build.node("Expand", [build.constant(np.float32(0.5)), build.constant(np.array([6, 2]))])
     x = build.node("MatMul", [x, build.quant(big, 0.5, 3)])
     model = build.model(build.node("twice", [x], "local"), [1, 2])

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import onnx_ir as ir
 
+from finnmake.errors import ModelError
+from finnmake.graph.custom_op import describe
 from finnmake.graph.datatype import DataType
 from finnmake.graph.expression import ELEMENTWISE
 from finnmake.graph.general_ops import QUANTISER_DOMAINS
@@ -51,8 +53,16 @@ def analyse_from(model: ModelWrapper, integers: ScaledInteger) -> Analysis:
 def _propagate(model: ModelWrapper, result: Analysis) -> Analysis:
     for node in model.graph:
         rule = _rule_of(node)
-        if rule is not None:
+        if rule is None:
+            continue
+        try:
             rule(node, result)
+        except ModelError as problem:
+            if problem.where:
+                raise
+            raise ModelError(
+                problem.what, where=describe(node), remedy=problem.remedy or "Check the ranges and scales around it."
+            ) from None
     return result
 
 
