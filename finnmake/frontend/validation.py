@@ -185,9 +185,9 @@ def _check_attributes(node: ir.Node, opset: int) -> None:
     """Attributes have the kind that the op wants: whatever comes later may calculate with them."""
     kinds: Mapping[str, ir.AttributeType] = _QONNX_ATTRIBUTES
     if is_standard(node):
-        schema = onnx.defs.get_schema(node.op_type, opset, "")
-        kinds = {name: ir.AttributeType(int(wanted.type)) for name, wanted in schema.attributes.items()}
-        for name, wanted in schema.attributes.items():
+        known: Mapping[str, Any] = onnx.defs.get_schema(node.op_type, opset, "").attributes
+        kinds = {name: ir.AttributeType[wanted.type.name] for name, wanted in known.items()}
+        for name, wanted in known.items():
             if wanted.required and name not in node.attributes:
                 raise ModelError(
                     f"has no attribute {name}, which {node.op_type} needs",

@@ -29,7 +29,7 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     model = onnx.ModelProto.FromString(content)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         rng.choice(_MUTATIONS)(model, rng)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def _bytes(content: bytes, rng: random.Random) -> bytes:

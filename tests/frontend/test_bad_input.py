@@ -42,7 +42,7 @@ def infinite_weights() -> Spoiled:
 def not_a_number_in_a_constant_node() -> Spoiled:
     build, x = simple()
     model = build.model(build.node("Mul", [x, "k"]), [1, 6])
-    tensor = numpy_helper.from_array(np.float32([np.nan]))
+    tensor = numpy_helper.from_array(np.array([np.nan], np.float32))
     model.graph.node.insert(0, helper.make_node("Constant", [], ["k"], name="weights", value=tensor))
     return model, r"node weights \(Constant\).*NaN"
 
