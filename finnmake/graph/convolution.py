@@ -10,6 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finnmake.graph.custom_op import attribute
+from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.model_wrapper import get_shape
 from finnmake.graph.sliding_windows import Windows, integers_of
 
@@ -85,6 +86,13 @@ def convolution_of(node: ir.Node) -> Convolution | None:
         before, after = (pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1])
     windows = Windows(taps, strides, (*before, *after), dilations)
     return Convolution(windows, shape[1], kernel[0], int(attribute(node, "group", 1)))
+
+
+def with_zero(datatype: AnyDataType) -> AnyDataType:
+    """The datatype, or the smallest one that has its range and zero."""
+    if datatype.allowed(0):
+        return datatype
+    return DataType.smallest_for_range(min(0, int(datatype.min())), max(0, int(datatype.max())))
 
 
 def _two(values: tuple[int, ...], missing: int) -> tuple[int, int]:

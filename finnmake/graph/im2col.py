@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -25,6 +26,19 @@ def im2col_windows(node: ir.Node) -> Windows:
     return Windows(
         (kernel[0], kernel[1]), (strides[0], strides[1]), (top, left, bottom, right), (dilations[0], dilations[1])
     )
+
+
+def im2col_attributes(windows: Windows, image: Sequence[int], depthwise: bool) -> dict[str, Any]:
+    """The attributes of an Im2Col node for windows over images (N, H, W, C)."""
+    return {
+        "kernel_size": list(windows.kernel),
+        "stride": list(windows.strides),
+        "pad_amount": list(windows.pads),
+        "pad_value": 0,
+        "dilations": list(windows.dilations),
+        "depthwise": int(depthwise),
+        "input_shape": f"(1,{image[1]},{image[2]},{image[3]})",
+    }
 
 
 class Im2Col(CustomOp):

@@ -144,6 +144,8 @@ class Forms:
         metadata = dict(like.metadata_props) if like is not None else None
         node = ir.node(op_type, inputs, attributes, domain=domain, metadata_props=metadata)
         self.insert(before, node)
+        if len(shape) == len(NHWC):
+            set_layout(node.outputs[0], NHWC)
         return describe_output(node.outputs[0], shape, datatype)
 
     def insert(self, before: ir.Node, node: ir.Node) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from finnmake.graph.convolution import convolution_of
+from finnmake.graph.convolution import Convolution, convolution_of, with_zero
 from finnmake.graph.custom_op import Array, attribute
-from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.general_ops import GENERAL_DOMAIN
+from finnmake.graph.im2col import im2col_attributes
 from finnmake.graph.model_wrapper import get_constant, get_datatype, get_shape
 from finnmake.graph.transposes import permutation_of, to_channels_first, to_channels_last
 from finnmake.transformation.channels_last.forms import Form, Forms, describe_output
@@ -43,7 +43,7 @@ def _convolution(node: ir.Node, forms: Forms) -> bool:
     image, datatype = forms.of(source, node), get_datatype(node.inputs[1])
     value, result, windows = image.value, Form(output, shape), convolution.windows
     if not windows.is_pointwise:
-        value = _im2col(node, forms, image, convolution.is_depthwise)
+        value = _im2col(node, forms, image, convolution)
     if convolution.is_depthwise:
         matrix, op_type, domain = convolution.depthwise_matrix(weights), "DepthwiseMatMul", GENERAL_DOMAIN
     else:
@@ -58,29 +58,11 @@ def _convolution(node: ir.Node, forms: Forms) -> bool:
     return True
 
 
-def _im2col(node: ir.Node, forms: Forms, image: Form, depthwise: bool) -> ir.Value:
-    convolution = convolution_of(node)
-    if convolution is None:
-        return image.value
+def _im2col(node: ir.Node, forms: Forms, image: Form, convolution: Convolution) -> ir.Value:
     windows, shape = convolution.windows, image.shape
-    attributes = {
-        "kernel_size": list(windows.kernel),
-        "stride": list(windows.strides),
-        "pad_amount": list(windows.pads),
-        "pad_value": 0,
-        "dilations": list(windows.dilations),
-        "depthwise": int(depthwise),
-        "input_shape": f"(1,{shape[1]},{shape[2]},{shape[3]})",
-    }
+    attributes = im2col_attributes(windows, shape, convolution.is_depthwise)
     size = (shape[0], *windows.output_size(shape[1], shape[2]), windows.taps * shape[3])
     return forms.emit(node, "Im2Col", [image.value], attributes, size, get_datatype(image.value), GENERAL_DOMAIN)
-
-
-def with_zero(datatype: AnyDataType) -> AnyDataType:
-    """The datatype, or the smallest one that has its range and zero."""
-    if datatype.allowed(0):
-        return datatype
-    return DataType.smallest_for_range(min(0, int(datatype.min())), max(0, int(datatype.max())))
 
 
 def _matrix_product(node: ir.Node, forms: Forms) -> bool:

@@ -8,8 +8,10 @@ from finnmake.transformation.general.gemm_to_matmul import GemmToMatMul
 from finnmake.transformation.general.give_readable_tensor_names import GiveReadableTensorNames
 from finnmake.transformation.general.give_unique_node_names import GiveUniqueNodeNames
 from finnmake.transformation.general.give_unique_parameter_tensors import GiveUniqueParameterTensors
+from finnmake.transformation.general.infer_data_layouts import InferDataLayouts
 from finnmake.transformation.general.infer_data_types import InferDataTypes
 from finnmake.transformation.general.infer_shapes import InferShapes
+from finnmake.transformation.general.lower_convs_to_matmul import LowerConvsToMatMul
 from finnmake.transformation.general.lower_to_channels_last import LowerToChannelsLast
 from finnmake.transformation.general.merge_onnx_models import MergeONNXModels
 from finnmake.transformation.general.remove_identity_ops import RemoveIdentityOps
@@ -30,8 +32,10 @@ __all__ = [
     "GiveReadableTensorNames",
     "GiveUniqueNodeNames",
     "GiveUniqueParameterTensors",
+    "InferDataLayouts",
     "InferDataTypes",
     "InferShapes",
+    "LowerConvsToMatMul",
     "LowerToChannelsLast",
     "MergeONNXModels",
     "RemoveIdentityOps",

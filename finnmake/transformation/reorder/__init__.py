@@ -1,5 +1,7 @@
 """Ops that change places with a neighbour, the function unchanged. One transformation a file."""
 
+from finnmake.transformation.reorder.make_max_pool_nhwc import MakeMaxPoolNHWC
+from finnmake.transformation.reorder.make_scale_resize_nhwc import MakeScaleResizeNHWC
 from finnmake.transformation.reorder.move_add_past_conv import MoveAddPastConv
 from finnmake.transformation.reorder.move_add_past_fork import MoveAddPastFork
 from finnmake.transformation.reorder.move_add_past_join_add import MoveAddPastJoinAdd
@@ -10,6 +12,7 @@ from finnmake.transformation.reorder.move_flatten_past_affine import MoveFlatten
 from finnmake.transformation.reorder.move_flatten_past_topk import MoveFlattenPastTopK
 from finnmake.transformation.reorder.move_linear_past_eltwise_add import MoveLinearPastEltwiseAdd
 from finnmake.transformation.reorder.move_linear_past_fork import MoveLinearPastFork
+from finnmake.transformation.reorder.move_max_pool_past_multi_threshold import MoveMaxPoolPastMultiThreshold
 from finnmake.transformation.reorder.move_mul_past_dw_conv import MoveMulPastDWConv
 from finnmake.transformation.reorder.move_mul_past_fork import MoveMulPastFork
 from finnmake.transformation.reorder.move_mul_past_join_add import MoveMulPastJoinAdd
@@ -20,8 +23,16 @@ from finnmake.transformation.reorder.move_scalar_linear_past_invariants import M
 from finnmake.transformation.reorder.move_scalar_mul_past_conv import MoveScalarMulPastConv
 from finnmake.transformation.reorder.move_scalar_mul_past_conv_transpose import MoveScalarMulPastConvTranspose
 from finnmake.transformation.reorder.move_scalar_mul_past_matmul import MoveScalarMulPastMatMul
+from finnmake.transformation.reorder.move_transpose_past_eltwise import MoveTransposePastEltwise
+from finnmake.transformation.reorder.move_transpose_past_fork import MoveTransposePastFork
+from finnmake.transformation.reorder.move_transpose_past_join_add import MoveTransposePastJoinAdd
+from finnmake.transformation.reorder.move_transpose_past_join_concat import MoveTransposePastJoinConcat
+from finnmake.transformation.reorder.move_transpose_past_scalar_mul import MoveTransposePastScalarMul
+from finnmake.transformation.reorder.move_transpose_past_split import MoveTransposePastSplit
 
 __all__ = [
+    "MakeMaxPoolNHWC",
+    "MakeScaleResizeNHWC",
     "MoveAddPastConv",
     "MoveAddPastFork",
     "MoveAddPastJoinAdd",
@@ -32,6 +43,7 @@ __all__ = [
     "MoveFlattenPastTopK",
     "MoveLinearPastEltwiseAdd",
     "MoveLinearPastFork",
+    "MoveMaxPoolPastMultiThreshold",
     "MoveMulPastDWConv",
     "MoveMulPastFork",
     "MoveMulPastJoinAdd",
@@ -42,4 +54,10 @@ __all__ = [
     "MoveScalarMulPastConv",
     "MoveScalarMulPastConvTranspose",
     "MoveScalarMulPastMatMul",
+    "MoveTransposePastEltwise",
+    "MoveTransposePastFork",
+    "MoveTransposePastJoinAdd",
+    "MoveTransposePastJoinConcat",
+    "MoveTransposePastScalarMul",
+    "MoveTransposePastSplit",
 ]
