@@ -55,6 +55,14 @@ def infer_node(node: ir.Node, opset: int, custom_ops: CustomOps) -> None:
         raise unknown_op(node)
 
 
+def infer_where_known(node: ir.Node, opset: int, custom_ops: CustomOps) -> None:
+    """``infer_node``, where the shapes of the inputs are known and the op is, or the outputs have no shapes yet."""
+    if any(value is not None and get_shape(value) is None for value in node.inputs):
+        return
+    if is_standard(node) or custom_ops.find(node) is not None or any(get_shape(v) is None for v in node.outputs):
+        infer_node(node, opset, custom_ops)
+
+
 def unknown_op(node: ir.Node) -> ModelError:
     """The error for an op that nobody knows."""
     return ModelError(

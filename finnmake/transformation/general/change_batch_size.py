@@ -9,7 +9,7 @@ from finnmake.errors import ModelError
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant
 from finnmake.graph.registry import REGISTERED_OPS
-from finnmake.graph.shape_inference import infer_node
+from finnmake.graph.shape_inference import infer_where_known
 from finnmake.graph.standard_ops import is_standard
 from finnmake.transformation.base import Rewrite
 
@@ -45,7 +45,7 @@ class ChangeBatchSize(Rewrite):
         for node in model.graph:
             if node.op_type == "Reshape" and is_standard(node):
                 self._reshape(model, node)
-            infer_node(node, opset, REGISTERED_OPS)
+            infer_where_known(node, opset, REGISTERED_OPS)
 
     def _reshape(self, model: ModelWrapper, node: ir.Node) -> None:
         source, target = node.inputs[0], get_constant(node.inputs[1])

@@ -10,7 +10,7 @@ from finnmake.graph.custom_op import CustomOps
 from finnmake.graph.editing import remove_unused_nodes
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_shape
 from finnmake.graph.registry import REGISTERED_OPS
-from finnmake.graph.shape_inference import infer_node
+from finnmake.graph.shape_inference import infer_node, infer_where_known
 from finnmake.graph.standard_ops import is_standard
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.general.constant_folding import become, fold_constant, fold_shape, fold_standard
@@ -23,7 +23,8 @@ class FoldConstants(Rewrite):
     """Replaces nodes that depend on constants only by their value, ``Constant`` and ``Shape`` included.
 
     Precondition: none; ``Shape`` is folded where the shape is known.
-    Postcondition: the same function, bit for bit. One pass: what a folded node makes foldable is folded too.
+    Postcondition: the same function, bit for bit. One pass: what a folded node makes foldable is folded too, and the
+    shapes that it makes known are inferred.
 
     Args:
         exclude_op_types: op types that stay. By default the quantisers: folding those of the weights away would lose
@@ -44,6 +45,8 @@ class FoldConstants(Rewrite):
         for node in list(model.graph):
             if node.op_type not in self._excluded:
                 self._fold(node, opset)
+            if node.graph is not None:
+                infer_where_known(node, opset, self._ops)
         remove_unused_nodes(model)
 
     def _fold(self, node: ir.Node, opset: int) -> None:

@@ -91,11 +91,22 @@ def raw(
 def test_shapes_are_inferred_and_an_open_batch_is_closed_first() -> None:
     weights = np.ones((3, 4), np.float32)
     model = raw([helper.make_node("MatMul", ["x", "w"], ["y"])], ["N", 3], {"w": weights})
-    with pytest.raises(ModelError, match="input x is not known"):
+    with pytest.raises(ModelError, match=r"input x: its shape \[N,3\] is not known or open"):
         model.transform(general.InferShapes())
     assert model.transform(general.ChangeBatchSize(1)).get_tensor_shape("y") == [1, 4]
     with pytest.raises(ModelError, match="no samples"):
         general.ChangeBatchSize(0)
+
+
+def test_shapes_behind_a_computed_target_are_known_once_it_is_folded() -> None:
+    builder = GraphBuilder([2, 3, 4])
+    first = builder.node("Gather", [builder.node("Shape", [builder.input]), builder.constant(np.array([0]))], axis=0)
+    target = builder.node("Concat", [first, builder.constant(np.array([-1]))], axis=0)
+    output = builder.node("Relu", [builder.node("Reshape", [builder.input, target])])
+    model = ModelWrapper(builder.model(output, [2, 12])).transform(general.InferShapes())
+    folded = model.transform(general.FoldConstants())
+    assert op_types(folded) == ["Reshape", "Relu"]
+    assert folded.check_all_tensor_shapes_specified()
 
 
 def test_constants_are_folded_in_one_pass_but_not_the_weights_quantisers() -> None:
