@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -41,6 +42,8 @@ STREAMLINE = [
     "RoundAndClipThresholds",
 ]
 
+TIDY = ("RemoveIdentityOps", "GiveUniqueNodeNames", "GiveReadableTensorNames", "InferDataTypes")
+
 HARDWARE: list[type[Transformation]] = [
     transformation.ConvertBipolarMatMulToXnorPopcount,
     to_hls.InferBinaryStreamingFCLayer,
@@ -50,19 +53,22 @@ HARDWARE: list[type[Transformation]] = [
 ]
 
 
-def streamlined(model: ModelWrapper) -> ModelWrapper:
+def streamlined(model: ModelWrapper, between: Sequence[str] = ()) -> ModelWrapper:
+    """FINN's steps; ``between`` them what FINN's own Streamline does behind each."""
     for name in STREAMLINE:
-        model = model.transform(getattr(transformation, name)())
+        for step in (name, *between):
+            model = model.transform(getattr(transformation, step)())
     return model
 
 
+@pytest.mark.parametrize("between", [(), TIDY])
 @pytest.mark.parametrize("imported", [False, True])
-def test_shared_network_of_finn(imported: bool) -> None:
+def test_shared_network_of_finn(imported: bool, between: Sequence[str]) -> None:
     path = shared_file("models/tfc_w1a1.finn.onnx")
     images = np.load(shared_file("models/golden/tfc_w1a1_finn_input.npy"))
     labels = np.load(shared_file("models/golden/tfc_w1a1_finn_expected.npy"))
     model = import_model(path) if imported else ModelWrapper(path)
-    integers = streamlined(model)
+    integers = streamlined(model, between)
     layers = ["MatMul", "MultiThreshold"] * 3
     assert op_types(integers) == ["Reshape", "MultiThreshold", *layers, "MatMul", "Mul", "Add", "TopK"]
     for node in integers.nodes[1:8]:
@@ -116,10 +122,11 @@ def mlp(seed: int, binary: bool) -> ModelWrapper:
 
 
 @pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("between", [(), TIDY])
 @pytest.mark.parametrize("seed", range(4))
-def test_small_networks(seed: int, binary: bool) -> None:
+def test_small_networks(seed: int, binary: bool, between: Sequence[str]) -> None:
     model = mlp(seed, binary)
-    integers = streamlined(model)
+    integers = streamlined(model, between)
     assert op_types(integers) == ["Flatten", *["MultiThreshold", "MatMul"] * 3, "Mul"]
     pixels = np.random.default_rng(seed).integers(0, 256, (400, 1, 4, 4))
     # Batch normalisation is rounded in another order: only sums that are no tie, as these, have the same levels.
@@ -133,8 +140,9 @@ def test_small_networks(seed: int, binary: bool) -> None:
     assert_same(integers, result, pixels)
 
 
+@pytest.mark.parametrize("between", [(), TIDY])
 @pytest.mark.parametrize("seed", range(4))
-def test_convolutions_with_pooling(seed: int) -> None:
+def test_convolutions_with_pooling(seed: int, between: Sequence[str]) -> None:
     random = np.random.default_rng(seed)
     builder = GraphBuilder([1, 2, 6, 6])
     x = builder.node("Mul", [builder.input, builder.constant(np.float32(1 / 128))])
@@ -153,7 +161,7 @@ def test_convolutions_with_pooling(seed: int) -> None:
         assert node.inputs[1] is not None
         model.set_tensor_datatype(node.inputs[1], DataType["INT3"])
     model.set_tensor_datatype(model.graph.inputs[0], DataType["UINT8"])
-    integers = streamlined(model)
+    integers = streamlined(model, between)
     assert op_types(integers) == ["Conv", "MultiThreshold", "MaxPool"] * 2
     accumulator = integers.get_nodes_by_op_type("Conv")[0].outputs[0]
     assert get_datatype(accumulator).is_integer()
