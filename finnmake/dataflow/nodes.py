@@ -89,6 +89,7 @@ def chain(model: ModelWrapper) -> list[ir.Node]:
         ModelError: where the graph does not start with a chain of hardware layers, or has hardware layers beside it.
     """
     value = next(value for value in model.graph.inputs if not value.is_initializer())
+    _check_input(value)
     ordered: list[ir.Node] = []
     while True:
         users = list(value.consumers())
@@ -112,6 +113,17 @@ def chain(model: ModelWrapper) -> list[ir.Node]:
             where=", ".join(missed),
         )
     return ordered
+
+
+def _check_input(value: ir.Value) -> None:
+    for user in value.consumers():
+        if not is_hardware(user) and any(is_hardware(behind) for behind in user.successors()):
+            raise ModelError(
+                f"the input is not in the order in which the hardware takes it: {describe(user)} comes first",
+                where=f"input {value.name}",
+                remedy="A stitched design takes images with channels innermost: export the model with an input of "
+                "shape (1, H, W, C).",
+            )
 
 
 def splice(model: ModelWrapper, value: ir.Value, node: ir.Node) -> None:

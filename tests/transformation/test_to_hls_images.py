@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from finnmake.dataflow.nodes import layer_from_node
+from finnmake.dataflow.nodes import chain, layer_from_node
 from finnmake.errors import ModelError
 from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
@@ -60,6 +60,13 @@ def test_a_network_of_pointwise_convolutions_becomes_layers_only() -> None:
     expected = execute_onnx(model, {"global_in": x_in})["global_out"]
     assert np.array_equal(integers * scaling + np.arange(4.0).reshape(4, 1, 1), expected)
     assert '"scale": [0.5, 2.0, 4.0, 0.25, 0.5,' in (result.get_metadata_prop(OUTPUT_KEY) or "")
+
+
+def test_a_chain_that_starts_with_a_transpose_is_not_stitched() -> None:
+    g = IntegerGraph((1, 3, 4, 5))
+    result = to_layers(g.model(g.conv(g.input, 6, (1, 1)))).transform(CreateDataflowPartition())
+    with pytest.raises(ModelError, match=r"input global_in: .*Transpose_0 \(Transpose\) comes first"):
+        chain(result)
 
 
 def test_thresholds_with_channels_first_stay() -> None:
