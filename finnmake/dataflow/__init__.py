@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from finnmake.dataflow.annotate_cycles import AnnotateCycles as AnnotateCycles
+    from finnmake.dataflow.annotate_resources import AnnotateResources as AnnotateResources
     from finnmake.dataflow.hardware_node import getCustomOp as getCustomOp
     from finnmake.dataflow.insert_fifos import InsertFIFO as InsertFIFO
     from finnmake.dataflow.insert_width_converters import InsertDWC as InsertDWC

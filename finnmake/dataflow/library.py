@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from finnmake.dataflow.annotate_cycles import AnnotateCycles
+from finnmake.dataflow.annotate_resources import AnnotateResources
 from finnmake.dataflow.insert_fifos import InsertFIFO
 from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.minimize_accumulator_width import MinimizeAccumulatorWidth
@@ -16,6 +17,7 @@ DATAFLOW_TRANSFORMATIONS: Mapping[str, type[Transformation]] = {
     kind.__name__: kind
     for kind in (
         AnnotateCycles,
+        AnnotateResources,
         InsertDWC,
         InsertFIFO,
         MinimizeAccumulatorWidth,

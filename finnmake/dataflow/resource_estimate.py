@@ -1,0 +1,153 @@
+"""How much of an FPGA a layer takes, estimated from its structure.
+
+Memories and multipliers are counted as the kernels have them and synthesis maps them for ECP5. LUTs are a sum of what
+the parts of a kernel have, each times a factor that was fitted to the synthesis of cores (Yosys 0.70, ``synth_ecp5
+-nowidelut``, LUT4s as nextpnr counts them; ``FACTORS``): of 24 cores, the LUTs of matrix layers were estimated to a
+quarter, those of the others to less than a half; block memories and multipliers are those of the synthesis. A build's
+report has the synthesis' own numbers; this is for choosing a folding before that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from finnmake.dataflow.dot_product import decoded_width
+from finnmake.dataflow.label_select import LabelSelect
+from finnmake.dataflow.layer import Layer, structural_datatype
+from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
+from finnmake.dataflow.streaming_fifo import StreamingFIFO
+from finnmake.dataflow.thresholding import Thresholding
+from finnmake.graph.datatype import AnyDataType
+
+_BLOCK_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
+"""Widths and depths of one block memory: DP16KD of ECP5, 18 kbit, as BRAM_18K of Xilinx."""
+
+_MOST_PLANE_PRODUCTS = 4
+"""Operands of so many bits, multiplied, are split into planes of bits that are counted: see ``dot_product.v``."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one core takes.
+
+    Attributes:
+        LUT: look-up tables of 4 inputs, carry and distributed memory included.
+        BRAM_18K: block memories of 18 kbit.
+        DSP: multipliers of 18 by 18 bits.
+    """
+
+    LUT: int
+    BRAM_18K: int
+    DSP: int
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(self.LUT + other.LUT, self.BRAM_18K + other.BRAM_18K, self.DSP + other.DSP)
+
+    def as_dict(self) -> dict[str, int]:
+        """By name."""
+        return asdict(self)
+
+
+def estimate_resources(layer: Layer) -> Resources:
+    """What a layer's core takes.
+
+    Args:
+        layer: with its parameters, whose memories are counted.
+    """
+    parts = lut_parts(layer)
+    blocks, dsp = 0, 0
+    parameters = layer.verilog_parameters()
+    for name, image in layer.memory_images().items():
+        if parameters.get(f"{name.upper()}_RAM_STYLE", parameters.get("RAM_STYLE")) == "block":
+            blocks += block_memories(image.depth, image.width)
+    if isinstance(layer, StreamingFIFO) and layer.implementation() == "block":
+        blocks += block_memories(layer.depth, layer.input_stream().width)
+    if isinstance(layer, MatrixVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
+        dsp = layer.PE * layer.SIMD
+    return Resources(round(sum(FACTORS[name] * count for name, count in parts.items())), blocks, dsp)
+
+
+def block_memories(depth: int, width: int) -> int:
+    """Block memories of 18 kbit that a memory takes in the best of their shapes."""
+    return min(-(-width // w) * -(-depth // d) for w, d in _BLOCK_SHAPES)
+
+
+def distributed_luts(depth: int, width: int) -> int:
+    """LUTs of a memory that is written: TRELLIS_DPR16X4 has 16 x 4 bits and takes 6 LUTs, its write port included."""
+    return 6 * -(-depth // 16) * -(-width // 4)
+
+
+FACTORS = {
+    "core": 40.0,
+    "planes": 2.4,
+    "products": 3.0,
+    "sums": 1.2,
+    "accumulators": 2.7,
+    "thresholds": 1.0,
+    "weights": 1.8,
+    "levels": 0.4,
+    "memory": 1.0,
+    "words": 0.5,
+}
+"""LUTs per unit of `lut_parts`."""
+
+
+def lut_parts(layer: Layer) -> dict[str, int]:
+    """What of a core takes LUTs, in the units that ``FACTORS`` weighs.
+
+    ``planes``: products of single bits, with their count. ``products``: bits of multiplier times multiplicand, with the
+    sum. ``sums``: bits of sums behind hard multipliers, or that are compared. ``accumulators``, ``thresholds``: bits of
+    them that work at once. ``weights``, ``levels``: LUTs of the memories of weights and thresholds where they are
+    gates, one for 16 words of a bit. ``memory``: LUTs of distributed memory. ``words``: bits of words in the stream.
+    ``core``: one.
+    """
+    parts = dict.fromkeys(FACTORS, 0) | {"core": 1, "words": layer.input_stream().width + layer.output_stream().width}
+    parameters = layer.verilog_parameters()
+    for name, image in layer.memory_images().items():
+        style = parameters.get(f"{name.upper()}_RAM_STYLE", parameters.get("RAM_STYLE"))
+        if style != "block" and image.depth > 1:  # one word is a constant
+            parts["weights" if name == "weights" else "levels"] += image.width * -(-image.depth // 16)
+    if isinstance(layer, MatrixVectorActivation):
+        parts |= _matrix_parts(layer)
+    elif isinstance(layer, Thresholding):
+        parts["thresholds"] = layer.PE * layer.numSteps * layer.memory_images()["thresholds"].datatype.bitwidth()
+    elif isinstance(layer, LabelSelect):
+        parts["sums"] = layer.PE * (layer.input_stream().datatype.bitwidth() + layer.output_stream().width)
+    elif isinstance(layer, StreamingFIFO) and layer.implementation() == "distributed":
+        parts["memory"] = distributed_luts(layer.depth, layer.input_stream().width)
+    elif isinstance(layer, StreamingDataWidthConverter):
+        parts["words"] *= 2
+    return parts
+
+
+def _matrix_parts(layer: MatrixVectorActivation) -> dict[str, int]:
+    source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
+    pairs, planes = layer.PE * layer.SIMD, _planes(layer)
+    product_bits = source.bitwidth() * weight.bitwidth()
+    parts = {
+        "planes": pairs * planes,
+        "products": 0 if planes or layer.multiplies_with_dsp else pairs * product_bits,
+        "sums": pairs * (source.bitwidth() + weight.bitwidth()) if not planes and layer.multiplies_with_dsp else 0,
+        "accumulators": layer.PE * structural_datatype(layer.accDataType).bitwidth(),
+    }
+    if not layer.noActivation:
+        threshold = layer.memory_images()["thresholds"].datatype
+        parts["thresholds"] = layer.PE * layer.numSteps * threshold.bitwidth()
+    if layer.MH > layer.PE and layer.MW > layer.SIMD:  # the vector is kept for the other folds
+        parts["memory"] = distributed_luts(layer.MW // layer.SIMD, layer.input_stream().width)
+    return parts
+
+
+def _planes(layer: MatrixVectorActivation) -> int:
+    """Products of single bits per product; 0 where operands are too wide for that."""
+    source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
+    if source.bitwidth() == weight.bitwidth() == 1:
+        return 1
+    if decoded_width(source) * decoded_width(weight) > _MOST_PLANE_PRODUCTS:
+        return 0
+    return _plane_count(source) * _plane_count(weight)
+
+
+def _plane_count(datatype: AnyDataType) -> int:
+    return 1 if datatype.name in ("BIPOLAR", "TERNARY") else datatype.bitwidth()
