@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from finnmake.flow.session import load_build_file
+from finnmake.flow.build_files import load_build_file
 
 globals().update(load_build_file(Path("examples/mnist_mlp/dodo.py")))

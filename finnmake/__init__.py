@@ -9,13 +9,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from finnmake.flow.accelerator import Accelerator
+    from finnmake.flow.transformations import Transformations
 
-__all__ = ["Accelerator", "__version__"]
+__all__ = ["Accelerator", "Transformations", "__version__"]
 
 
 def __getattr__(name: str) -> object:
     # Imported on demand: `import finnmake` itself must stay cheap, the worker and the null build pay for it.
-    if name == "Accelerator":
+    module = {"Accelerator": "accelerator", "Transformations": "transformations"}.get(name)
+    if module is not None:
         # By name: every module of the package imports this one, and none of them depends on flow for that.
-        return importlib.import_module("finnmake.flow.accelerator").Accelerator
+        return getattr(importlib.import_module(f"finnmake.flow.{module}"), name)
     raise AttributeError(f"module 'finnmake' has no attribute {name!r}")

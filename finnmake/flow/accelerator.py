@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from finnmake.build.doit_tasks import action_task
-from finnmake.build.rules import RuleSet, load_rules
 from finnmake.build.workspace import Workspace
 from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
@@ -21,17 +15,17 @@ from finnmake.flow.layer_tasks import LayerContext, plan_layer
 from finnmake.flow.manifest import Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
-from finnmake.flow.steps import compile_steps
+from finnmake.flow.steps import behind_own_steps, compile_steps
+from finnmake.flow.target import Target
+from finnmake.flow.transformation_steps import TransformationEntry, transformation_steps
 from finnmake.resources import Resources, find_resources
-
-BUILD_FILE = "dodo.py"
 
 DEFAULT_TARGET_CYCLES = 1024
 """Cycles a frame that automatic folding aims at when the build file names neither a folding nor a target."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accelerator:
+class Accelerator(Target):
     """One accelerator of a build file; doit takes its tasks from it.
 
     Attributes:
@@ -49,15 +43,15 @@ class Accelerator:
         minimize_widths: give weights, accumulators and thresholds the smallest datatypes that hold the values that
             these weights make possible. Saves hardware; a retrained network then builds new cores, where without it
             new memory images are enough.
+        transformations: from the imported model to unfolded hardware layers, in place of the automatic flow; see
+            ``Transformations``. CreateDataflowPartition comes behind them where they do not name it.
         output: folder of everything that is built, relative to ``directory``.
         directory: folder of the build file, which all other paths are relative to; by default the current folder,
             which is the build file's when doit loads it.
         until: the last stage to plan.
     """
 
-    model: str
     board: str
-    name: str = ""
     clock_mhz: float | None = None
     fold: str | Path | Mapping[str, Mapping[str, Json]] = "auto"
     target_fps: float | None = None
@@ -67,21 +61,11 @@ class Accelerator:
     input_scale: str | float | None = None
     top_k: int | None = None
     minimize_widths: bool = False
-    output: str = ""
-    directory: Path = field(default_factory=Path.cwd)
+    transformations: Sequence[TransformationEntry] | None = None
     until: Stage = Stage.BITSTREAM
 
     def __post_init__(self) -> None:
-        if not self.name:
-            name = re.sub(r"[^A-Za-z0-9_]+", "_", Path(self.model).name.split(".")[0])
-            object.__setattr__(self, "name", name if re.match(r"[A-Za-z_]", name) else f"_{name}")
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.name):
-            raise BuildFileError(
-                f"{self.name!r} cannot name an accelerator",
-                remedy="Use letters, digits and underscores, no digit first.",
-            )
-        if not self.output:
-            object.__setattr__(self, "output", f"build/{self.name}")
+        super().__post_init__()
         if self.clock_mhz is not None and not 1 <= self.clock_mhz <= 1000:
             raise BuildFileError(f"a clock of {self.clock_mhz} MHz", where=self.name, remedy="Say 1 to 1000 MHz.")
         if self.target_fps is not None and not 1e-3 <= self.target_fps <= 1e12:
@@ -96,41 +80,8 @@ class Accelerator:
             )
         if self.labels is not None and self.samples is None:
             raise BuildFileError("labels without samples", where=self.name, remedy="Name the samples' file, too.")
-        # The folder of the build file is not the current one any more when the tasks are planned.
-        object.__setattr__(self, "directory", Path(os.path.abspath(self.directory)))  # noqa: PTH100 (links are kept)
 
     # -- what doit and the command line call -----------------------------------------------------------------------
-    def create_doit_tasks(self) -> Iterator[dict[str, Any]]:
-        """The tasks as doit wants them: a group named after the accelerator, and its subtasks."""
-        workspace = self.workspace()
-        for planned in self.plan(workspace):
-            yield action_task(
-                planned.name,
-                planned.action,
-                doc=planned.doc,
-                task_dep=planned.after,
-                workspace=workspace,
-                expanding=planned.expands,
-            )
-
-    def workspace(self) -> Workspace:
-        """The workspace that holds state and store of this build file."""
-        build_file = self.directory / BUILD_FILE
-        return Workspace.of(build_file if build_file.is_file() else self.directory, self._rules.tools)
-
-    def folder(self) -> Path:
-        """Where everything is built."""
-        # Without the ".." of what users write, links kept: as the workspace's own path.
-        return Path(os.path.normpath(self.directory / self.output))
-
-    def model_path(self) -> Path:
-        """The model file.
-
-        Raises:
-            BuildFileError: it is not there.
-        """
-        return self._existing(self.model, "model")
-
     def manifest(self) -> Manifest | None:
         """The layers, once they are known."""
         return read_manifest(self.folder() / "manifest.json")
@@ -155,32 +106,15 @@ class Accelerator:
         return [task for task in tasks if task.stage <= self.until]
 
     # -- parts -----------------------------------------------------------------------------------------------------
-    @cached_property
-    def _rules(self) -> RuleSet:
-        return load_rules(find_resources().rules)
-
     def _context(self, workspace: Workspace, resources: Resources, board: Board) -> LayerContext:
-        folder = self.folder()
-        if not folder.is_relative_to(workspace.root):
-            raise BuildFileError(
-                f"the output folder {self.output} lies outside of the workspace {workspace.root}",
-                where=self.name,
-                remedy="Name a folder inside, or put a finnmake.toml into a folder around both.",
-            )
         return LayerContext(
-            accelerator=self.name,
-            folder=folder.relative_to(workspace.root).as_posix(),
+            target=self.name,
+            folder=self._folder_in(workspace),
             root=workspace.root,
             resources=resources,
             rules=self._rules,
             synthesis_rule=f"{board.flow}_synth",
         )
-
-    def _existing(self, name: str | Path, what: str) -> Path:
-        path = self.directory / name
-        if not path.is_file():
-            raise BuildFileError(f"there is no {what} {name}", where=self.name, remedy=f"Looked for {path}.")
-        return path
 
     def _source(self) -> ModelSource:
         return ModelSource(
@@ -202,7 +136,10 @@ class Accelerator:
             folding = Step("ApplyFolding", {"file": path.name}, Stage.LAYERS, {path.name: path})
         else:
             folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
-        return compile_steps(self.top_k, folding, minimize_widths=self.minimize_widths)
+        if self.transformations is None:
+            return compile_steps(self.top_k, folding, minimize_widths=self.minimize_widths)
+        steps = transformation_steps(self.transformations, self.directory, Stage.LAYERS)
+        return [*steps, *behind_own_steps(steps, folding, minimize_widths=self.minimize_widths)]
 
 
 def _is_folding(value: object) -> bool:

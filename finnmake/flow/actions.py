@@ -14,13 +14,11 @@ from typing import Any
 from finnmake.codegen.stitch import Instance, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
-from finnmake.dataflow.library import DATAFLOW_TRANSFORMATIONS
 from finnmake.dataflow.nodes import chain, layer_from_node
 from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
 from finnmake.runtime.batch import output_scaling
-from finnmake.transformation.flow import make_transformation
 
 
 def _stream_entry(stream: Stream) -> StreamEntry:
@@ -44,19 +42,6 @@ def _layer_entry(name: str, layer: Layer) -> LayerEntry:
         interval=layer.interval_cycles(),
         latency=layer.first_output_latency(),
     )
-
-
-def transform(*, transformation: str, arguments: Mapping[str, Any]) -> None:
-    """``in/graph.onnx`` by one transformation to ``out/graph.onnx`` and ``out/tensors/``.
-
-    Args:
-        transformation: its name, or ``package.module:Class``.
-        arguments: of its constructor.
-    """
-    kind = DATAFLOW_TRANSFORMATIONS.get(transformation)
-    step = kind(**arguments) if kind is not None else make_transformation(transformation, arguments)
-    Path("out/tensors").mkdir(parents=True, exist_ok=True)
-    ModelWrapper(Path("in/graph.onnx")).transform(step).save(Path("out/graph.onnx"))
 
 
 def write_layers() -> None:

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finnmake.build.action import Action, Canonical, DirectoryOf, PythonCommand
+from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
 from finnmake.flow.layer_tasks import LayerContext
-from finnmake.flow.plan import PlannedTask
+from finnmake.flow.plan import PlannedTask, TargetContext
 from finnmake.flow.stages import Stage
+from finnmake.flow.transformation_names import find_transformation
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
-
-_TRANSFORM = "finnmake.flow.actions:transform"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One transformation of the flow: its class by name, its arguments, the stage it belongs to."""
+    """One transformation of the flow.
+
+    Attributes:
+        transformation: its name, or ``package.module:Class``.
+        arguments: of its constructor.
+        stage: that it belongs to.
+        files: that it reads, by the names under which it finds them.
+        folders: where its module lies, where that is no installed package.
+    """
 
     transformation: str
     arguments: Mapping[str, Json]
     stage: Stage
     files: Mapping[str, Path] | None = None
+    folders: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return self.transformation.rpartition(":")[2]
+
+    def command(self) -> PythonCommand:
+        """What a worker runs: the transformation of ``in/graph.onnx``."""
+        path = find_transformation(self.transformation) or self.transformation
+        module = path.partition(":")[0]
+        top = module.partition(".")[0]
+        return PythonCommand(
+            "finnmake.transformation.actions:transform",
+            {"transformation": path, "arguments": dict(self.arguments)},
+            # Its own sources, not those of all transformations, are what the result depends on.
+            modules=(module,),
+            packages=() if top == "finnmake" or self.folders else (top,),
+            folders=self.folders,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,21 +74,64 @@ def canonical_model(source: ModelSource) -> Canonical:
 def plan_compile(source: ModelSource, steps: Sequence[Step], context: LayerContext) -> list[PlannedTask]:
     """All tasks up to and including ``layers``, and the reference."""
     tasks = [_simulator(context), _import(source, context)]
-    previous, graph = context.task("import"), "graph/00-import.onnx"
-    for number, step in enumerate(steps, 1):
-        name = context.task(_step_name(step, steps[: number - 1]))
-        target = f"graph/{number:02d}-{_step_name(step, steps[: number - 1])}.onnx"
-        tasks.append(_transformation(step, name, previous, graph, target, context))
-        previous, graph = name, target
+    imported = "graph/00-import.onnx"
+    inputs = graph_inputs(context.task("import"), imported, context)
+    tasks.extend(plan_transformations(steps, context.task("import"), inputs, context))
+    previous, graph = (context.task("import"), imported) if not steps else step_output(steps, context)
     tasks.append(_layers(previous, graph, context))
     tasks.extend(_reference(source, previous, graph, context))
     return tasks
 
 
-def _step_name(step: Step, earlier: Sequence[Step]) -> str:
-    name = step.transformation.rsplit(":", 1)[-1]
-    repeats = sum(other.transformation == step.transformation for other in earlier)
-    return f"{name}-{repeats + 1}" if repeats else name
+def step_names(steps: Sequence[Step]) -> list[str]:
+    """Names of the steps: of their classes, numbered from the second of a name on."""
+    counts: Counter[str] = Counter()
+    names = []
+    for step in steps:
+        counts[step.name] += 1
+        names.append(step.name if counts[step.name] == 1 else f"{step.name}-{counts[step.name]}")
+    return names
+
+
+def step_output(steps: Sequence[Step], context: TargetContext) -> tuple[str, str]:
+    """Task and graph file of the last step."""
+    name = step_names(steps)[-1]
+    return context.task(name), f"graph/{len(steps):02d}-{name}.onnx"
+
+
+def plan_transformations(
+    steps: Sequence[Step], previous: str, inputs: Mapping[str, Input], context: TargetContext
+) -> list[PlannedTask]:
+    """One task a transformation.
+
+    Args:
+        steps: in order.
+        previous: the task before the first; "" where there is none.
+        inputs: of the first.
+        context: of the target.
+    """
+    tasks = []
+    for number, (step, short) in enumerate(zip(steps, step_names(steps), strict=True), 1):
+        name, graph = context.task(short), f"graph/{number:02d}-{short}.onnx"
+        tasks.append(
+            PlannedTask(
+                name=name,
+                doc=f"transformation {step.name}",
+                stage=step.stage,
+                after=(previous,) if previous else (),
+                action=Action(
+                    mnemonic="Transform",
+                    command=step.command(),
+                    inputs={**inputs, **(step.files or {})},
+                    outputs={
+                        "out/graph.onnx": f"{context.folder}/{graph}",
+                        "out/tensors/": f"{context.folder}/graph/tensors",
+                    },
+                ),
+            )
+        )
+        previous, inputs = name, graph_inputs(name, graph, context)
+    return tasks
 
 
 def _simulator(context: LayerContext) -> PlannedTask:
@@ -96,30 +167,9 @@ def _import(source: ModelSource, context: LayerContext) -> PlannedTask:
     )
 
 
-def _graph_inputs(previous: str, graph: str, context: LayerContext) -> dict[str, Path | DirectoryOf]:
+def graph_inputs(previous: str, graph: str, context: TargetContext) -> dict[str, Input]:
+    """A graph file and its tensors, as inputs of an action."""
     return {"in/graph.onnx": context.path(graph), "in/tensors/": DirectoryOf(previous, "out/tensors/")}
-
-
-def _transformation(
-    step: Step, name: str, previous: str, graph: str, target: str, context: LayerContext
-) -> PlannedTask:
-    return PlannedTask(
-        name=name,
-        doc=f"transformation {step.transformation.rsplit(':', 1)[-1]}",
-        stage=step.stage,
-        after=(previous,),
-        action=Action(
-            mnemonic="Transform",
-            command=PythonCommand(
-                _TRANSFORM, {"transformation": step.transformation, "arguments": dict(step.arguments)}
-            ),
-            inputs={**_graph_inputs(previous, graph, context), **(step.files or {})},
-            outputs={
-                "out/graph.onnx": f"{context.folder}/{target}",
-                "out/tensors/": f"{context.folder}/graph/tensors",
-            },
-        ),
-    )
 
 
 def _layers(previous: str, graph: str, context: LayerContext) -> PlannedTask:
@@ -132,7 +182,7 @@ def _layers(previous: str, graph: str, context: LayerContext) -> PlannedTask:
         action=Action(
             mnemonic="Layers",
             command=PythonCommand("finnmake.flow.actions:write_layers", {}),
-            inputs=_graph_inputs(previous, graph, context),
+            inputs=graph_inputs(previous, graph, context),
             outputs={
                 "out/manifest.json": f"{context.folder}/manifest.json",
                 "out/layers/": f"{context.folder}/layers",
@@ -160,7 +210,7 @@ def _reference(source: ModelSource, previous: str, graph: str, context: LayerCon
                     "model.onnx": canonical_model(source),
                     "imported/graph.onnx": context.path("graph/00-import.onnx"),
                     "imported/tensors/": DirectoryOf(context.task("import"), "out/tensors/"),
-                    **_graph_inputs(previous, graph, context),
+                    **graph_inputs(previous, graph, context),
                     **samples,
                 },
                 outputs={

@@ -253,7 +253,7 @@ class _Design:
             action=self.context.rules[f"{self.board.flow}_pack"].action(
                 parameters={},
                 inputs={"design.config": self.file("design/design.config")},
-                outputs={"design.bit": self.output(f"{self.context.accelerator}.bit")},
+                outputs={"design.bit": self.output(f"{self.context.target}.bit")},
             ),
         )
 
@@ -265,7 +265,7 @@ class _Design:
             after=(self.task("bitstream"),),
             action=self.context.rules[f"{self.board.flow}_unpack"].action(
                 parameters={},
-                inputs={"design.bit": self.file(f"{self.context.accelerator}.bit")},
+                inputs={"design.bit": self.file(f"{self.context.target}.bit")},
                 outputs={"unpacked.config": self.output("design/unpacked.config")},
             ),
         )
@@ -294,7 +294,7 @@ class _Design:
                 inputs={
                     "design.config": self.file("design/design.config"),
                     "unpacked.config": self.file("design/unpacked.config"),
-                    "design.bit": self.file(f"{self.context.accelerator}.bit"),
+                    "design.bit": self.file(f"{self.context.target}.bit"),
                     "repacked.bit": self.file("design/repacked.bit"),
                 },
                 outputs={"check.json": self.output("design/bitstream_check.json")},
@@ -309,13 +309,13 @@ class _Design:
             after=(self.task("bitstream"), self.task("check_bitstream"), self.task("shell"), self.task("timing")),
             action=Action(
                 mnemonic="Deploy",
-                command=PythonCommand("finnmake.deploy.actions:deploy", {"name": self.context.accelerator}),
+                command=PythonCommand("finnmake.deploy.actions:deploy", {"name": self.context.target}),
                 inputs={
                     "manifest.json": self.file("manifest.json"),
                     "shell.json": self.file("design/shell.json"),
                     "timing.json": self.file("design/timing.json"),
                     "board.toml": self.board.path,
-                    "design.bit": self.file(f"{self.context.accelerator}.bit"),
+                    "design.bit": self.file(f"{self.context.target}.bit"),
                     "check.json": self.file("design/bitstream_check.json"),
                 },
                 outputs={"out/deploy/": self.output("deploy")},
@@ -345,7 +345,7 @@ class _Design:
                 mnemonic="Report",
                 command=PythonCommand(
                     "finnmake.report.actions:report",
-                    {"name": self.context.accelerator, "board": self.board.name, "clock_mhz": self.clock_mhz},
+                    {"name": self.context.target, "board": self.board.name, "clock_mhz": self.clock_mhz},
                 ),
                 inputs=inputs,
                 outputs={

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from finnmake.errors import BuildFileError
-from finnmake.flow.accelerator import BUILD_FILE
-from finnmake.flow.session import load_build_file
+from finnmake.flow.build_files import load_build_file
+from finnmake.flow.target import BUILD_FILE
 
 
 def graph_file(text: str) -> Path:

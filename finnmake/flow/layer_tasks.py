@@ -9,7 +9,7 @@ from pathlib import Path
 from finnmake.build.action import Action, PythonCommand
 from finnmake.build.rules import Rule
 from finnmake.flow.manifest import LayerEntry
-from finnmake.flow.plan import PlannedTask
+from finnmake.flow.plan import PlannedTask, TargetContext
 from finnmake.flow.stages import Stage
 from finnmake.resources import Resources
 
@@ -18,31 +18,18 @@ SIMULATION_HEADERS = ("include/ap_int.h", "include/hls_stream.h")
 
 
 @dataclass(frozen=True)
-class LayerContext:
+class LayerContext(TargetContext):
     """What all layer tasks of an accelerator share.
 
     Attributes:
-        accelerator: its name, the first part of task names.
-        folder: the accelerator's output folder, relative to the workspace.
-        root: the workspace.
+        resources: folders of rules, kernels and templates.
         rules: the rules by name.
         synthesis_rule: name of the board's synthesis rule.
     """
 
-    accelerator: str
-    folder: str
-    root: Path
     resources: Resources
     rules: Mapping[str, Rule]
     synthesis_rule: str
-
-    def task(self, step: str) -> str:
-        """Full name of a task of this accelerator."""
-        return f"{self.accelerator}:{step}"
-
-    def path(self, relative: str) -> Path:
-        """A file in the accelerator's output folder."""
-        return self.root / self.folder / relative
 
 
 def kernel_files(resources: Resources, names: tuple[str, ...]) -> dict[str, Path]:

@@ -1,8 +1,9 @@
-"""A planned task: one action with its name, its stage and what must come before it."""
+"""Planned tasks: actions with their names, their stages and what must come before them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from finnmake.build.action import Action
 from finnmake.flow.stages import Stage
@@ -27,3 +28,26 @@ class PlannedTask:
     stage: Stage
     after: tuple[str, ...] = ()
     expands: bool = False
+
+
+@dataclass(frozen=True)
+class TargetContext:
+    """What all tasks of a target share.
+
+    Attributes:
+        target: its name, the first part of task names.
+        folder: the target's output folder, relative to the workspace.
+        root: the workspace.
+    """
+
+    target: str
+    folder: str
+    root: Path
+
+    def task(self, step: str) -> str:
+        """Full name of a task of this target."""
+        return f"{self.target}:{step}"
+
+    def path(self, relative: str) -> Path:
+        """A file in the target's output folder."""
+        return self.root / self.folder / relative

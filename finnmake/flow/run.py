@@ -14,7 +14,7 @@ from finnmake.build.api import build
 from finnmake.errors import BuildFileError, FinnmakeError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.manifest import Manifest
-from finnmake.flow.session import accelerators_of, jobs_of
+from finnmake.flow.session import jobs_of, targets_of
 from finnmake.flow.stages import Stage
 
 LAYER_STEPS = {"cpp": ("generate", "cppsim_build"), "rtl": ("generate", "rtlsim_build"), "stitched": ("generate",)}
@@ -27,9 +27,11 @@ def run_command(options: argparse.Namespace) -> int:
     Returns:
         0, or 1 where the build failed.
     """
-    (accelerator,) = accelerators_of(options).values()
+    (target,) = targets_of(options).values()
+    if not isinstance(target, Accelerator):
+        raise BuildFileError("is no accelerator", where=target.name, remedy="Name an accelerator or an .onnx file.")
     # Planning all stages makes every task known; only those that the engine needs are built.
-    accelerator = replace(accelerator, until=Stage.BITSTREAM)
+    accelerator = replace(target, until=Stage.BITSTREAM)
     jobs = jobs_of(options)
     if not options.inputs.is_file():
         raise BuildFileError(f"there is no file {options.inputs}", remedy=f"Looked for {options.inputs.absolute()}.")

@@ -1,4 +1,4 @@
-"""``finnmake build`` and ``finnmake why``: from the command line to accelerators, and what is printed of a build."""
+"""``finnmake build`` and ``finnmake why``: from the command line to targets, and what is printed of a build."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import argparse
 import contextlib
 import json
 import os
-import runpy
 import sys
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finnmake.errors import BuildFileError, FinnmakeError
-from finnmake.flow.accelerator import BUILD_FILE, Accelerator
+from finnmake.errors import BuildFileError
+from finnmake.flow.accelerator import Accelerator
+from finnmake.flow.build_files import load_build_file
 from finnmake.flow.stages import STAGE_NAMES, Stage
+from finnmake.flow.target import BUILD_FILE, Target
 
 MAIN_OUTPUTS = {
     "import/out/graph.onnx": "imported",
@@ -35,76 +35,36 @@ MAIN_OUTPUTS = {
 """Short names of outputs in the JSON of a build, by step and scratch path."""
 
 
-def load_build_file(path: Path) -> dict[str, Accelerator]:
-    """The accelerators that a build file defines, by name of the target.
-
-    Raises:
-        BuildFileError: the file is not there or cannot be executed.
-    """
-    if not path.is_file():
-        raise BuildFileError(
-            f"there is no {path.name} in {path.parent.absolute()}",
-            remedy="Name the folder of a build file with -C, or an .onnx file to build.",
-        )
-    with contextlib.chdir(path.parent):
-        folder = str(Path.cwd())
-        # As with doit, a build file may import what lies beside it.
-        sys.path.insert(0, folder)
-        try:
-            namespace = runpy.run_path(path.name)
-        except FinnmakeError:
-            raise
-        except Exception as error:
-            raise BuildFileError(f"{type(error).__name__}: {error}", where=_place_of(error, path)) from error
-        finally:
-            sys.path.remove(folder)
-    # By identity: a build file may give one accelerator two names.
-    accelerators = {id(value): value for value in namespace.values() if isinstance(value, Accelerator)}.values()
-    by_name = {accelerator.name: accelerator for accelerator in accelerators}
-    if len(by_name) < len(accelerators):
-        raise BuildFileError("two accelerators have the same name", where=str(path), remedy="Give one a name=.")
-    return by_name
-
-
-def _place_of(error: Exception, path: Path) -> str:
-    """``path:line`` of the last line of a build file that an error passed through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path.name]
-    if isinstance(error, SyntaxError) and error.filename == path.name and error.lineno is not None:
-        lines.append(error.lineno)
-    line = lines[-1] if lines else None
-    return str(path) if line is None else f"{path}:{line}"
-
-
 def is_model(target: str | None) -> bool:
     """True where a target is the path of a model, not the name of a target."""
     return target is not None and target.endswith(".onnx")
 
 
-def accelerators_of(options: argparse.Namespace) -> dict[str, Accelerator]:
-    """The accelerators that the command line names, with its options applied.
+def targets_of(options: argparse.Namespace) -> dict[str, Target]:
+    """The targets that the command line names, with its options applied.
 
     Raises:
         BuildFileError: no such target, or an option that does not go with it.
     """
-    target: str | None = options.target
-    if is_model(target):
-        accelerator = _bare_model(options, Path(str(target)))
+    wanted: str | None = options.target
+    if is_model(wanted):
+        accelerator = _bare_model(options, Path(str(wanted)))
         return {accelerator.name: accelerator}
-    if target is not None and Path(target).is_file():
+    if wanted is not None and Path(wanted).is_file():
         raise BuildFileError(
-            f"{target} is not an .onnx file", remedy="Name a target of the build file or an ONNX model."
+            f"{wanted} is not an .onnx file", remedy="Name a target of the build file or an ONNX model."
         )
     known = load_build_file(Path(BUILD_FILE))
-    if target is None:
+    if wanted is None:
         if options.out is not None and len(known) > 1:
             raise BuildFileError(
                 f"--out {options.out} is one folder for {len(known)} targets",
                 remedy="Name one of them: " + ", ".join(known),
             )
-        return {name: _overridden(accelerator, options) for name, accelerator in known.items()}
-    name = target.partition(":")[0]
+        return {name: _overridden(target, options) for name, target in known.items()}
+    name = wanted.partition(":")[0]
     if name not in known:
-        raise BuildFileError(f"there is no target {target!r}", where=BUILD_FILE, remedy="Known: " + ", ".join(known))
+        raise BuildFileError(f"there is no target {wanted!r}", where=BUILD_FILE, remedy="Known: " + ", ".join(known))
     return {name: _overridden(known[name], options)}
 
 
@@ -124,7 +84,7 @@ def _bare_model(options: argparse.Namespace, model: Path) -> Accelerator:
         raise BuildFileError(
             f"cannot be made: {problem.strerror}", where=str(output), remedy="Name another folder with --out."
         ) from None
-    return replace(_overridden(base, options), output=".", directory=output)
+    return replace(base, **_changes(options), output=".", directory=output)
 
 
 def _absolute(path: Path) -> Path:
@@ -132,8 +92,20 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _overridden(accelerator: Accelerator, options: argparse.Namespace) -> Accelerator:
-    """The accelerator with what the command line says in place of what the build file says."""
+def _overridden(target: Target, options: argparse.Namespace) -> Target:
+    """The target with what the command line says in place of what the build file says."""
+    changes = _changes(options)
+    if not isinstance(target, Accelerator):
+        changes.pop("until", None)
+        unknown = sorted(changes.keys() - {"output"})
+        if unknown:
+            raise BuildFileError(
+                f"has no {', '.join(unknown)}", where=target.name, remedy="It is no accelerator: leave the option out."
+            )
+    return replace(target, **changes)
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {
         "board": options.board,
         "clock_mhz": options.clock,
@@ -152,7 +124,7 @@ def _overridden(accelerator: Accelerator, options: argparse.Namespace) -> Accele
             changes[name] = str(Path(value).absolute())
     if "until" in options:
         changes["until"] = STAGE_NAMES[options.until]
-    return replace(accelerator, **{name: value for name, value in changes.items() if value is not None})
+    return {name: value for name, value in changes.items() if value is not None}
 
 
 def jobs_of(options: argparse.Namespace) -> int:
@@ -170,10 +142,10 @@ def build_command(options: argparse.Namespace) -> int:
     """
     from finnmake.build.api import build
 
-    accelerators = accelerators_of(options)
+    targets = targets_of(options)
     step = not is_model(options.target) and ":" in (options.target or "")
-    selection = [options.target] if step else list(accelerators)
-    result = build(accelerators, selection, jobs=jobs_of(options), output=None if options.json else sys.stdout)
+    selection = [options.target] if step else list(targets)
+    result = build(targets, selection, jobs=jobs_of(options), output=None if options.json else sys.stdout)
     outputs = main_outputs(result.outputs)
     if options.json:
         body = {
@@ -188,8 +160,9 @@ def build_command(options: argparse.Namespace) -> int:
         for message in result.failures.values():
             print(message, file=sys.stderr)
     elif result.ok:
-        for accelerator in accelerators.values():
-            _print_summary(accelerator, selection)
+        for target in targets.values():
+            if target.name in selection:
+                _print_summary(target)
     if result.interrupted:
         return 130
     return 0 if result.ok else 1
@@ -209,13 +182,17 @@ def main_outputs(outputs: Mapping[str, Path]) -> dict[str, Path]:
     return named
 
 
-def _print_summary(accelerator: Accelerator, selection: Sequence[str]) -> None:
-    if accelerator.until < Stage.BITSTREAM or accelerator.name not in selection:
+def _print_summary(target: Target) -> None:
+    folder = target.folder()
+    if not isinstance(target, Accelerator):
+        graphs = [place for task in target.plan() for place in task.action.outputs.values() if place.endswith(".onnx")]
+        print(f"  graph                 {_shown(target.workspace().root / graphs[-1])}")
         return
-    folder = accelerator.folder()
+    if target.until < Stage.BITSTREAM:
+        return
     print()
     print((folder / "report.txt").read_text(encoding="utf-8"), end="")
-    print(f"  files                 {_shown(folder / f'{accelerator.name}.bit')}")
+    print(f"  files                 {_shown(folder / f'{target.name}.bit')}")
     print(f"                        {_shown(folder / 'deploy')}/ (driver and description)")
     print(f"                        {_shown(folder / 'report.json')}, {_shown(folder / 'report.svg')}")
 
@@ -235,7 +212,7 @@ def why_command(options: argparse.Namespace) -> int:
     from finnmake.build.workspace import Workspace
 
     if Path(BUILD_FILE).is_file():
-        found = [accelerator.workspace() for accelerator in load_build_file(Path(BUILD_FILE)).values()]
+        found = [target.workspace() for target in load_build_file(Path(BUILD_FILE)).values()]
     else:
         found = [Workspace.of(Path())]
     places = dict.fromkeys(workspace.state_folder / "state.sqlite" for workspace in found)

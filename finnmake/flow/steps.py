@@ -5,6 +5,8 @@ The same as ``finnmake.transformation.flow.AUTOMATIC_FLOW``, which cannot be imp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from finnmake.flow.compile_tasks import Step
 from finnmake.flow.stages import Stage
 
@@ -24,6 +26,8 @@ TO_HLS = (
     "InferLabelSelectLayer",
     "CreateDataflowPartition",
 )
+
+PARTITION = "CreateDataflowPartition"
 
 MINIMIZE_WIDTHS = ("MinimizeWeightBitWidth", "MinimizeAccumulatorWidth")
 """Steps before folding that fit the cores to the weights at hand."""
@@ -45,3 +49,16 @@ def compile_steps(top_k: int | None, folding: Step, *, minimize_widths: bool = F
     complete = [Step(name, {}, Stage.LAYERS) for name in COMPLETE]
     minimize = [Step(name, {}, Stage.LAYERS) for name in MINIMIZE_WIDTHS if minimize_widths]
     return [*streamline, *to_hls, *minimize, folding, *complete]
+
+
+def behind_own_steps(own: Sequence[Step], folding: Step, *, minimize_widths: bool = False) -> list[Step]:
+    """What completes a user's own transformations.
+
+    Args:
+        own: the user's.
+        folding: the transformation that sets PE and SIMD.
+        minimize_widths: fit weights and accumulators to the values at hand.
+    """
+    partition = [] if any(step.name == PARTITION for step in own) else [Step(PARTITION, {}, Stage.LAYERS)]
+    minimize = [Step(name, {}, Stage.LAYERS) for name in MINIMIZE_WIDTHS if minimize_widths]
+    return [*partition, *minimize, folding, *(Step(name, {}, Stage.LAYERS) for name in COMPLETE)]

@@ -38,6 +38,9 @@ def name_tensors(model: ModelWrapper) -> None:
     for name, count in nodes.items():
         if not name or count > 1:
             raise ModelError(f"{count} nodes are called {name!r}", remedy="Apply GiveUniqueNodeNames first.")
+    # Before ONNX IR 4 every initialiser was listed as an input, too: a constant is none.
+    for value in [value for value in graph.inputs if value.is_initializer()]:
+        graph.inputs.remove(value)
     initialisers = list(graph.initializers.values())
     graph.initializers.clear()
     names: dict[ir.Value, str] = {}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from finnmake.transformation.absorb import *  # noqa: F403
     from finnmake.transformation.apply_config import ApplyConfig as ApplyConfig
     from finnmake.transformation.apply_folding import ApplyFolding as ApplyFolding
+    from finnmake.transformation.base import Rewrite as Rewrite
     from finnmake.transformation.base import Transformation as Transformation
     from finnmake.transformation.general import *  # noqa: F403
     from finnmake.transformation.reorder import *  # noqa: F403
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> object:
     # On demand: a module that needs one transformation does not depend on all of them.
     if not name.startswith("_"):
-        from finnmake.transformation.base import Transformation
+        from finnmake.transformation.base import Rewrite, Transformation
         from finnmake.transformation.library import TRANSFORMATIONS
 
-        found = Transformation if name == "Transformation" else TRANSFORMATIONS.get(name)
+        bases: dict[str, object] = {"Rewrite": Rewrite, "Transformation": Transformation}
+        found = bases.get(name) or TRANSFORMATIONS.get(name)
         if found is not None:
             return found
     raise AttributeError(f"module 'finnmake.transformation' has no attribute {name!r}")

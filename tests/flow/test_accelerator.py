@@ -13,8 +13,8 @@ import pytest
 from finnmake import cli
 from finnmake.errors import BuildFileError
 from finnmake.flow.accelerator import Accelerator
+from finnmake.flow.build_files import load_build_file
 from finnmake.flow.manifest import MANIFEST_FORMAT, Manifest
-from finnmake.flow.session import load_build_file
 
 BOARD = "ulx3s-85f"
 
