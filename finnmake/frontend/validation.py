@@ -153,6 +153,12 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
                 where=where,
                 remedy="Export the model with a fixed input shape; the first dimension (batch) alone may stay open.",
             )
+        if dims and dims[0] != 1:
+            raise ModelError(
+                f"its shape {value.shape} is that of a batch of {dims[0]}",
+                where=where,
+                remedy="Export the model with batch size 1, or an open one: any batch can be run all the same.",
+            )
         value.shape = ir.Shape([int(dim or 1) for dim in dims])
         check_size([int(dim or 1) for dim in dims], value.dtype, where)
     return inputs

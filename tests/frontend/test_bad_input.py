@@ -154,6 +154,12 @@ def a_huge_input() -> Spoiled:
 
 
 @case
+def a_batch_of_four() -> Spoiled:
+    build, x = simple((4, 6))
+    return build.model(x, [4, 6]), r"input input: its shape \[4,6\] is that of a batch of 4"
+
+
+@case
 def an_input_without_elements() -> Spoiled:
     build, x = simple((1, 0))
     return build.model(x, [1, 0]), r"input input: a tensor of shape \[1, 0\] has no elements"

@@ -235,3 +235,15 @@ def test_shared_keyword_spotting_network() -> None:
     integers = quantisation.to_integers(np.load(shared_file("models/golden/kws_input.npy")))
     scores = execute_onnx(model, {"global_in": integers})["global_out"]
     assert scores.argmax() == np.load(shared_file("models/golden/kws_expected_class.npy"))[0]
+
+
+def test_shared_finn_network() -> None:
+    # FINN-ONNX: MultiThreshold, weights and input annotated, the division by 255 and TopK in the graph.
+    path = shared_file("models/tfc_w1a1.finn.onnx")
+    images = np.load(shared_file("models/golden/tfc_w1a1_finn_input.npy"))
+    expected = np.load(shared_file("models/golden/tfc_w1a1_finn_expected.npy"))
+    model = import_model(path)
+    quantisation = read_input_quantisation(model)
+    assert (quantisation.datatype, quantisation.scale) == ("UINT8", "1")
+    labels = execute_onnx(model, {"global_in": quantisation.to_integers(images)})["global_out"]
+    assert np.array_equal(labels.ravel(), expected.ravel())

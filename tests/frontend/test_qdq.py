@@ -16,6 +16,7 @@ from finnmake.frontend import import_model
 from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant
 from finnmake.runtime.execute import execute_onnx
+from finnmake.transformation.streamline import Streamline
 from tests.support.qdq_models import float_cnn, float_mlp, quantised
 from tests.support.qonnx_models import GraphBuilder, shared_file
 
@@ -167,3 +168,46 @@ def test_weights_of_four_bits() -> None:
     got = execute_onnx(model, {"global_in": integers})["global_out"]
     assert np.array_equal(got, (integers * 0.25) @ (weights * 0.5))
     assert numpy_helper.to_array(packed).shape == (6, 4)
+
+
+def brevitas_like(weights_quantised: bool) -> onnx.ModelProto:
+    """A convolutional network as Brevitas' QCDQ export has it: pooled activations are quantised again.
+
+    Args:
+        weights_quantised: weights as integers; else as floats before a QuantizeLinear, as the newer exporter has them.
+    """
+    rng = np.random.default_rng(0)
+    builder = GraphBuilder([1, 1, 8, 8])
+
+    def quantised_to(x: str, kind: type[np.generic], scale: float, low: int, high: int) -> str:
+        parameters = [builder.constant(np.float32(scale)), builder.constant(kind(0))]
+        if kind is not np.int8 or not (weights_quantised and x.startswith("c")):
+            x = builder.node("QuantizeLinear", [x, *parameters])
+        x = builder.node("Clip", [x, builder.constant(kind(low)), builder.constant(kind(high))])
+        return builder.node("DequantizeLinear", [x, *parameters])
+
+    x = quantised_to(builder.input, np.int8, 0.25, -8, 7)
+    for inputs, outputs in ((1, 3), (3, 4)):
+        values = rng.integers(-4, 4, (outputs, inputs, 3, 3))
+        weights = builder.constant(values.astype(np.int8) if weights_quantised else values * 0.5)
+        x = builder.node("Conv", [x, quantised_to(weights, np.int8, 0.5, -4, 3)], pads=[1] * 4)
+        x = quantised_to(builder.node("Relu", [x]), np.uint8, 0.5, 0, 15)
+        x = quantised_to(builder.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2]), np.uint8, 0.5, 0, 15)
+    return builder.model(x, [1, 4, 2, 2])
+
+
+@pytest.mark.parametrize("weights_quantised", [False, True])
+def test_nothing_of_a_qcdq_network_stays_float(weights_quantised: bool) -> None:
+    source = brevitas_like(weights_quantised)
+    model = import_model(source)
+    streamlined = model.transform(Streamline())
+    kinds = [node.op_type for node in streamlined.nodes]
+    assert set(kinds[:-1]) == {"Conv", "MultiThreshold", "MaxPool"}
+    assert kinds[-1] == "Mul"
+    integers_at = [streamlined.get_tensor_datatype(node.outputs[0]).is_integer() for node in streamlined.nodes]
+    assert integers_at == [True] * (len(kinds) - 1) + [False]
+    integers = np.random.default_rng(1).integers(-8, 8, (50, 1, 8, 8))
+    floats = read_input_quantisation(model).to_floats(integers)
+    expected = next(iter(execute_onnx(ModelWrapper(source), {"input": floats}).values()))
+    assert np.array_equal(execute_onnx(model, {"global_in": integers})["global_out"], expected)
+    assert np.array_equal(execute_onnx(streamlined, {"global_in": integers})["global_out"], expected)

@@ -25,7 +25,6 @@ from finnmake.transformation.general.constant_folding import fold_constant, fold
 from finnmake.transformation.general.gemm_to_matmul import gemm_as_matmul
 from finnmake.transformation.general.opset import target_opset, upgrade
 
-_QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 _ONLY_SHAPE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _ONLY_NAME = frozenset({"Identity", "Dropout"})
 
@@ -109,7 +108,7 @@ def _rewrite_of(node: ir.Node) -> _Rewrite | None:
         return _bypass
     if node.op_type == "Shape" and first is not None and get_shape(first) is not None:
         return fold_shape
-    if node.op_type not in _QUANTISERS and all(v is None or v.const_value is not None for v in node.inputs):
+    if node.op_type != "DequantizeLinear" and all(v is None or v.const_value is not None for v in node.inputs):
         return fold_standard
     return gemm_as_matmul if node.op_type == "Gemm" else None
 
