@@ -44,6 +44,12 @@ def conv(net: Net) -> None:
     net.apply("Conv", [1, 3, h, w], net.weights(3, c, 3, 3), pads=[1, 1, 1, 1])
 
 
+def pool(net: Net) -> None:
+    n, c, h, w = net.shape
+    if h > 1 and w > 1:
+        net.apply("MaxPool", [n, c, h - 1, w - 1], kernel_shape=[2, 2])
+
+
 def quant(net: Net) -> None:
     net.tensor = net.builder.quant(net.tensor, 0.3, 3)
 
@@ -97,11 +103,13 @@ IMAGE: dict[str, Step] = {
     "thresholds": thresholds,
     "add": lambda net: net.apply("Add", net.shape, net.weights(net.shape[1], 1, 1)),
     "scale": weights_reshaped_from_constants,
-    "pool": lambda net: net.apply("MaxPool", [*net.shape[:2], net.shape[2] - 1, net.shape[3] - 1], kernel_shape=[2, 2]),
+    "pool": pool,
     "pad": lambda net: net.apply("Pad", [*net.shape[:3], net.shape[3] + 1], net.numbers(0, 0, 0, 1, 0, 0, 0, 0)),
     "concat": concatenated,
     "softmax": lambda net: net.apply("Softmax", net.shape, axis=1),
-    "slice": lambda net: net.apply("Slice", [*net.shape[:3], 2], net.numbers(0), net.numbers(2), net.numbers(-1)),
+    "slice": lambda net: net.apply(
+        "Slice", [*net.shape[:3], min(2, net.shape[3])], net.numbers(0), net.numbers(2), net.numbers(-1)
+    ),
 }
 FLATTEN: dict[str, Step] = {
     "flatten": lambda net: net.apply("Flatten", [1, math.prod(net.shape)]),
