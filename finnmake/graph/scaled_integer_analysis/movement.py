@@ -13,6 +13,7 @@ from finnmake.graph.datatype import DataType
 from finnmake.graph.expression import Expression, has_channels, is_rising, with_channels
 from finnmake.graph.model_wrapper import get_constant, get_shape
 from finnmake.graph.scaled_integer_analysis.constants import constant_integers, reshaped_constant, transposed_constant
+from finnmake.graph.scaled_integer_analysis.operands import operand_of
 from finnmake.graph.scaled_integer_analysis.tensors import (
     EXACT_FLOAT32,
     Analysis,
@@ -157,8 +158,11 @@ def pad(node: ir.Node, result: Analysis) -> None:
         _move(node, result)
         return
     given = get_constant(node.inputs[2]) if len(node.inputs) > 2 else np.asarray(attribute(node, "value", 0.0))
-    form = function.affine()
-    if given is None or form is None or function.source.channels > 1 or has_channels(function.expression):
+    operand = operand_of(node, value, result)
+    if operand is None:
+        return
+    function, form = result.functions[value], operand.form
+    if given is None or _has_channels(function):
         result.reasons[node] = "pads a tensor that is not quantised with one scale"
         return
     fill = (float(given.ravel()[0]) - float(form.bias)) / float(form.scale)
