@@ -60,7 +60,9 @@ def _transpose(node: ir.Node) -> None:
 
 def _clip(node: ir.Node) -> None:
     bounds = [get_constant(value) for value in node.inputs[1:3]]
-    if len(bounds) < 2 or any(bound is None or bound.size != 1 for bound in bounds):
+    if any(bound is not None and bound.size != 1 for bound in bounds):
+        raise _refuse(node, "its bounds are not one number each")
+    if len(bounds) < 2 or any(bound is None for bound in bounds):
         return
     low, high = (bound for bound in bounds if bound is not None)
     if low.item() > high.item():

@@ -240,6 +240,20 @@ def bounds_the_wrong_way_round() -> Spoiled:
 
 
 @case
+def bounds_for_each_channel() -> Spoiled:
+    build, x = simple()
+    bounds = [build.constant(np.zeros(6)), build.constant(np.ones(6))]
+    return build.model(build.node("Clip", [x, *bounds]), [1, 6]), r"\(Clip\).*one number each"
+
+
+@case
+def a_reshape_of_a_single_number() -> Spoiled:
+    build, x = simple()
+    total = build.node("ReduceSum", [x], keepdims=0)
+    return build.model(build.node("Reshape", [total, build.constant(np.array([1, 1]))]), [1, 1]), "first dimension must"
+
+
+@case
 def an_order_of_dimensions_that_is_none() -> Spoiled:
     build, x = simple((1, 2, 4, 4))
     return build.model(build.node("Transpose", [x], perm=[0, 1, 1, 2]), [1, 2, 4, 4]), "Transpose"

@@ -57,7 +57,7 @@ def _changes_nothing(clip: ir.Node, function: IntegerFunction) -> bool:
     ends = np.stack([form.scale * q + form.bias for q in (function.source.minimum, function.source.maximum)])
     low, high = (get_constant(value) for value in (*clip.inputs[1:3], None, None)[:2])
     given = [value for value in clip.inputs[1:3] if value is not None]
-    if any(get_constant(value) is None for value in given):
+    if any(limit is None or limit.size != 1 for limit in map(get_constant, given)):
         return False
     return (low is None or bool((ends >= low.astype(np.float64)).all())) and (
         high is None or bool((ends <= high.astype(np.float64)).all())

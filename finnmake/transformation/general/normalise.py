@@ -143,7 +143,7 @@ def _keep_batch_first(node: ir.Node) -> None:
     graph = node.graph
     if not isinstance(graph, ir.Graph):
         return
-    if not after or after[0] != before[0]:
+    if not after or not before or after[0] != before[0]:
         raise ModelError(
             f"reshapes {list(before)} to {list(after)}: the first dimension must stay the batch",
             where=describe(node),
