@@ -110,6 +110,7 @@ class Canonical:
         path: of the file.
         function: what makes the canonical bytes of it.
         packages: as of ``PythonCommand``.
+        modules: as of ``PythonCommand``.
         companions: a second function that names the further files that ``function`` reads, where there may be any:
             called like it, with the one file there, it returns a line of UTF-8 for each: its path relative to the
             folder of the file, below which it must lie. They are inputs like the file itself.
@@ -118,6 +119,7 @@ class Canonical:
     path: Path
     function: str
     packages: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     companions: str = ""
 
     def __post_init__(self) -> None:

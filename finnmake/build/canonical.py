@@ -45,11 +45,12 @@ class _Question:
 
     function: str
     packages: tuple[str, ...]
+    modules: tuple[str, ...]
     files: tuple[_File, ...]
 
     @property
     def command(self) -> PythonCommand:
-        return PythonCommand(self.function, packages=self.packages)
+        return PythonCommand(self.function, packages=self.packages, modules=self.modules)
 
     @property
     def name(self) -> str:
@@ -95,7 +96,7 @@ class CanonicalInputs:
             FinnmakeError: a file is missing, or a function refuses the files.
         """
         files = self._files(name, source, may_run=may_run)
-        question = _Question(source.function, source.packages, files)
+        question = _Question(source.function, source.packages, source.modules, files)
         known = self._known(question, source, may_run=may_run)
         if known is None:
             with self._answer(question) as result:
@@ -108,7 +109,7 @@ class CanonicalInputs:
     def restore(self, name: str, source: Canonical) -> None:
         """Puts canonical bytes into the store again that it has lost."""
         files = self._files(name, source, may_run=True)
-        with self._answer(_Question(source.function, source.packages, files)) as result:
+        with self._answer(_Question(source.function, source.packages, source.modules, files)) as result:
             self.store.put_file(result)
 
     def _files(self, name: str, source: Canonical, *, may_run: bool) -> tuple[_File, ...]:
@@ -116,7 +117,7 @@ class CanonicalInputs:
         path = self.root / source.path
         files = [(path.name, path, self.digest_of(name, path))]
         if source.companions:
-            question = _Question(source.companions, source.packages, tuple(files))
+            question = _Question(source.companions, source.packages, source.modules, tuple(files))
             known = self._known(question, source, may_run=may_run)
             if known is None:
                 with self._answer(question) as result:

@@ -219,7 +219,11 @@ def _find_root(top: str, folders: _Folders) -> _Root:
     places = list(getattr(loaded, "__path__", ()) or ())
     if not places:
         specification = PathFinder.find_spec(top)
-        places = list(specification.submodule_search_locations or ()) if specification is not None else []
+        if specification is not None:
+            places = list(specification.submodule_search_locations or ())
+            origin = specification.origin or ""
+            if not places and origin.endswith(".py"):
+                places = [origin.removesuffix(".py")]  # a package of one file
     return _Root(Path(places[0]) if places else None, local=False)
 
 

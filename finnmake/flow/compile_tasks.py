@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
+from finnmake.flow.commands import canonical_model_file, model_command
 from finnmake.flow.layer_tasks import LayerContext
 from finnmake.flow.plan import PlannedTask, TargetContext
 from finnmake.flow.stages import Stage
@@ -44,7 +45,7 @@ class Step:
         path = find_transformation(self.transformation) or self.transformation
         module = path.partition(":")[0]
         top = module.partition(".")[0]
-        return PythonCommand(
+        return model_command(
             "finnmake.transformation.actions:transform",
             {"transformation": path, "arguments": dict(self.arguments)},
             # Its own sources, not those of all transformations, are what the result depends on.
@@ -68,7 +69,7 @@ class ModelSource:
 def canonical_model(source: ModelSource) -> Canonical:
     """The model file and its data files as an input whose digest does not change with the spelling of names."""
     module = "finnmake.frontend.canonical"
-    return Canonical(source.model, f"{module}:canonicalise_file", companions=f"{module}:external_files")
+    return canonical_model_file(source.model, f"{module}:canonicalise_file", f"{module}:external_files")
 
 
 def plan_compile(source: ModelSource, steps: Sequence[Step], context: LayerContext) -> list[PlannedTask]:
@@ -154,7 +155,7 @@ def _import(source: ModelSource, context: LayerContext) -> PlannedTask:
         stage=Stage.IMPORT,
         action=Action(
             mnemonic="Import",
-            command=PythonCommand(
+            command=model_command(
                 "finnmake.frontend.actions:import_model",
                 {"input_datatype": source.input_datatype, "input_scale": source.input_scale},
             ),
@@ -181,7 +182,7 @@ def _layers(previous: str, graph: str, context: LayerContext) -> PlannedTask:
         expands=True,
         action=Action(
             mnemonic="Layers",
-            command=PythonCommand("finnmake.flow.actions:write_layers", {}),
+            command=model_command("finnmake.flow.actions:write_layers"),
             inputs=graph_inputs(previous, graph, context),
             outputs={
                 "out/manifest.json": f"{context.folder}/manifest.json",
@@ -205,7 +206,7 @@ def _reference(source: ModelSource, previous: str, graph: str, context: LayerCon
             after=(context.task("import"), previous),
             action=Action(
                 mnemonic="Reference",
-                command=PythonCommand("finnmake.runtime.actions:reference", {}),
+                command=model_command("finnmake.runtime.actions:reference"),
                 inputs={
                     "model.onnx": canonical_model(source),
                     "imported/graph.onnx": context.path("graph/00-import.onnx"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finnmake.build.action import Action, Input, PythonCommand
+from finnmake.build.action import Action, Input
 from finnmake.build.workspace import Workspace
 from finnmake.errors import BuildFileError
+from finnmake.flow.commands import model_command
 from finnmake.flow.compile_tasks import graph_inputs, plan_transformations, step_output
 from finnmake.flow.plan import PlannedTask, TargetContext
 from finnmake.flow.stages import Stage
@@ -63,7 +64,7 @@ class Transformations(Target):
                     after=(last,),
                     action=Action(
                         mnemonic="Verify",
-                        command=PythonCommand("finnmake.runtime.verification:verify", {}),
+                        command=model_command("finnmake.runtime.verification:verify"),
                         inputs={
                             **{
                                 f"model/{name.removeprefix('in/')}": path for name, path in self._model_inputs().items()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from examples.fpga4hep import finn_script
 from finnmake.build.api import build
@@ -120,3 +124,54 @@ def test_entries_that_are_wrong(tmp_path: Path, entry: str, message: str) -> Non
     except FinnmakeError as error:
         said = error.text
     assert message in said
+
+
+OWN_OP = """
+from finnmake.graph.custom_op import CustomOp
+
+class Half(CustomOp):
+    def execute(self, node, inputs): return [inputs[0] / 2]
+
+OPS = {("my.domain", "Half"): Half()}
+"""
+
+
+def test_an_op_of_an_installed_package_in_a_build(tmp_path: Path) -> None:
+    """In a process of its own, which finds the package as pip would have left it."""
+    packages, folder = tmp_path / "site-packages", tmp_path / "project"
+    metadata = packages / "my_package-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (packages / "my_ops.py").write_text(OWN_OP)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[finnmake.custom_ops]\nops = my_ops:OPS\n")
+    folder.mkdir()
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in "xyz"]
+    nodes = [
+        helper.make_node("Half", ["x"], ["y"], domain="my.domain"),
+        helper.make_node("Identity", ["y"], ["z"]),
+    ]
+    graph = helper.make_graph(nodes, "g", values[:1], values[2:])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("my.domain", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "net.onnx")
+    np.save(folder / "x.npy", np.ones((2, 3), np.float32))
+    (folder / "dodo.py").write_text(
+        "from finnmake import Transformations\n"
+        "net = Transformations(model='net.onnx', name='net', transformations=['InferShapes', 'RemoveIdentityOps'],\n"
+        "    samples='x.npy')\n"
+    )
+
+    def built() -> str:
+        root = str(Path(__file__).parents[2])
+        program = (
+            f"import sys; sys.path[:0] = [{str(packages)!r}, {root!r}]\n"
+            "from pathlib import Path\n"
+            "from finnmake.build.api import build\n"
+            f"result = build(Path({str(folder / 'dodo.py')!r}))\n"
+            "print(result.failures, list(result.ran))\n"
+        )
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert built().strip() == "{} ['net:InferShapes', 'net:RemoveIdentityOps', 'net:verify']"
+    assert built().strip() == "{} []"
+    (packages / "my_ops.py").write_text(OWN_OP.replace("/ 2", "/ 2 + 0"))
+    assert built().strip() == "{} ['net:InferShapes', 'net:RemoveIdentityOps', 'net:verify']"
