@@ -84,7 +84,7 @@ def _bare_model(options: argparse.Namespace, model: Path) -> Accelerator:
         raise BuildFileError(
             f"cannot be made: {problem.strerror}", where=str(output), remedy="Name another folder with --out."
         ) from None
-    return replace(base, **_changes(options), output=".", directory=output)
+    return replace(base, **{**_changes(options), "output": ".", "directory": output})
 
 
 def _absolute(path: Path) -> Path:

@@ -117,7 +117,11 @@ class Batched:
     def _matmul(self, node: ir.Node) -> bool:
         left, right = node.inputs[0], node.inputs[1]
         if left not in self._batched:
-            return False
+            # A matrix before each sample's own: the batch is beside the product where there are three dimensions.
+            matrix = self._shape(left)
+            rank = _rank(right) or 0
+            fits = matrix is not None and (len(matrix) <= 2 or (len(matrix) == rank and matrix[0] == 1))
+            return rank > 2 and fits
         if right in self._batched:
             ranks = (_rank(left), _rank(right))
             return ranks[0] == ranks[1] and (ranks[0] or 0) > 2
