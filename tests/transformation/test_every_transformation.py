@@ -68,6 +68,10 @@ def test_every_transformation_leaves_the_function(seed: int) -> None:
     check(seed, SAME_FUNCTION)
 
 
+def test_accumulators_behind_a_sum_of_branches_hold_what_its_datatype_allows() -> None:
+    assert check(5363, ["InferQuantizedMatrixVectorActivation"]) > 0
+
+
 @pytest.mark.nightly
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6))
