@@ -33,6 +33,15 @@ class _NoCommonScaleError(Exception):
     """The scales that meet in one sum have nothing to do with each other."""
 
 
+def _weights(node: ir.Node, result: Analysis) -> ConstantIntegers | None:
+    """The second input as integers; None where it is none, with the reason noted."""
+    weights = constant_integers(node.inputs[1], result)
+    if weights is None:
+        constant = node.inputs[1] is not None and get_constant(node.inputs[1]) is not None
+        result.reasons[node] = "its weights are not quantised" if constant else "its weights are not constant"
+    return weights
+
+
 def matmul(node: ir.Node, result: Analysis) -> None:
     """Activations times a constant matrix, for any rank of the activations.
 
@@ -40,10 +49,8 @@ def matmul(node: ir.Node, result: Analysis) -> None:
         ModelError: for sums beyond 24 bits.
     """
     value = first_input(node)
-    weights = constant_integers(node.inputs[1], result)
+    weights = _weights(node, result)
     if weights is None:
-        constant = node.inputs[1] is not None and get_constant(node.inputs[1]) is not None
-        result.reasons[node] = "its weights are not quantised" if constant else "its weights are not constant"
         return
     operand = operand_of(node, value, result)
     if operand is None:
@@ -79,10 +86,8 @@ def conv(node: ir.Node, result: Analysis) -> None:
         ModelError: for sums beyond 24 bits.
     """
     value = first_input(node)
-    weights = constant_integers(node.inputs[1], result)
+    weights = _weights(node, result)
     if weights is None:
-        constant = node.inputs[1] is not None and get_constant(node.inputs[1]) is not None
-        result.reasons[node] = "its weights are not quantised" if constant else "its weights are not constant"
         return
     operand = operand_of(node, value, result)
     shape = get_shape(value)
