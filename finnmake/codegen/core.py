@@ -32,8 +32,9 @@ def core_values(layer: Layer) -> dict[str, object]:
         "header": f"{layer.kernel}.hpp",
         "memories": list(layer.memory_images()),
         "images": layer.memory_images(),
-        "input": layer.input_stream(),
-        "output": layer.output_stream(),
+        "inputs": layer.input_ports(),
+        "outputs": layer.output_ports(),
+        "ports": layer.input_ports() | layer.output_ports(),
         "interval": layer.interval_cycles(),
         "latency": layer.first_output_latency(),
     }

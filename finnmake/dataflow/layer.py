@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
@@ -124,6 +124,22 @@ class Layer(ABC):
     def output_stream(self) -> Stream:
         """The stream this layer produces."""
 
+    def input_streams(self) -> tuple[Stream, ...]:
+        """All streams that this layer consumes; see ``MultiStreamLayer`` for layers with several."""
+        return (self.input_stream(),)
+
+    def output_streams(self) -> tuple[Stream, ...]:
+        """All streams that this layer produces."""
+        return (self.output_stream(),)
+
+    def input_ports(self) -> dict[str, Stream]:
+        """The input streams by the core's ports: ``s_axis``, or ``in0``, ``in1`` and so on where there are several."""
+        return _ports(self.input_streams(), "s_axis", "in")
+
+    def output_ports(self) -> dict[str, Stream]:
+        """The output streams by the core's ports: ``m_axis``, or ``out0``, ``out1`` and so on."""
+        return _ports(self.output_streams(), "m_axis", "out")
+
     # -- time, in clock cycles ---------------------------------------------------------------------------------------
     @abstractmethod
     def interval_cycles(self) -> int:
@@ -133,13 +149,19 @@ class Layer(ABC):
     def first_output_latency(self) -> int:
         """Cycles from the transfer of a frame's first input word to that of its first output word.
 
-        Counted on an idle core with input always valid and output always ready; both transfers in one cycle is 0.
+        Counted on an idle core with input always valid and output always ready; both transfers in one cycle is 0. With
+        several streams the first word of all inputs and the first word of all outputs count.
         """
 
     # -- function --------------------------------------------------------------------------------------------------
     @abstractmethod
     def execute(self, frames: IntegerArray) -> IntegerArray:
         """NumPy reference: (batch, input elements per frame) to (batch, output elements per frame), int64."""
+
+    def execute_streams(self, frames: Sequence[IntegerArray]) -> tuple[IntegerArray, ...]:
+        """`execute` with one array per input stream, giving one per output stream."""
+        (only,) = frames
+        return (self.execute(only),)
 
     # -- what codegen needs ------------------------------------------------------------------------------------------
     @abstractmethod
@@ -157,6 +179,12 @@ class Layer(ABC):
         ``ap_uint<width>`` with ``depth`` words after its streams, in the order of this mapping.
         """
         return {}
+
+
+def _ports(streams: Sequence[Stream], only: str, prefix: str) -> dict[str, Stream]:
+    if len(streams) == 1:
+        return {only: streams[0]}
+    return {f"{prefix}{index}": stream for index, stream in enumerate(streams)}
 
 
 def structural_datatype(name: str) -> AnyDataType:

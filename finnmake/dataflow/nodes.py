@@ -1,13 +1,13 @@
 """Between ONNX nodes of the hardware domain and layers.
 
 A layer's structural fields are the node's attributes of the same names; its parameters are the node's inputs after
-the first.
+those of its streams.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ PARAMETER_INPUTS: Mapping[str, tuple[str, ...]] = {
     "MatrixVectorActivation": ("weights", "thresholds"),
     "Thresholding": ("thresholds",),
 }
-"""Names of a node's inputs after the first, by op type."""
+"""Names of a node's inputs after those of its streams, by op type."""
 
 
 def is_hardware(node: ir.Node) -> bool:
@@ -51,16 +51,18 @@ def layer_from_node(node: ir.Node) -> Layer:
             value = entry.default
         structure[entry.name] = bool(value) if entry.type in ("bool", bool) else value
     try:
-        layer: Layer = kind(**structure, parameters=_parameters(node))
+        layer: Layer = kind(**structure)
+        if node.op_type in PARAMETER_INPUTS:
+            layer = replace(layer, parameters=_parameters(node, len(layer.input_streams())))
     except FinnmakeError as problem:
         raise type(problem)(problem.what, where=node.name or where, remedy=problem.remedy) from None
     return layer
 
 
-def _parameters(node: ir.Node) -> dict[str, IntegerArray]:
+def _parameters(node: ir.Node, streams: int) -> dict[str, IntegerArray]:
     names = PARAMETER_INPUTS.get(node.op_type, ())
     parameters = {}
-    for name, value in zip(names, list(node.inputs)[1:], strict=False):
+    for name, value in zip(names, list(node.inputs)[streams:], strict=False):
         array = get_constant(value)
         if array is None:
             raise ModelError(f"its {name} are no constant", where=describe(node))

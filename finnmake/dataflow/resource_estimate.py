@@ -78,6 +78,11 @@ def distributed_luts(depth: int, width: int) -> int:
     return 6 * -(-depth // 16) * -(-width // 4)
 
 
+def word_bits(layer: Layer) -> int:
+    """Bits of a word of every stream."""
+    return sum(stream.width for stream in (*layer.input_streams(), *layer.output_streams()))
+
+
 FACTORS = {
     "core": 40.0,
     "planes": 2.4,
@@ -102,7 +107,7 @@ def lut_parts(layer: Layer) -> dict[str, int]:
     gates, one for 16 words of a bit. ``memory``: LUTs of distributed memory. ``words``: bits of words in the stream.
     ``core``: one.
     """
-    parts = dict.fromkeys(FACTORS, 0) | {"core": 1, "words": layer.input_stream().width + layer.output_stream().width}
+    parts = dict.fromkeys(FACTORS, 0) | {"core": 1, "words": word_bits(layer)}
     parameters = layer.verilog_parameters()
     for name, image in layer.memory_images().items():
         style = parameters.get(f"{name.upper()}_RAM_STYLE", parameters.get("RAM_STYLE"))

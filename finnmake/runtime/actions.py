@@ -7,7 +7,7 @@ is ``==`` on integers; anything else raises ``VerificationError``, and nothing i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,29 @@ def random_frames(datatype: AnyDataType, frames: int, elements: int, seed: int) 
     return values.astype(np.int64)
 
 
-def _stimulus(layer: Layer) -> tuple[IntegerArray, PackedWords, IntegerArray]:
-    stream = layer.input_stream()
-    frames = random_frames(stream.datatype, CORE_FRAMES, stream.elements_per_frame, seed=1)
-    return frames, npy_to_packed(frames, stream.datatype, stream.elements_per_word), layer.execute(frames)
+def _stimulus(layer: Layer) -> tuple[list[PackedWords], tuple[IntegerArray, ...]]:
+    """Words for every input stream, and what must come of them on every output stream."""
+    streams = layer.input_streams()
+    frames = [
+        random_frames(stream.datatype, CORE_FRAMES, stream.elements_per_frame, seed=1 + port)
+        for port, stream in enumerate(streams)
+    ]
+    words = [
+        npy_to_packed(values, stream.datatype, stream.elements_per_word)
+        for values, stream in zip(frames, streams, strict=True)
+    ]
+    return words, layer.execute_streams(frames)
 
 
-def _unpack(layer: Layer, words: PackedWords) -> IntegerArray:
-    stream = layer.output_stream()
-    return packed_to_npy(words, stream.datatype, stream.elements_per_word, stream.words_per_frame)
+def _output_words(layer: Layer) -> list[int]:
+    return [CORE_FRAMES * stream.words_per_frame for stream in layer.output_streams()]
+
+
+def _check_words(layer: Layer, outputs: Sequence[PackedWords], expected: Sequence[IntegerArray], what: str) -> None:
+    """Compares the words of every output stream with the reference."""
+    for words, stream, wanted in zip(outputs, layer.output_streams(), expected, strict=True):
+        actual = packed_to_npy(words, stream.datatype, stream.elements_per_word, stream.words_per_frame)
+        check_equal(actual, wanted, what, layer.core_name())
 
 
 def check_equal(actual: IntegerArray, expected: IntegerArray, what: str, where: str) -> None:
@@ -169,12 +183,11 @@ def _accuracy(outputs: IntegerArray) -> float | None:
 def simulate_core_cpp() -> None:
     """Runs ``cppsim.so`` on random frames; its words must equal the NumPy reference. Writes ``out/cppsim.json``."""
     layer = load_layer(Path())
-    _, words, expected = _stimulus(layer)
-    stream = layer.output_stream()
+    words, expected = _stimulus(layer)
     simulation = CppSimulation(Path("cppsim.so"))
     memories = {name: Path(f"{name}.mem") for name in layer.memory_images()}
-    outputs = simulation.run(words, CORE_FRAMES * stream.words_per_frame, memories)
-    check_equal(_unpack(layer, outputs), expected, "the C++ simulation", layer.core_name())
+    outputs = simulation.run_streams(words, _output_words(layer), memories)
+    _check_words(layer, outputs, expected, "the C++ simulation")
     _write_json("cppsim.json", {"core": layer.core_name(), "frames": CORE_FRAMES, "mismatches": 0})
 
 
@@ -185,16 +198,15 @@ def simulate_core_rtl() -> None:
     the cycle. Writes ``out/rtlsim.json``.
     """
     layer = load_layer(Path())
-    _, words, expected = _stimulus(layer)
-    stream = layer.output_stream()
-    output_words = CORE_FRAMES * stream.words_per_frame
+    words, expected = _stimulus(layer)
+    stream, output_words = layer.output_streams()[0], _output_words(layer)
     measured: dict[str, int] = {}
     with RtlSimulation(Path("rtlsim.so"), Path()) as simulation:
         for seed, (input_stall, output_stall) in enumerate(_STALLS):
-            result = simulation.run(
+            result = simulation.run_streams(
                 words, output_words, input_stall=input_stall, output_stall=output_stall, seed=seed, surplus_cycles=64
             )
-            check_equal(_unpack(layer, result.outputs), expected, "the RTL simulation", layer.core_name())
+            _check_words(layer, result.all_outputs, expected, "the RTL simulation")
             if input_stall == output_stall == 0:
                 intervals = result.output_intervals(stream.words_per_frame)
                 measured["interval_cycles"] = int(intervals[-1])

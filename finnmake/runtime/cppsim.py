@@ -26,43 +26,47 @@ like this (one core with two memories; a core without memories has no such lines
     }
 
     #ifdef FINNMAKE_SIMULATION
-    FINNMAKE_SIMULATE(NAME, 98, 16, 128)
+    FINNMAKE_SIMULATE(NAME, finnmake::Inputs<finnmake::Port<98, 8>>, finnmake::Outputs<finnmake::Port<128, 1>>)
     #endif
 
-The arguments of ``FINNMAKE_SIMULATE`` are the function, the input width, the input words per frame and the output
-width. In simulation the memories are loaded from the ``$readmemh`` files that the Verilog uses, at every run: the
-shared object depends on structure only. ``weights.inc`` holds the same words as constants, for HLS.
+The arguments of ``FINNMAKE_SIMULATE`` are the function and, for each of its streams, width and words per frame. In
+simulation the memories are loaded from the ``$readmemh`` files that the Verilog uses, at every run: the shared object
+depends on structure only. ``weights.inc`` holds the same words as constants, for HLS.
 """
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from finnmake.dataflow.packing import PackedWords
 from finnmake.errors import ToolError, VerificationError
-from finnmake.runtime.rtlsim import load_shared_object, unload
+from finnmake.runtime.rtlsim import checked_inputs, load_shared_object, unload
 
 _MESSAGE_BYTES = 1024
+
+
+class _Words(ctypes.Structure):
+    """``finnmake::Words`` of ``rules/cxx/simulation.hpp``."""
+
+    _fields_ = (("bytes", ctypes.c_void_p), ("count", ctypes.c_uint64), ("moved", ctypes.c_uint64))
 
 
 class _RunArguments(ctypes.Structure):
     """``finnmake::RunArguments`` of ``rules/cxx/simulation.hpp``."""
 
     _fields_ = (
-        ("inputs", ctypes.c_void_p),
-        ("outputs", ctypes.c_void_p),
+        ("inputs", ctypes.POINTER(_Words)),
+        ("outputs", ctypes.POINTER(_Words)),
         ("memory_names", ctypes.POINTER(ctypes.c_char_p)),
         ("memory_files", ctypes.POINTER(ctypes.c_char_p)),
         ("memory_count", ctypes.c_uint64),
-        ("input_words", ctypes.c_uint64),
-        ("output_words", ctypes.c_uint64),
-        ("outputs_made", ctypes.c_uint64),
-        ("inputs_left", ctypes.c_uint64),
         ("message", ctypes.c_char * _MESSAGE_BYTES),
     )
 
@@ -82,53 +86,69 @@ class CppSimulation:
         self._library = load_shared_object(shared_object)
         try:
             self._library.finnmake_cpp_run.argtypes = (ctypes.POINTER(_RunArguments),)
-            self.input_width = ctypes.c_uint32.in_dll(self._library, "finnmake_input_width").value
-            self.output_width = ctypes.c_uint32.in_dll(self._library, "finnmake_output_width").value
-        except (AttributeError, ValueError) as error:
+            self.input_widths = _widths(self._library.finnmake_input_widths)
+            self.output_widths = _widths(self._library.finnmake_output_widths)
+        except AttributeError as error:
             unload(self._library)
             raise ToolError("not a simulation that rule cxx_build made", where=str(shared_object)) from error
         self._finalizer = weakref.finalize(self, unload, self._library)
 
     def run(self, inputs: PackedWords, output_words: int, memories: Mapping[str, Path] | None = None) -> PackedWords:
+        """`run_streams` for a core with one input and one output stream."""
+        return self.run_streams([inputs], [output_words], memories)[0]
+
+    def run_streams(
+        self, inputs: Sequence[PackedWords], output_words: Sequence[int], memories: Mapping[str, Path] | None = None
+    ) -> tuple[PackedWords, ...]:
         """Runs whole frames through the core.
 
         Args:
-            inputs: shape (words, ceil(input width / 8)), uint8: a whole number of frames.
-            output_words: how many words must come.
+            inputs: for each input stream (words, ceil(its width / 8)), uint8: a whole number of frames.
+            output_words: how many words must come from each output stream.
             memories: the ``$readmemh`` file of each of the core's memories.
 
         Returns:
-            Shape (output_words, ceil(output width / 8)), uint8.
+            For each output stream (its output_words, ceil(its width / 8)), uint8.
 
         Raises:
             VerificationError: another number of words came, or inputs were left over.
-            ToolError: input words of another width, a part of a frame, a memory file missing or malformed, or a read of
-                an empty stream.
+            ToolError: another number of streams, input words of another width, a part of a frame, a memory file missing
+                or malformed, or a read of an empty stream.
         """
         where = str(self._path)
-        inputs = np.ascontiguousarray(inputs, dtype=np.uint8)
-        word_bytes = (self.input_width + 7) // 8
-        if inputs.ndim != 2 or inputs.shape[1] != word_bytes:
-            raise ToolError(f"input words must have the shape (words, {word_bytes}), not {inputs.shape}", where=where)
-        outputs = np.zeros((output_words, (self.output_width + 7) // 8), dtype=np.uint8)
+        inputs = checked_inputs(inputs, self.input_widths, len(output_words), len(self.output_widths), where)
+        outputs = tuple(
+            np.zeros((count, (width + 7) // 8), dtype=np.uint8)
+            for count, width in zip(output_words, self.output_widths, strict=True)
+        )
         files = memories or {}
         strings = ctypes.c_char_p * max(1, len(files))
         arguments = _RunArguments(
-            inputs=inputs.ctypes.data,
-            outputs=outputs.ctypes.data,
+            inputs=_stream_words(inputs),
+            outputs=_stream_words(outputs),
             memory_names=strings(*(name.encode() for name in files)),
             memory_files=strings(*(str(path).encode() for path in files.values())),
             memory_count=len(files),
-            input_words=inputs.shape[0],
-            output_words=output_words,
         )
         status = self._library.finnmake_cpp_run(ctypes.byref(arguments))
         if status == 1:
+            came = ", ".join(str(arguments.outputs[index].moved) for index in range(len(outputs)))
+            wanted = ", ".join(map(str, output_words))
+            left = sum(len(words) - arguments.inputs[index].moved for index, words in enumerate(inputs))
             raise VerificationError(
-                f"{arguments.outputs_made} words came instead of {output_words}, "
-                f"{arguments.inputs_left} of {inputs.shape[0]} input words were left",
+                f"{came} words came instead of {wanted}, {left} of {sum(map(len, inputs))} input words were left",
                 where=where,
             )
         if status != 0:
             raise ToolError(f"the simulation failed: {arguments.message.decode(errors='replace')}", where=where)
         return outputs
+
+
+def _widths(function: Any) -> tuple[int, ...]:
+    """A list of widths that ends with a zero."""
+    function.restype = ctypes.POINTER(ctypes.c_uint32)
+    return tuple(itertools.takewhile(bool, function()))
+
+
+def _stream_words(streams: Sequence[PackedWords]) -> ctypes.Array[_Words]:
+    return (_Words * len(streams))(*(_Words(words.ctypes.data, len(words), 0) for words in streams))

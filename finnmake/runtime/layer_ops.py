@@ -26,7 +26,8 @@ from finnmake.runtime.simulations import Simulations, missing_simulation
 
 Array = NDArray[Any]
 
-_Frames = Callable[[IntegerArray], IntegerArray]
+_Frames = Callable[[Sequence[IntegerArray]], Sequence[IntegerArray]]
+_Words = Callable[[Sequence[PackedWords], Sequence[int]], Sequence[PackedWords]]
 
 
 class LayerOp(CustomOp):
@@ -47,14 +48,19 @@ class LayerOp(CustomOp):
         """
         layer = layer_from_node(node)
         run = self._engine(layer, node)
-        shape = get_shape(node.outputs[0])
-        tail = shape[1:] if shape is not None else (-1,)
-        elements = layer.input_stream().elements_per_frame
+        sources, shapes = layer.input_streams(), [get_shape(output) for output in node.outputs]
+        tails = [shape[1:] if shape is not None else (-1,) for shape in shapes]
 
         def execute(inputs: Sequence[Array | None]) -> list[Array]:
-            (frames,) = required(node, inputs, 1)
-            integers = np.rint(frames).astype(np.int64).reshape(len(frames), elements)
-            return [run(integers).reshape(len(frames), *tail).astype(np.float32)]
+            tensors = required(node, inputs, len(sources))
+            batch = len(tensors[0])
+            frames = [
+                np.rint(tensor).astype(np.int64).reshape(batch, source.elements_per_frame)
+                for tensor, source in zip(tensors, sources, strict=True)
+            ]
+            return [
+                output.reshape(batch, *tail).astype(np.float32) for output, tail in zip(run(frames), tails, strict=True)
+            ]
 
         return execute
 
@@ -65,25 +71,27 @@ class LayerOp(CustomOp):
     def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
         """The input's shape with the vectors that the layer makes; flat where the input's is no shape of vectors."""
         layer = layer_from_node(node)
-        before, after = layer.input_stream().elements_per_frame, layer.output_stream().elements_per_frame
+        before = layer.input_streams()[0].elements_per_frame
         shape = inputs[0].shape
-        if before == after:
-            return [shape]
         vectors = int(np.prod(shape[1:-1]))
-        if vectors == layer.structure().get("numInputVectors", 1):
-            return [(*shape[:-1], after // vectors)]
-        return [(shape[0], after)]
+        has_vectors = vectors == layer.structure().get("numInputVectors", 1)
+        shapes = []
+        for stream in layer.output_streams():
+            after = stream.elements_per_frame
+            flat = (*shape[:-1], after // vectors) if has_vectors else (shape[0], after)
+            shapes.append(shape if before == after else flat)
+        return shapes
 
     def infer_datatypes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[AnyDataType]:
-        """The datatype of the output stream."""
-        return [layer_from_node(node).output_stream().datatype]
+        """The datatypes of the output streams."""
+        return [stream.datatype for stream in layer_from_node(node).output_streams()]
 
     def _engine(self, layer: Layer, node: ir.Node) -> _Frames:
         mode = str(attribute(node, EXEC_MODE, "")) or "python"
         if mode not in EXEC_MODES:
             raise ModelError(f"no exec_mode is called {mode!r}", where=describe(node), remedy=", ".join(EXEC_MODES))
         if mode == "python":
-            return layer.execute
+            return layer.execute_streams
         places = self._simulations
         shared_object = None
         if places is not None:
@@ -104,31 +112,37 @@ def layer_ops(simulations: Simulations | None = None) -> Mapping[tuple[str, str]
     return {(HARDWARE_DOMAIN, op_type): op for op_type in LAYER_CLASSES}
 
 
-def _framed(layer: Layer, run: Callable[[PackedWords, int], PackedWords], where: str) -> _Frames:
+def _framed(layer: Layer, run: _Words, where: str) -> _Frames:
     """Frames of integers around what takes and makes packed words."""
-    source, sink = layer.input_stream(), layer.output_stream()
+    sources, sinks = layer.input_streams(), layer.output_streams()
 
-    def execute(frames: IntegerArray) -> IntegerArray:
+    def execute(frames: Sequence[IntegerArray]) -> Sequence[IntegerArray]:
         try:
-            words = npy_to_packed(frames, source.datatype, source.elements_per_word)
+            words = [
+                npy_to_packed(values, source.datatype, source.elements_per_word)
+                for values, source in zip(frames, sources, strict=True)
+            ]
         except ModelError as problem:
             raise ModelError(problem.what, where=where, remedy=problem.remedy) from None
-        outputs = run(words, len(frames) * sink.words_per_frame)
-        return packed_to_npy(outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+        outputs = run(words, [len(frames[0]) * sink.words_per_frame for sink in sinks])
+        return [
+            packed_to_npy(output, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+            for output, sink in zip(outputs, sinks, strict=True)
+        ]
 
     return execute
 
 
-def _cpp_engine(layer: Layer, shared_object: Path) -> Callable[[PackedWords, int], PackedWords]:
+def _cpp_engine(layer: Layer, shared_object: Path) -> _Words:
     simulation, memories = CppSimulation(shared_object), _Memories(layer)
-    return lambda words, output_words: simulation.run(words, output_words, memories.files())
+    return lambda words, output_words: simulation.run_streams(words, output_words, memories.files())
 
 
-def _rtl_engine(layer: Layer, shared_object: Path) -> Callable[[PackedWords, int], PackedWords]:
+def _rtl_engine(layer: Layer, shared_object: Path) -> _Words:
     memories = _Memories(layer)
     memories.files()
     simulation = RtlSimulation(shared_object, memories.folder)
-    return lambda words, output_words: simulation.run(words, output_words).outputs
+    return lambda words, output_words: simulation.run_streams(words, output_words).all_outputs
 
 
 class _Memories:

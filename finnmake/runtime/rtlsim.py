@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import itertools
 import tempfile
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,55 +30,76 @@ _MESSAGE_BYTES = 1024
 
 @dataclass(frozen=True, eq=False)
 class StreamResult:
-    """What one run did.
+    """What one run did on every stream, in the order of the ports.
 
     Cycle 0 is the first after reset; the cycle of a word is the one at whose rising edge ``tvalid`` and ``tready`` are
     high.
 
     Attributes:
-        outputs: shape (output words, bytes per word), uint8: packed words.
-        input_cycles: shape (input words,), int64: cycle of each input word.
-        output_cycles: shape (output words,), int64: cycle of each output word.
+        all_outputs: for each output stream (its words, bytes per word), uint8: packed words.
+        all_input_cycles: for each input stream (its words,), int64: cycle of each word.
+        all_output_cycles: for each output stream (its words,), int64: cycle of each word.
         cycles: cycles simulated after reset.
     """
 
-    outputs: PackedWords
-    input_cycles: NDArray[np.int64]
-    output_cycles: NDArray[np.int64]
+    all_outputs: tuple[PackedWords, ...]
+    all_input_cycles: tuple[NDArray[np.int64], ...]
+    all_output_cycles: tuple[NDArray[np.int64], ...]
     cycles: int
 
+    @property
+    def outputs(self) -> PackedWords:
+        """Packed words of the first output stream."""
+        return self.all_outputs[0]
+
+    @property
+    def input_cycles(self) -> NDArray[np.int64]:
+        """Cycle of each word of the first input stream."""
+        return self.all_input_cycles[0]
+
+    @property
+    def output_cycles(self) -> NDArray[np.int64]:
+        """Cycle of each word of the first output stream."""
+        return self.all_output_cycles[0]
+
     def first_output_latency(self) -> int:
-        """Cycles from the first input word to the first output word."""
-        return int(self.output_cycles[0] - self.input_cycles[0])
+        """Cycles from the first input word to the first output word, of whichever streams."""
+        first_input = min(int(cycles[0]) for cycles in self.all_input_cycles)
+        return min(int(cycles[0]) for cycles in self.all_output_cycles) - first_input
 
-    def output_intervals(self, words_per_frame: int) -> NDArray[np.int64]:
+    def output_intervals(self, words_per_frame: int, port: int = 0) -> NDArray[np.int64]:
         """Cycles between the last output words of one frame and the next, shape (frames - 1,)."""
-        return np.diff(self.output_cycles[words_per_frame - 1 :: words_per_frame])
+        return np.diff(self.all_output_cycles[port][words_per_frame - 1 :: words_per_frame])
 
-    def input_intervals(self, words_per_frame: int) -> NDArray[np.int64]:
+    def input_intervals(self, words_per_frame: int, port: int = 0) -> NDArray[np.int64]:
         """Cycles between the first input words of one frame and the next, shape (frames - 1,)."""
-        return np.diff(self.input_cycles[::words_per_frame])
+        return np.diff(self.all_input_cycles[port][::words_per_frame])
+
+
+class _Words(ctypes.Structure):
+    """``finnmake::Words`` of ``rules/verilator/stream_driver.cpp``."""
+
+    _fields_ = (
+        ("bytes", ctypes.c_void_p),
+        ("cycles", ctypes.c_void_p),
+        ("count", ctypes.c_uint64),
+        ("moved", ctypes.c_uint64),
+    )
 
 
 class _RunArguments(ctypes.Structure):
     """``finnmake_run_arguments`` of ``rules/verilator/stream_driver.cpp``."""
 
     _fields_ = (
-        ("inputs", ctypes.c_void_p),
-        ("outputs", ctypes.c_void_p),
-        ("input_cycles", ctypes.c_void_p),
-        ("output_cycles", ctypes.c_void_p),
+        ("inputs", ctypes.POINTER(_Words)),
+        ("outputs", ctypes.POINTER(_Words)),
         ("trace_file", ctypes.c_char_p),
-        ("input_words", ctypes.c_uint64),
-        ("output_words", ctypes.c_uint64),
         ("input_stall", ctypes.c_uint64),
         ("output_stall", ctypes.c_uint64),
         ("seed", ctypes.c_uint64),
         ("max_idle_cycles", ctypes.c_uint64),
         ("surplus_cycles", ctypes.c_uint64),
         ("reset_cycles", ctypes.c_uint64),
-        ("inputs_taken", ctypes.c_uint64),
-        ("outputs_taken", ctypes.c_uint64),
         ("cycles", ctypes.c_uint64),
         ("message", ctypes.c_char * _MESSAGE_BYTES),
     )
@@ -121,6 +145,45 @@ def stall_threshold(name: str, probability: float) -> int:
     return round(probability * 2**32)
 
 
+def checked_inputs(
+    inputs: Sequence[PackedWords], widths: Sequence[int], outputs: int, output_ports: int, where: str
+) -> tuple[PackedWords, ...]:
+    """The inputs as a driver takes them: contiguous bytes.
+
+    Args:
+        inputs: for each input stream.
+        widths: of the core's input streams.
+        outputs: output streams that the caller thinks there are.
+        output_ports: output streams that the core has.
+        where: names the simulation.
+
+    Raises:
+        ToolError: another number of streams, or words of another width.
+    """
+    if len(inputs) != len(widths) or outputs != output_ports:
+        raise ToolError(
+            f"the core has {len(widths)} input and {output_ports} output streams, not {len(inputs)} and {outputs}",
+            where=where,
+        )
+    arrays = tuple(np.ascontiguousarray(words, dtype=np.uint8) for words in inputs)
+    for array, width in zip(arrays, widths, strict=True):
+        word_bytes = (width + 7) // 8
+        if array.ndim != 2 or array.shape[1] != word_bytes:
+            raise ToolError(f"input words must have the shape (words, {word_bytes}), not {array.shape}", where=where)
+    return arrays
+
+
+def _widths(library: ctypes.CDLL, name: str) -> tuple[int, ...]:
+    """A list of widths that ends with a zero."""
+    first = ctypes.pointer(ctypes.c_uint32.in_dll(library, name))
+    return tuple(itertools.takewhile(bool, (first[index] for index in itertools.count())))
+
+
+def _stream_words(streams: Sequence[PackedWords], cycles: Sequence[NDArray[np.int64]]) -> ctypes.Array[_Words]:
+    entries = (_Words(w.ctypes.data, c.ctypes.data, len(w), 0) for w, c in zip(streams, cycles, strict=True))
+    return (_Words * len(streams))(*entries)
+
+
 class RtlSimulation:
     """One instance of a simulated core. Also a context manager; `close` releases it.
 
@@ -142,8 +205,8 @@ class RtlSimulation:
             library.finnmake_construct.argtypes = (ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
             library.finnmake_run.argtypes = (ctypes.c_void_p, ctypes.POINTER(_RunArguments))
             library.destruct.argtypes = (ctypes.c_void_p,)
-            self.input_width = ctypes.c_uint32.in_dll(library, "finnmake_input_width").value
-            self.output_width = ctypes.c_uint32.in_dll(library, "finnmake_output_width").value
+            self.input_widths = _widths(library, "finnmake_input_widths")
+            self.output_widths = _widths(library, "finnmake_output_widths")
             self._has_trace = bool(ctypes.c_uint32.in_dll(library, "finnmake_has_trace").value)
         except (AttributeError, ValueError) as error:
             unload(self._library)
@@ -186,15 +249,40 @@ class RtlSimulation:
         surplus_cycles: int = 0,
         trace: Path | None = None,
     ) -> StreamResult:
-        """Resets the core, sends all input words and takes ``output_words`` words.
+        """`run_streams` for a core with one input and one output stream."""
+        return self.run_streams(
+            [inputs],
+            [output_words],
+            input_stall=input_stall,
+            output_stall=output_stall,
+            seed=seed,
+            max_idle_cycles=max_idle_cycles,
+            surplus_cycles=surplus_cycles,
+            trace=trace,
+        )
 
-        ``tready`` stays low once they have come. The run ends when all inputs are taken and all outputs have come.
+    def run_streams(
+        self,
+        inputs: Sequence[PackedWords],
+        output_words: Sequence[int],
+        *,
+        input_stall: float = 0,
+        output_stall: float = 0,
+        seed: int = 0,
+        max_idle_cycles: int = 1_000_000,
+        surplus_cycles: int = 0,
+        trace: Path | None = None,
+    ) -> StreamResult:
+        """Resets the core, sends all input words and takes ``output_words`` words of each output stream.
+
+        ``tready`` of a stream stays low once they have come. The run ends when all inputs are taken and all outputs
+        have come.
 
         Args:
-            inputs: shape (words, ceil(input width / 8)), uint8.
-            output_words: how many words must come.
-            input_stall: probability per cycle that no new word is offered.
-            output_stall: probability per cycle that ``m_axis_tready`` is low.
+            inputs: for each input stream (words, ceil(its width / 8)), uint8.
+            output_words: how many words must come from each output stream.
+            input_stall: probability per cycle that no new word is offered, for each input stream by itself.
+            output_stall: probability per cycle that ``tready`` is low, for each output stream by itself.
             seed: of the stalls.
             max_idle_cycles: cycles without any transfer after which the core counts as stuck.
             surplus_cycles: cycles to go on after the end, looking for words too many; 0 does not look.
@@ -202,28 +290,25 @@ class RtlSimulation:
 
         Raises:
             VerificationError: words missing, words too many, or a word offered and taken back.
-            ToolError: input words of another width, no trace built in, a simulation that is closed, or ``$stop``.
+            ToolError: another number of streams, input words of another width, no trace built in, a simulation that is
+                closed, or ``$stop``.
         """
         where = str(self._path)
         if self._handle is None:
             raise ToolError("the simulation is closed", where=where)
-        inputs = np.ascontiguousarray(inputs, dtype=np.uint8)
-        word_bytes = (self.input_width + 7) // 8
-        if inputs.ndim != 2 or inputs.shape[1] != word_bytes:
-            raise ToolError(f"input words must have the shape (words, {word_bytes}), not {inputs.shape}", where=where)
+        inputs = checked_inputs(inputs, self.input_widths, len(output_words), len(self.output_widths), where)
         if trace is not None and not self._has_trace:
             raise ToolError("this simulation has no trace", where=where, remedy="Build it with the option --trace.")
-        outputs = np.zeros((output_words, (self.output_width + 7) // 8), dtype=np.uint8)
-        input_cycles = np.zeros(inputs.shape[0], dtype=np.int64)
-        output_cycles = np.zeros(output_words, dtype=np.int64)
+        outputs = tuple(
+            np.zeros((count, (width + 7) // 8), dtype=np.uint8)
+            for count, width in zip(output_words, self.output_widths, strict=True)
+        )
+        input_cycles = tuple(np.zeros(len(words), dtype=np.int64) for words in inputs)
+        output_cycles = tuple(np.zeros(count, dtype=np.int64) for count in output_words)
         arguments = _RunArguments(
-            inputs=inputs.ctypes.data,
-            outputs=outputs.ctypes.data,
-            input_cycles=input_cycles.ctypes.data,
-            output_cycles=output_cycles.ctypes.data,
+            inputs=_stream_words(inputs, input_cycles),
+            outputs=_stream_words(outputs, output_cycles),
             trace_file=None if trace is None else str(trace).encode(),
-            input_words=inputs.shape[0],
-            output_words=output_words,
             input_stall=stall_threshold("input_stall", input_stall),
             output_stall=stall_threshold("output_stall", output_stall),
             seed=seed,
@@ -232,17 +317,18 @@ class RtlSimulation:
             reset_cycles=_RESET_CYCLES,
         )
         status = self._library.finnmake_run(self._handle, ctypes.byref(arguments))
-        self._raise_for(status, arguments)
+        if status != 0:
+            self._raise_for(status, arguments)
         return StreamResult(outputs, input_cycles, output_cycles, int(arguments.cycles))
 
-    def _raise_for(self, status: int, arguments: _RunArguments) -> None:
-        if status == 0:
-            return
+    def _raise_for(self, status: int, arguments: _RunArguments) -> NoReturn:
         where = str(self._path)
         message = arguments.message.decode(errors="replace")
+        inputs, outputs = arguments.inputs[: len(self.input_widths)], arguments.outputs[: len(self.output_widths)]
         counts = (
-            f"{arguments.inputs_taken} of {arguments.input_words} input words were taken and "
-            f"{arguments.outputs_taken} of {arguments.output_words} output words came"
+            " and ".join(f"{words.moved} of {words.count} input words were taken" for words in inputs)
+            + " and "
+            + " and ".join(f"{words.moved} of {words.count} output words came" for words in outputs)
         )
         if status == 1:
             raise VerificationError(
@@ -254,6 +340,6 @@ class RtlSimulation:
             raise VerificationError(f"AXI4-Stream is violated: {message}", where=where)
         if status == 3:
             raise VerificationError(
-                f"the core makes more than the {arguments.output_words} words expected", where=where
+                f"the core makes more than the {sum(words.count for words in outputs)} words expected", where=where
             )
         raise ToolError(f"the simulation failed: {message}", where=where)

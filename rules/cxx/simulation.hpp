@@ -3,8 +3,8 @@
 // The top includes this header under FINNMAKE_SIMULATION and uses two macros; finnmake/runtime/cppsim.py shows a whole top.
 //
 //   FINNMAKE_MEMORY(name, width, depth)   an array `name` of ap_uint<width>, loaded from a $readmemh file before each run
-//   FINNMAKE_SIMULATE(function, input_width, input_words_per_frame, output_width)
-//                                         exports the driver of void function(in&, out&, unsigned frames)
+//   FINNMAKE_SIMULATE(function, finnmake::Inputs<finnmake::Port<width, words_per_frame>…>, finnmake::Outputs<…>)
+//                                         exports the driver of void function(in&…, out&…, unsigned frames)
 
 #ifndef FINNMAKE_SIMULATION_HPP
 #define FINNMAKE_SIMULATION_HPP
@@ -17,6 +17,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "ap_int.h"
@@ -90,55 +91,107 @@ void to_bytes(const ap_uint<Width>& word, std::uint8_t* bytes) {
     }
 }
 
-// Mirrored by finnmake.runtime.cppsim.
+// Both mirrored by finnmake.runtime.cppsim.
+struct Words {
+    std::uint8_t* bytes;
+    std::uint64_t count;  // how many there are, or must come
+    std::uint64_t moved;  // how many were taken, or came
+};
 struct RunArguments {
-    const std::uint8_t* inputs;
-    std::uint8_t* outputs;
+    Words* inputs;
+    Words* outputs;
     const char* const* memory_names;
     const char* const* memory_files;
     std::uint64_t memory_count;
-    std::uint64_t input_words;
-    std::uint64_t output_words;
-    std::uint64_t outputs_made;
-    std::uint64_t inputs_left;
     char message[1024];
 };
 
 enum Status { done = 0, wrong_words = 1, failed = 2 };
 
-template <int InputWidth, int InputWordsPerFrame, int OutputWidth>
-int run(void (*top)(hls::stream<ap_uint<InputWidth>>&, hls::stream<ap_uint<OutputWidth>>&, unsigned), RunArguments& a) {
-    constexpr std::size_t input_bytes = (InputWidth + 7) / 8, output_bytes = (OutputWidth + 7) / 8;
-    // The memories belong to the shared object, not to a caller: one run at a time.
-    static std::mutex one_at_a_time;
-    const std::lock_guard<std::mutex> lock(one_at_a_time);
-    try {
-        for (const Memory& memory : memories()) {
-            bool found = false;
-            for (std::uint64_t i = 0; i < a.memory_count; ++i) {
-                if (memory.name != a.memory_names[i]) continue;
-                memory.load(a.memory_files[i]);
-                found = true;
-            }
-            if (!found) throw std::runtime_error("no file is given for memory " + memory.name);
+inline void load_memories(const RunArguments& a) {
+    for (const Memory& memory : memories()) {
+        bool found = false;
+        for (std::uint64_t i = 0; i < a.memory_count; ++i) {
+            if (memory.name != a.memory_names[i]) continue;
+            memory.load(a.memory_files[i]);
+            found = true;
         }
-        if (a.input_words % InputWordsPerFrame != 0)
-            throw std::runtime_error(std::to_string(a.input_words) + " words are no whole number of frames of " +
-                                     std::to_string(InputWordsPerFrame) + " words");
-        hls::stream<ap_uint<InputWidth>> input("s_axis");
-        hls::stream<ap_uint<OutputWidth>> output("m_axis");
-        for (std::uint64_t i = 0; i < a.input_words; ++i) input.write(from_bytes<InputWidth>(a.inputs + i * input_bytes));
-        top(input, output, static_cast<unsigned>(a.input_words / InputWordsPerFrame));
-        a.outputs_made = output.size();
-        a.inputs_left = input.size();
-        if (a.outputs_made != a.output_words || a.inputs_left != 0) return wrong_words;
-        for (std::uint64_t i = 0; i < a.output_words; ++i) to_bytes(output.read(), a.outputs + i * output_bytes);
-        return done;
-    } catch (const std::exception& error) {
-        std::snprintf(a.message, sizeof a.message, "%s", error.what());
-        return failed;
+        if (!found) throw std::runtime_error("no file is given for memory " + memory.name);
     }
 }
+
+// One stream of a core: a queue that is filled before the core runs, or emptied afterwards.
+template <int Width, unsigned WordsPerFrame>
+struct Port {
+    static constexpr std::uint32_t width = Width;
+    static constexpr std::size_t bytes = (Width + 7) / 8;
+    using Stream = hls::stream<ap_uint<Width>>;
+    Stream stream;
+
+    void fill(const Words& words, std::uint64_t frames) {
+        if (words.count != frames * WordsPerFrame)
+            throw std::runtime_error(std::to_string(words.count) + " words are no whole number of frames of " +
+                                     std::to_string(WordsPerFrame) + " words, or not as many as of the first input");
+        for (std::uint64_t i = 0; i < words.count; ++i) stream.write(from_bytes<Width>(words.bytes + i * bytes));
+    }
+    void count_taken(Words& words) const { words.moved = words.count - stream.size(); }
+    void count_made(Words& words) const { words.moved = stream.size(); }
+    void empty(const Words& words) {
+        for (std::uint64_t i = 0; i < words.count; ++i) to_bytes(stream.read(), words.bytes + i * bytes);
+    }
+    static std::uint64_t frames(const Words& words) { return words.count / WordsPerFrame; }
+};
+
+template <typename... Ports>
+struct Inputs;
+template <typename... Ports>
+struct Outputs;
+template <typename Inputs, typename Outputs>
+struct Simulation;
+
+template <typename FirstInput, typename... MoreInputs, typename... OutputPorts>
+struct Simulation<Inputs<FirstInput, MoreInputs...>, Outputs<OutputPorts...>> {
+    // A zero ends each.
+    static constexpr std::uint32_t input_widths[] = {FirstInput::width, MoreInputs::width..., 0};
+    static constexpr std::uint32_t output_widths[] = {OutputPorts::width..., 0};
+
+    using Top = void (*)(typename FirstInput::Stream&, typename MoreInputs::Stream&..., typename OutputPorts::Stream&...,
+                         unsigned);
+
+    static int run(Top top, RunArguments& a) {
+        // The memories belong to the shared object, not to a caller: one run at a time.
+        static std::mutex one_at_a_time;
+        const std::lock_guard<std::mutex> lock(one_at_a_time);
+        try {
+            load_memories(a);
+            std::tuple<FirstInput, MoreInputs...> inputs;
+            std::tuple<OutputPorts...> outputs;
+            const std::uint64_t frames = FirstInput::frames(a.inputs[0]);
+            Words* words = a.inputs;
+            std::apply([&](auto&... port) { (port.fill(*words++, frames), ...); }, inputs);
+            std::apply(
+                [&](auto&... in) {
+                    std::apply([&](auto&... out) { top(in.stream..., out.stream..., static_cast<unsigned>(frames)); },
+                               outputs);
+                },
+                inputs);
+            words = a.inputs;
+            std::apply([&](const auto&... port) { (port.count_taken(*words++), ...); }, inputs);
+            words = a.outputs;
+            std::apply([&](const auto&... port) { (port.count_made(*words++), ...); }, outputs);
+            for (std::size_t i = 0; i < 1 + sizeof...(MoreInputs); ++i)
+                if (a.inputs[i].moved != a.inputs[i].count) return wrong_words;
+            for (std::size_t i = 0; i < sizeof...(OutputPorts); ++i)
+                if (a.outputs[i].moved != a.outputs[i].count) return wrong_words;
+            words = a.outputs;
+            std::apply([&](auto&... port) { (port.empty(*words++), ...); }, outputs);
+            return done;
+        } catch (const std::exception& error) {
+            std::snprintf(a.message, sizeof a.message, "%s", error.what());
+            return failed;
+        }
+    }
+};
 
 }  // namespace finnmake
 
@@ -147,13 +200,17 @@ int run(void (*top)(hls::stream<ap_uint<InputWidth>>&, hls::stream<ap_uint<Outpu
     static const finnmake::Registration finnmake_load_##NAME(                       \
         #NAME, [](const std::string& path) { finnmake::load_memory<WIDTH>(path, NAME, DEPTH); });
 
-#define FINNMAKE_SIMULATE(FUNCTION, INPUT_WIDTH, INPUT_WORDS_PER_FRAME, OUTPUT_WIDTH)                   \
-    extern "C" {                                                                                        \
-    FINNMAKE_EXPORT extern const std::uint32_t finnmake_input_width = INPUT_WIDTH;                      \
-    FINNMAKE_EXPORT extern const std::uint32_t finnmake_output_width = OUTPUT_WIDTH;                    \
-    FINNMAKE_EXPORT int finnmake_cpp_run(finnmake::RunArguments* arguments) {                           \
-        return finnmake::run<INPUT_WIDTH, INPUT_WORDS_PER_FRAME, OUTPUT_WIDTH>(FUNCTION, *arguments);   \
-    }                                                                                                   \
+#define FINNMAKE_SIMULATE(FUNCTION, ...)                                                                     \
+    extern "C" {                                                                                             \
+    FINNMAKE_EXPORT const std::uint32_t* finnmake_input_widths() {                                           \
+        return finnmake::Simulation<__VA_ARGS__>::input_widths;                                              \
+    }                                                                                                        \
+    FINNMAKE_EXPORT const std::uint32_t* finnmake_output_widths() {                                          \
+        return finnmake::Simulation<__VA_ARGS__>::output_widths;                                             \
+    }                                                                                                        \
+    FINNMAKE_EXPORT int finnmake_cpp_run(finnmake::RunArguments* arguments) {                                \
+        return finnmake::Simulation<__VA_ARGS__>::run(FUNCTION, *arguments);                                 \
+    }                                                                                                        \
     }
 
 #endif

@@ -21,10 +21,6 @@ FOLDER = Path("verilated")
 PREFIX = "Vmodel"
 PORT = re.compile(r"VL_(IN|OUT|INOUT)(?:8|16|64|W)?\(&(\w+),(\d+),(\d+)(?:,\d+)?\);")
 EXPORTS = "{ global: construct; eval; destruct; *_vcd_trace; get_*; set_*; finnmake_*; _pyverilator_*; local: *; };\n"
-STREAM_PORTS = {
-    "aclk", "aresetn", "s_axis_tdata", "s_axis_tvalid", "s_axis_tready",
-    "m_axis_tdata", "m_axis_tvalid", "m_axis_tready",
-}  # fmt: skip
 
 
 def ports(header: str) -> dict[str, list[tuple[str, int]]]:
@@ -35,6 +31,21 @@ def ports(header: str) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
+def streams(found: dict[str, list[tuple[str, int]]], direction: str) -> list[tuple[str, int]]:
+    """Names and widths of the AXI4-Streams in one direction, in the order of their names: ``in2`` before ``in10``."""
+    data = [(name.removesuffix("_tdata"), width) for name, width in found[direction] if name.endswith("_tdata")]
+    return sorted(data, key=lambda stream: (len(stream[0]), stream[0]))
+
+
+def missing_ports(found: dict[str, list[tuple[str, int]]]) -> list[str]:
+    """What a core needs and these ports do not have: clock, reset, and one whole stream at least in each direction."""
+    names = {name for entries in found.values() for name, _ in entries}
+    sources = [name for name, _ in streams(found, "IN")] or ["s_axis"]
+    sinks = [name for name, _ in streams(found, "OUT")] or ["m_axis"]
+    wanted = {f"{name}_{signal}" for name in (*sources, *sinks) for signal in ("tdata", "tvalid", "tready")}
+    return sorted((wanted | {"aclk", "aresetn"}) - names)
+
+
 def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
     """The C++ text that includes the model, describes its ports and includes the driver."""
     files = sorted(path.name for path in FOLDER.glob("*.cpp"))
@@ -42,9 +53,8 @@ def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
     for direction in ("IN", "OUT"):
         entries = " ".join(f"X({name}, {width})" for name, width in found[direction])
         lines.append(f"#define FINNMAKE_{direction}PUTS(X) {entries}")
-    for name, width in found["IN"] + found["OUT"]:
-        if name.endswith("_tdata"):
-            lines.append(f"#define FINNMAKE_{name.upper()}_WIDTH {width}")
+        entries = ", ".join(f"X({name}, {width})" for name, width in streams(found, direction))
+        lines.append(f"#define FINNMAKE_{direction}PUT_STREAMS(X) {entries}")
     lines.append(f'#define FINNMAKE_TOP "{top}"')
     lines.append('#include "stream_driver.cpp"')
     # What runs once, at construction, is half of the text.
@@ -81,9 +91,9 @@ def main() -> None:
         ]
     )  # fmt: skip
     found = ports((FOLDER / f"{PREFIX}.h").read_text())
-    missing = STREAM_PORTS - {name for name, _ in found["IN"] + found["OUT"]}
+    missing = missing_ports(found)
     if missing:
-        sys.exit(f"%Error: {arguments.top} has no port {', '.join(sorted(missing))}")
+        sys.exit(f"%Error: {arguments.top} has no port {', '.join(missing)}")
     Path("model.cpp").write_text(translation_unit(arguments.top, found))
     Path("exports.map").write_text(EXPORTS)
     run(

@@ -1,7 +1,8 @@
 // Drives one Verilated core: whole batches through its AXI4-Stream ports in one call, and single signals for PyVerilator.
 //
 // Included at the end of the translation unit that build.py writes, which defines FINNMAKE_TOP, FINNMAKE_INPUTS(X),
-// FINNMAKE_OUTPUTS(X) (X(name, width) for every port) and FINNMAKE_{S,M}_AXIS_TDATA_WIDTH.
+// FINNMAKE_OUTPUTS(X) (X(name, width) for every port), FINNMAKE_INPUT_STREAMS(X) and FINNMAKE_OUTPUT_STREAMS(X) (X(name,
+// width of tdata) for every AXI4-Stream, with commas between them).
 
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -93,9 +95,6 @@ void set_signal(VlWide<Words>& port, std::uint64_t word, std::uint32_t value) {
     port[word] = value;
 }
 
-constexpr int input_bytes = (FINNMAKE_S_AXIS_TDATA_WIDTH + 7) / 8;
-constexpr int output_bytes = (FINNMAKE_M_AXIS_TDATA_WIDTH + 7) / 8;
-
 // ---- the simulation -------------------------------------------------------------------------------------------------
 
 // xorshift64*: the same stalls on every machine.
@@ -141,6 +140,98 @@ struct Simulation {
     }
 };
 
+// ---- streams: one object for each port of the core, alive for one run -----------------------------------------------
+
+// Mirrored by finnmake.runtime.rtlsim.
+struct Words {
+    std::uint8_t* bytes;
+    std::int64_t* cycles;
+    std::uint64_t count;
+    std::uint64_t moved;
+};
+
+// Offers words; one that was offered stays until it is taken.
+template <int Width, typename Data>
+class Source {
+    Data& tdata;
+    CData& tvalid;
+    const CData& tready;
+    Words& words;
+    Random random;
+    std::uint64_t stall;
+
+  public:
+    Source(Data& data, CData& valid, const CData& ready, Words& input, std::uint64_t seed, std::uint64_t threshold)
+        : tdata(data), tvalid(valid), tready(ready), words(input), random(seed), stall(threshold) {
+        tvalid = 0;
+        words.moved = 0;
+    }
+    bool finished() const { return words.moved == words.count; }
+    void before_edge() {
+        if (tvalid == 0 && !finished() && !random.below(stall)) {
+            tvalid = 1;
+            write_port<Width>(tdata, words.bytes + words.moved * ((Width + 7) / 8));
+        }
+    }
+    bool is_taken() const { return tvalid != 0 && tready != 0; }
+    void take(std::uint64_t cycle) {
+        words.cycles[words.moved++] = static_cast<std::int64_t>(cycle);
+        tvalid = 0;
+    }
+};
+
+// Takes words until all have come; looks that none is taken back.
+template <int Width, typename Data>
+class Sink {
+    static constexpr std::size_t bytes = (Width + 7) / 8;
+    const char* name;
+    const Data& tdata;
+    const CData& tvalid;
+    CData& tready;
+    Words& words;
+    Random random;
+    std::uint64_t stall;
+    std::uint8_t word[bytes], held_word[bytes];
+    bool held = false;  // a word was offered and not taken: it must stay
+
+  public:
+    Sink(const char* port, const Data& data, const CData& valid, CData& ready, Words& output, std::uint64_t seed,
+         std::uint64_t threshold)
+        : name(port), tdata(data), tvalid(valid), tready(ready), words(output), random(seed), stall(threshold) {
+        tready = 0;
+        words.moved = 0;
+    }
+    bool finished() const { return words.moved == words.count; }
+    void before_edge() { tready = !finished() && !random.below(stall); }
+    // What is wrong with what the core offers; nullptr: nothing.
+    const char* look() {
+        if (tvalid != 0) read_port<Width>(tdata, word);
+        if (held && (tvalid == 0 || std::memcmp(word, held_word, bytes) != 0))
+            return tvalid != 0 ? "tdata changed" : "tvalid fell";
+        held = tvalid != 0 && !is_taken();
+        if (held) std::memcpy(held_word, word, bytes);
+        return nullptr;
+    }
+    const char* port_name() const { return name; }
+    bool is_surplus() const { return tvalid != 0 && finished(); }
+    bool is_taken() const { return tvalid != 0 && tready != 0; }
+    void take(std::uint64_t cycle) {
+        std::memcpy(words.bytes + words.moved * bytes, word, bytes);
+        words.cycles[words.moved++] = static_cast<std::int64_t>(cycle);
+    }
+};
+
+template <int Width, typename Data>
+Source<Width, Data> source(Data& data, CData& valid, const CData& ready, Words& words, std::uint64_t seed,
+                           std::uint64_t stall) {
+    return {data, valid, ready, words, seed, stall};
+}
+template <int Width, typename Data>
+Sink<Width, Data> sink(const char* name, const Data& data, const CData& valid, CData& ready, Words& words,
+                       std::uint64_t seed, std::uint64_t stall) {
+    return {name, data, valid, ready, words, seed, stall};
+}
+
 enum Status { done = 0, deadlock = 1, protocol = 2, surplus = 3, failed = 4 };
 
 }  // namespace finnmake
@@ -149,27 +240,24 @@ extern "C" {
 
 // Mirrored by finnmake.runtime.rtlsim. Probabilities are times 2^32.
 struct finnmake_run_arguments {
-    const std::uint8_t* inputs;
-    std::uint8_t* outputs;
-    std::int64_t* input_cycles;
-    std::int64_t* output_cycles;
+    finnmake::Words* inputs;
+    finnmake::Words* outputs;
     const char* trace_file;
-    std::uint64_t input_words;
-    std::uint64_t output_words;
     std::uint64_t input_stall;
     std::uint64_t output_stall;
     std::uint64_t seed;
     std::uint64_t max_idle_cycles;
     std::uint64_t surplus_cycles;
     std::uint64_t reset_cycles;
-    std::uint64_t inputs_taken;
-    std::uint64_t outputs_taken;
     std::uint64_t cycles;
     char message[1024];
 };
 
-FINNMAKE_EXPORT extern const std::uint32_t finnmake_input_width = FINNMAKE_S_AXIS_TDATA_WIDTH;
-FINNMAKE_EXPORT extern const std::uint32_t finnmake_output_width = FINNMAKE_M_AXIS_TDATA_WIDTH;
+// Widths of tdata in the order of the streams; a zero ends each.
+#define X(name, width) width
+FINNMAKE_EXPORT extern const std::uint32_t finnmake_input_widths[] = {FINNMAKE_INPUT_STREAMS(X), 0};
+FINNMAKE_EXPORT extern const std::uint32_t finnmake_output_widths[] = {FINNMAKE_OUTPUT_STREAMS(X), 0};
+#undef X
 #ifdef FINNMAKE_TRACE
 FINNMAKE_EXPORT extern const std::uint32_t finnmake_has_trace = 1;
 #else
@@ -200,7 +288,7 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
     auto& simulation = *static_cast<Simulation*>(handle);
     Vmodel& core = *simulation.model;
     finnmake_run_arguments& a = *arguments;
-    a.inputs_taken = a.outputs_taken = a.cycles = 0;
+    a.cycles = 0;
     a.message[0] = '\0';
     Status status = done;
     try {
@@ -212,9 +300,22 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             if (!simulation.trace->isOpen()) throw std::runtime_error(std::string(a.trace_file) + ": cannot be written");
         }
 #endif
-        Random input_random(2 * a.seed), output_random(2 * a.seed + 1);
-        core.s_axis_tvalid = 0;
-        core.m_axis_tready = 0;
+        // The streams' stalls are independent of each other.
+        Words *input = a.inputs, *output = a.outputs;
+        std::uint64_t input_seed = 2 * a.seed, output_seed = 2 * a.seed + 1;
+        constexpr std::uint64_t next_seed = std::uint64_t{1} << 32;
+#define X(name, width)                                                                                          \
+    source<width>(core.name##_tdata, core.name##_tvalid, core.name##_tready, *input++, input_seed += next_seed, \
+                  a.input_stall)
+        std::tuple sources{FINNMAKE_INPUT_STREAMS(X)};
+#undef X
+#define X(name, width)                                                                                                 \
+    sink<width>(#name, core.name##_tdata, core.name##_tvalid, core.name##_tready, *output++, output_seed += next_seed, \
+                a.output_stall)
+        std::tuple sinks{FINNMAKE_OUTPUT_STREAMS(X)};
+#undef X
+        const auto all_finished = [](const auto&... streams) { return (streams.finished() && ...); };
+        const auto before_edge = [](auto&... streams) { (streams.before_edge(), ...); };
         core.aresetn = 0;
         for (std::uint64_t cycle = 0; cycle < a.reset_cycles; ++cycle) {
             core.aclk = 0;
@@ -224,47 +325,41 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
         }
         core.aresetn = 1;
         std::uint64_t idle = 0, settled = 0;
-        std::uint8_t word[output_bytes], held_word[output_bytes];
-        bool held = false;  // a word was offered and not taken: it must stay
         for (;; ++a.cycles) {
-            const bool all_in = a.inputs_taken == a.input_words, all_out = a.outputs_taken == a.output_words;
-            if (all_in && all_out && settled++ == a.surplus_cycles) break;
-            // Inputs change after the rising edge; a word once offered stays until it is taken.
-            if (core.s_axis_tvalid == 0 && !all_in && !input_random.below(a.input_stall)) {
-                core.s_axis_tvalid = 1;
-                write_port<FINNMAKE_S_AXIS_TDATA_WIDTH>(core.s_axis_tdata, a.inputs + a.inputs_taken * input_bytes);
-            }
-            core.m_axis_tready = !all_out && !output_random.below(a.output_stall);
+            if (std::apply(all_finished, sources) && std::apply(all_finished, sinks) && settled++ == a.surplus_cycles)
+                break;
+            // Inputs change after the rising edge.
+            std::apply(before_edge, sources);
+            std::apply(before_edge, sinks);
             core.aclk = 0;
             simulation.eval();
-            const bool input_taken = core.s_axis_tvalid != 0 && core.s_axis_tready != 0;
-            const bool offered = core.m_axis_tvalid != 0;
-            const bool output_taken = offered && core.m_axis_tready != 0;
-            if (offered) read_port<FINNMAKE_M_AXIS_TDATA_WIDTH>(core.m_axis_tdata, word);
-            if (held && (!offered || std::memcmp(word, held_word, output_bytes) != 0)) {
-                std::snprintf(a.message, sizeof a.message, "%s before it was taken, in cycle %llu",
-                              offered ? "m_axis_tdata changed" : "m_axis_tvalid fell",
-                              static_cast<unsigned long long>(a.cycles));
-                status = protocol;
-                break;
-            }
-            held = offered && !output_taken;
-            if (held) std::memcpy(held_word, word, output_bytes);
-            if (offered && all_out && a.surplus_cycles != 0) {
-                status = surplus;
-                break;
-            }
+            const auto look = [&](auto& port) {
+                if (const char* wrong = port.look()) {
+                    std::snprintf(a.message, sizeof a.message, "%s_%s before it was taken, in cycle %llu",
+                                  port.port_name(), wrong, static_cast<unsigned long long>(a.cycles));
+                    status = protocol;
+                } else if (port.is_surplus() && a.surplus_cycles != 0 && status == done) {
+                    status = surplus;
+                }
+            };
+            std::apply([&](auto&... ports) { (look(ports), ...); }, sinks);
+            if (status != done) break;
+            // The transfers are known before the edge, which changes the core's outputs.
+            bool taken[std::tuple_size_v<decltype(sources)> + std::tuple_size_v<decltype(sinks)>], *next = taken;
+            const auto note = [&](const auto&... streams) { ((*next++ = streams.is_taken()), ...); };
+            std::apply(note, sources);
+            std::apply(note, sinks);
             core.aclk = 1;
             simulation.eval();
-            if (input_taken) {
-                a.input_cycles[a.inputs_taken++] = static_cast<std::int64_t>(a.cycles);
-                core.s_axis_tvalid = 0;
-            }
-            if (output_taken) {
-                std::memcpy(a.outputs + a.outputs_taken * output_bytes, word, output_bytes);
-                a.output_cycles[a.outputs_taken++] = static_cast<std::int64_t>(a.cycles);
-            }
-            idle = input_taken || output_taken ? 0 : idle + 1;
+            ++idle;
+            next = taken;
+            const auto take = [&](auto& stream) {
+                if (!*next++) return;
+                stream.take(a.cycles);
+                idle = 0;
+            };
+            std::apply([&](auto&... streams) { (take(streams), ...); }, sources);
+            std::apply([&](auto&... streams) { (take(streams), ...); }, sinks);
             if (idle > a.max_idle_cycles) {
                 status = deadlock;
                 break;

@@ -5,6 +5,7 @@
     def test_numbers_and_cycles(bench: Bench) -> None:
         bench.check(layer, frames)               # lint, RTL with and without stalls, cycles, C++
 
+A layer with several inputs takes one array of frames for each of them.
 Single steps: `bench.lint`, `bench.rtl`, `bench.cpp`, `bench.check_rtl`, `bench.check_cpp`.
 """
 
@@ -16,19 +17,23 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from finnmake.codegen.core import core_values
+from finnmake.codegen.rendering import render
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream
-from finnmake.dataflow.packing import memory_text, npy_to_packed, packed_to_npy
+from finnmake.dataflow.packing import PackedWords, memory_text, npy_to_packed, packed_to_npy
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
 from finnmake.runtime.simulations import Simulations
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "hls_library"
+TEMPLATES = ROOT / "finnmake" / "codegen" / "templates"
 VERILATOR_RULE = ROOT / "rules" / "verilator"
 CXX_RULE = ROOT / "rules" / "cxx"
 
@@ -49,49 +54,28 @@ def copy_rule(rule: Path, folder: Path) -> None:
 
 
 def core_verilog(layer: Layer) -> str:
-    """A core: the kernel with the layer's literal parameter values, memory files as parameters."""
-    source, sink = layer.input_stream(), layer.output_stream()
-    memories = [f"{name.upper()}_FILE" for name in layer.memory_images()]
-    header = ", ".join(f'parameter {name} = "{name[:-5].lower()}.mem"' for name in memories)
-    literals = {k: f'"{v}"' if isinstance(v, str) else v for k, v in layer.verilog_parameters().items()}
-    values = [f".{name}({literal})" for name, literal in literals.items()]
-    values += [f".{name}({name})" for name in memories]
-    widths = {"s_axis_tdata": source.width, "m_axis_tdata": sink.width}
-    inputs = ("aclk", "aresetn", "s_axis_tdata", "s_axis_tvalid", "m_axis_tready")
-    outputs = ("s_axis_tready", "m_axis_tdata", "m_axis_tvalid")
-    ports = [
-        " ".join([kind, "wire", *([f"[{widths[name] - 1}:0]"] if name in widths else []), name])
-        for kind, names in (("input", inputs), ("output", outputs))
-        for name in names
-    ]
-    connections = ", ".join(f".{name}({name})" for name in (*inputs, *outputs))
-    return (
-        f"module {layer.core_name()} {f'#({header})' if header else ''} (\n    " + ",\n    ".join(ports) + "\n);\n"
-        f"    {layer.kernel} #({', '.join(values)}) kernel ({connections});\nendmodule\n"
-    )
+    """A core as it is generated."""
+    return render(TEMPLATES / "core.v.j2", core_values(layer))
 
 
 def core_cpp(layer: Layer) -> str:
-    """A C++ top as `finnmake.runtime.cppsim` describes it, for simulation only."""
-    source, sink = layer.input_stream(), layer.output_stream()
-    images = layer.memory_images()
-    header = next(name for name in layer.cpp_files if name.endswith(f"/{layer.kernel}.hpp"))
-    arguments = ", ".join(["s_axis", "m_axis", *images, "frames"])
-    return "".join(
-        [
-            f'#include "ap_int.h"\n#include "hls_stream.h"\n#include "{header}"\n#include "simulation.hpp"\n',
-            *(f"FINNMAKE_MEMORY({name}, {image.width}, {image.depth})\n" for name, image in images.items()),
-            f"void top(hls::stream<ap_uint<{source.width}>>& s_axis, hls::stream<ap_uint<{sink.width}>>& m_axis, ",
-            f"unsigned frames) {{\n    {layer.kernel}<{', '.join(layer.cpp_template_arguments())}>({arguments});\n}}\n",
-            f"FINNMAKE_SIMULATE(top, {source.width}, {source.words_per_frame}, {sink.width})\n",
-        ]
-    )
+    """The C++ top as it is generated."""
+    return render(TEMPLATES / "top.cpp.j2", core_values(layer))
 
 
 def random_frames(layer: Layer, batch: int, seed: int = 0) -> IntegerArray:
-    """Random inputs over the whole range of the datatype, extremes included."""
-    stream = layer.input_stream()
+    """Random frames of the only input stream, see `random_streams`."""
+    (frames,) = random_streams(layer, batch, seed)
+    return frames
+
+
+def random_streams(layer: Layer, batch: int, seed: int = 0) -> tuple[IntegerArray, ...]:
+    """For each input stream random frames over the whole range of the datatype, extremes included."""
     generator = np.random.default_rng(seed)
+    return tuple(_random_frames(stream, batch, generator) for stream in layer.input_streams())
+
+
+def _random_frames(stream: Stream, batch: int, generator: np.random.Generator) -> IntegerArray:
     shape = (batch, stream.elements_per_frame)
     if stream.datatype.name == "BIPOLAR":
         return 2 * generator.integers(0, 2, shape) - 1
@@ -165,36 +149,40 @@ class Bench:
         return RtlSimulation(folder / "model.so", folder)
 
     def run_rtl(
-        self, layer: Layer, frames: IntegerArray, *, input_stall: float = 0, output_stall: float = 0, seed: int = 0
+        self,
+        layer: Layer,
+        *frames: IntegerArray,
+        input_stall: float = 0,
+        output_stall: float = 0,
+        seed: int = 0,
     ) -> StreamResult:
         """Runs frames through the RTL and compares numbers; looks for words too many."""
-        sink = layer.output_stream()
         with self.rtl(layer) as simulation:
-            result = simulation.run(
-                pack_frames(frames, layer.input_stream()),
-                len(frames) * sink.words_per_frame,
+            result = simulation.run_streams(
+                pack_streams(frames, layer),
+                output_words(layer, len(frames[0])),
                 input_stall=input_stall,
                 output_stall=output_stall,
                 seed=seed,
                 surplus_cycles=layer.first_output_latency() + layer.interval_cycles() + 8,
                 max_idle_cycles=20 * (layer.first_output_latency() + layer.interval_cycles()) + 1000,
             )
-        outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
-        np.testing.assert_array_equal(outputs, layer.execute(frames))
+        check_words(layer, result.all_outputs, frames)
         return result
 
-    def check_rtl(self, layer: Layer, frames: IntegerArray) -> None:
+    def check_rtl(self, layer: Layer, *frames: IntegerArray) -> None:
         """Numbers and exact cycles without stalls, then numbers under three patterns of stalls."""
-        result = self.run_rtl(layer, frames)
+        result = self.run_rtl(layer, *frames)
         assert result.first_output_latency() == layer.first_output_latency()
-        source, sink = layer.input_stream(), layer.output_stream()
         # The first frames fill what the core can buffer: its steady state shows at the end.
-        intervals = result.output_intervals(sink.words_per_frame)
-        assert set(intervals.tolist()) <= {layer.interval_cycles()}, intervals
-        if len(frames) >= 8:
-            assert result.input_intervals(source.words_per_frame)[-1] == layer.interval_cycles()
+        for port, sink in enumerate(layer.output_streams()):
+            intervals = result.output_intervals(sink.words_per_frame, port)
+            assert set(intervals.tolist()) <= {layer.interval_cycles()}, intervals
+        if len(frames[0]) >= 8:
+            for port, source in enumerate(layer.input_streams()):
+                assert result.input_intervals(source.words_per_frame, port)[-1] == layer.interval_cycles()
         for seed, (input_stall, output_stall) in enumerate(((0.5, 0.5), (0.9, 0.1), (0.1, 0.9))):
-            self.run_rtl(layer, frames, input_stall=input_stall, output_stall=output_stall, seed=seed)
+            self.run_rtl(layer, *frames, input_stall=input_stall, output_stall=output_stall, seed=seed)
 
     def cpp(self, layer: Layer) -> CppSimulation:
         """The core's C++ simulation."""
@@ -202,31 +190,42 @@ class Bench:
         folder = self._scratch(layer, "cpp", CXX_RULE, files)
         if not (folder / "model.so").exists():
             (folder / "top.cpp").write_text(core_cpp(layer))
-            run_script(folder, "build.py", "--output", "model.so", "top.cpp")
+            run_script(folder, "build.py", "--output", "model.so", "--include", layer.kernel, "top.cpp")
         return CppSimulation(folder / "model.so")
 
-    def check_cpp(self, layer: Layer, frames: IntegerArray) -> None:
+    def check_cpp(self, layer: Layer, *frames: IntegerArray) -> None:
         """Numbers of the C++."""
-        sink = layer.output_stream()
         simulation = self.cpp(layer)
         memories = {}
         for name, image in layer.memory_images().items():
             memories[name] = self.folder / f"{layer.core_name()}-cpp" / f"{name}.mem"
             memories[name].write_text(memory_text(image))
-        words = simulation.run(pack_frames(frames, layer.input_stream()), len(frames) * sink.words_per_frame, memories)
-        outputs = packed_to_npy(words, sink.datatype, sink.elements_per_word, sink.words_per_frame)
-        np.testing.assert_array_equal(outputs, layer.execute(frames))
+        count = output_words(layer, len(frames[0]))
+        check_words(layer, simulation.run_streams(pack_streams(frames, layer), count, memories), frames)
 
-    def check(self, layer: Layer, frames: IntegerArray) -> None:
+    def check(self, layer: Layer, *frames: IntegerArray) -> None:
         """Everything: lint, RTL, C++."""
         self.lint(layer)
-        self.check_rtl(layer, frames)
-        self.check_cpp(layer, frames)
+        self.check_rtl(layer, *frames)
+        self.check_cpp(layer, *frames)
 
 
-def pack_frames(frames: IntegerArray, stream: Stream) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Frames as the words of a stream."""
-    return npy_to_packed(frames, stream.datatype, stream.elements_per_word)
+def pack_streams(frames: Sequence[IntegerArray], layer: Layer) -> list[PackedWords]:
+    """Frames of every input stream as words."""
+    pairs = zip(frames, layer.input_streams(), strict=True)
+    return [npy_to_packed(values, stream.datatype, stream.elements_per_word) for values, stream in pairs]
+
+
+def output_words(layer: Layer, batch: int) -> list[int]:
+    """Words of a batch on every output stream."""
+    return [batch * stream.words_per_frame for stream in layer.output_streams()]
+
+
+def check_words(layer: Layer, words: Sequence[PackedWords], frames: Sequence[IntegerArray]) -> None:
+    """Compares the words of every output stream with the layer's reference."""
+    for got, stream, expected in zip(words, layer.output_streams(), layer.execute_streams(frames), strict=True):
+        outputs = packed_to_npy(got, stream.datatype, stream.elements_per_word, stream.words_per_frame)
+        np.testing.assert_array_equal(outputs, expected)
 
 
 def _runtime_key() -> str:

@@ -29,7 +29,7 @@ void top(hls::stream<ap_uint<100>>& s_axis, hls::stream<ap_uint<100>>& m_axis, u
     }
 }
 #ifdef FINNMAKE_SIMULATION
-FINNMAKE_SIMULATE(top, 100, 2, 100)
+FINNMAKE_SIMULATE(top, finnmake::Inputs<finnmake::Port<100, 2>>, finnmake::Outputs<finnmake::Port<100, 2>>)
 #endif
 """
 TABLE = [1, 1 << 99, 0, (1 << 100) - 1]
@@ -87,7 +87,7 @@ def test_wrong_use_is_one_message(model: Path, memory: Path, tmp_path: Path) -> 
 
 def test_reading_an_empty_stream_is_an_error(build_cpp: BuildCpp, tmp_path: Path, memory: Path) -> None:
     model = build_cpp(tmp_path / "greedy", TOP.replace("WORDS", "3"))
-    with pytest.raises(ToolError, match="s_axis, which is empty"):
+    with pytest.raises(ToolError, match="stream, which is empty"):
         CppSimulation(model).run(words_of(4), 4, {"table": memory})
 
 

@@ -88,7 +88,7 @@ def expected(words: Bytes) -> Bytes:
 def test_a_batch_comes_out_in_order_with_its_cycles(register: Path, memories: Path) -> None:
     words = random_words(500)
     with RtlSimulation(register, memories) as simulation:
-        assert (simulation.input_width, simulation.output_width) == (100, 100)
+        assert (simulation.input_widths, simulation.output_widths) == ((100,), (100,))
         result = simulation.run(words, 500, surplus_cycles=10)
         np.testing.assert_array_equal(result.outputs, expected(words))
         assert result.input_cycles.tolist() == list(range(500))
