@@ -31,6 +31,7 @@ create table if not exists task (
 create table if not exists build (id integer primary key, started real, seconds real, up_to_date text);
 create table if not exists memo (kind text, name text, stamp text, value text, primary key (kind, name)) without rowid;
 """
+_FORMAT = f"insert or ignore into memo values ('format', 'state', '', '{FORMAT_VERSION}');"
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,12 @@ class State:
         # isolation_level None: no implicit transactions; the few that are needed are written down.
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("pragma journal_mode=wal")
+            _use_wal(connection)
             # In WAL mode NORMAL survives kill -9; after a power cut the last tasks are asked of the store again.
             connection.execute("pragma synchronous=normal")
             if not connection.execute("select 1 from sqlite_master where name='memo'").fetchone():
-                connection.executescript("begin immediate;" + _SCHEMA + "commit;")
-                connection.execute(
-                    "insert or ignore into memo values ('format', 'state', '', ?)", (str(FORMAT_VERSION),)
-                )
+                # One transaction: nobody finds the tables without the format.
+                connection.executescript(f"begin immediate;{_SCHEMA}{_FORMAT}commit;")
             row = connection.execute("select value from memo where kind='format'").fetchone()
             if row != (str(FORMAT_VERSION),):
                 raise StoreError(
@@ -278,6 +277,20 @@ class State:
         with self._lock:
             self.close()
             self._connection.close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Two builds that make the file at once both switch its journal, which SQLite does not wait for by itself."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode=wal")
+            return
+        except sqlite3.OperationalError as error:
+            # The lower byte is the code, the rest says more of it.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.005)
 
 
 def _read_tasks(connection: sqlite3.Connection) -> Iterable[TaskRecord]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,22 @@ def test_builds_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     state = State(path)
     assert len(state.tasks) == 200
     state.shut()
+
+
+def _open_together(folder: Path, start: Barrier) -> None:
+    for number in range(20):
+        start.wait(20)
+        state = State(folder / f"{number}.sqlite")
+        assert state.begin_build()
+        state.shut()
+
+
+def test_eight_builds_make_the_file_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(8)
+    builds = [context.Process(target=_open_together, args=(tmp_path, start)) for _ in range(8)]
+    for process in builds:
+        process.start()
+    for process in builds:
+        process.join()
+    assert [process.exitcode for process in builds] == [0] * 8
