@@ -93,6 +93,7 @@ def build(
     always: bool = False,
     keep_going: bool = False,
     output: IO[str] | None = None,
+    profile: Path | None = None,
 ) -> BuildResult:
     """Bring tasks up to date.
 
@@ -103,6 +104,7 @@ def build(
         always: run actions whose result is known, too.
         keep_going: after a failure, build what does not need the failed task.
         output: where the lines of the reporter go; nowhere by default.
+        profile: file that a trace in Chrome's format is written to.
 
     Raises:
         FinnmakeError: the build file cannot be used, a name is unknown, a tool is missing. Actions that fail do not
@@ -118,6 +120,7 @@ def build(
     params["num_process"] = jobs
     params["always"] = always
     params["continue"] = keep_going
+    params["profile"] = str(profile) if profile is not None else None
     params["outfile"] = io.StringIO() if output is None else output
     try:
         status = command.execute(params, list(selection))

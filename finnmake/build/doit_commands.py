@@ -9,9 +9,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from doit.action import PythonAction
 from doit.cmd_base import DoitCmdBase, check_tasks_exist
@@ -29,6 +30,9 @@ from doit.task import Stream, Task
 from finnmake.build.reporter import EngineReporter
 from finnmake.build.session import EngineDependencies, Session
 from finnmake.errors import FinnmakeError
+
+if TYPE_CHECKING:
+    from finnmake.build.profile import Profile
 
 INTERRUPTED = 130
 
@@ -58,6 +62,7 @@ class _EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
 
         self.dep_manager = EngineDependencies(self.session, stock, may_run=self.may_run_functions)
         try:
+            self.begin(params)
             with _terminated_as_interrupt():
                 return super().execute(params, args) or 0
         except FinnmakeError as error:
@@ -71,6 +76,9 @@ class _EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
             return INTERRUPTED
         finally:
             self.session.close()
+
+    def begin(self, params: Any) -> None:
+        """What a command does before the tasks are loaded."""
 
     def adopt(self) -> bool:
         """Take over the engine tasks of the loaded task list; whether there are any."""
@@ -113,6 +121,29 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
 
     name = "run"
     may_run_functions = True
+    cmd_options = (
+        *DoitRun.cmd_options,
+        {
+            "name": "profile",
+            "short": "",
+            "long": "profile",
+            "type": str,
+            "default": None,
+            "help": "write when which action did what to this file, in Chrome's trace format",
+        },
+    )
+    profile: Profile | None = None
+
+    def begin(self, params: Any) -> None:
+        """The profile begins before the tasks are loaded."""
+        if params["profile"]:
+            from finnmake.build.profile import Profile
+
+            # Absolute: loading a build file changes to its folder.
+            self.profile = self.session.profile = Profile(Path(params["profile"]).absolute())
+
+    def _span(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext() if self.profile is None else self.profile.span(name)
 
     def _execute(
         self,
@@ -128,7 +159,10 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         force_verbosity: bool = False,
         failure_verbosity: int = 0,
         pdb: bool = False,
+        profile: str | None = None,
     ) -> int:
+        if self.profile is not None:
+            self.profile.began("load")
         if not self.adopt():
             stock: Callable[..., int] = super()._execute
             return stock(
@@ -157,19 +191,28 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 arguments = (self.dep_manager, report, continue_, always, stream)
                 return Runner(*arguments) if num_process <= 1 else MThreadRunner(*arguments, num_process)
 
-            self.session.begin_build()
+            with self._span("open state"):
+                self.session.begin_build()
             interrupted = True
             try:
                 status = self._build(runner)
                 interrupted = False
                 return status
             finally:
-                self.session.end_build(interrupted=interrupted)
+                with self._span("end of build"):
+                    self.session.end_build(interrupted=interrupted)
                 if engine_reporter is not None:
                     engine_reporter.summary()
+                if self.profile is not None:
+                    self._write_profile(self.profile)
         finally:
             if isinstance(outfile, str):
                 outstream.close()
+
+    def _write_profile(self, profile: Profile) -> None:
+        path = profile.write({name: outcome.outcome for name, outcome in list(self.session.outcomes.items())})
+        self.outstream.write(f"{path.line()}\n")
+        self.outstream.flush()
 
     def _build(self, runner: Callable[[], Any]) -> int:
         """Expanding tasks first, as long as there are new ones, then what is selected."""
@@ -202,7 +245,8 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 return status
             if self.session.executed == executed and unknown is None:
                 break
-            self.task_list = self.loader.load_tasks(cmd=self, pos_args=self.pos_args)
+            with self._span("load"):
+                self.task_list = self.loader.load_tasks(cmd=self, pos_args=self.pos_args)
             self.adopt()
             self.session.open_all()
         if unknown is not None:

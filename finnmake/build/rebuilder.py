@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,13 @@ _UPLOAD = "upload"
 """Kind of the memos that name results which are still to be uploaded."""
 _UPLOAD_SECONDS = 10.0
 """How long a build that is done waits for uploads; the rest goes with the next build."""
+
+Mark = Callable[[str], None]
+"""Told at which moment an action begins with which phase (those of ``chrome_trace.CATEGORIES``)."""
+
+
+def unmarked(phase: str) -> None:
+    """Nobody records phases."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +230,9 @@ class Rebuilder:
 
     # Execution
 
-    def execute(self, name: str, action: Action, reason: str = "", *, always: bool = False) -> Outcome:
+    def execute(
+        self, name: str, action: Action, reason: str = "", *, always: bool = False, mark: Mark = unmarked
+    ) -> Outcome:
         """Bring a task up to date and commit it to the state.
 
         Args:
@@ -231,6 +240,7 @@ class Rebuilder:
             action: of the task.
             reason: why, as ``status`` said.
             always: run the action even if the store knows its result.
+            mark: records phases.
 
         Raises:
             FinnmakeError: the action failed; the store and the state are as before.
@@ -239,20 +249,27 @@ class Rebuilder:
         looked = self._look(action, may_run=True)
         message = reapi_action(looked.resolved)
         key = message.key
+        mark("wait")
         with self._single_flight(key):
             how = "store"
+            mark("fetch local")
             result = None if always else self._stored(key, action)
-            if result is None and not always and self.sharing is not None and self.sharing.fetch(message.digest):
-                how = "remote"
-                result = self._stored(key, action)
+            if result is None and not always and self.sharing is not None:
+                mark("fetch remote")
+                if self.sharing.fetch(message.digest):
+                    how = "remote"
+                    result = self._stored(key, action)
+            mark("publish")
             if result is None or not self._publish(action, result):
                 how = "run"
-                result = self._run(name, looked)
+                result = self._run(name, looked, mark)
                 self.store.put_result(key, result)
+                mark("publish")
                 if self.sharing is not None:
                     self.sharing.offer(message.digest)
                 if not self._publish(action, result):
                     raise BuildFileError("the store lost what was just put into it", where=str(self.store.folder))
+        mark("record")
         seconds = time.monotonic() - started
         self._record(name, looked.resolved, key, result, how, reason, seconds)
         return Outcome(how, seconds)
@@ -267,11 +284,14 @@ class Rebuilder:
             return None
         return result
 
-    def _run(self, name: str, looked: _Looked) -> ActionResult:
+    def _run(self, name: str, looked: _Looked, mark: Mark) -> ActionResult:
         action = looked.resolved.action
+        mark("inputs")
         with self._scratch.scratch() as scratch:
             self._fill(scratch, looked)
+            mark("run")
             self._executor.run(looked.resolved, scratch, self.log_path(name))
+            mark("put")
             found = scratch.collect(tuple(action.outputs))
             self._check_again(looked)
             files = []

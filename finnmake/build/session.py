@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import BaseFail, TaskFailed
 from doit.task import Task
@@ -14,8 +14,12 @@ from doit.task import Task
 from finnmake.build.action import Action
 from finnmake.build.doit_tasks import EngineAction, engine_action_of
 from finnmake.build.executor import with_task
-from finnmake.build.rebuilder import Rebuilder, Status
+from finnmake.build.rebuilder import Mark, Rebuilder, Status, unmarked
 from finnmake.errors import FinnmakeError, StoreError
+
+if TYPE_CHECKING:
+    # Loaded by who asks for a profile; other builds do not pay for it.
+    from finnmake.build.profile import Profile
 
 OUTCOMES = ("run", "up_to_date", "store", "remote", "failed")
 
@@ -36,6 +40,7 @@ class Session:
         tasks: engine actions by task name, of the task list that is loaded now.
         outcomes: by task name, of everything that this command has looked at for a build.
         failures: messages by task name.
+        profile: records when what was done; None for no record.
     """
 
     tasks: dict[str, EngineAction] = field(default_factory=dict)
@@ -43,6 +48,7 @@ class Session:
     failures: dict[str, str] = field(default_factory=dict)
     always: bool = False
     use_bubblewrap: bool = True
+    profile: Profile | None = None
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, Action] = field(default_factory=dict)
@@ -52,6 +58,9 @@ class Session:
     def adopt(self, task_list: Iterable[Task]) -> None:
         """Take over the engine tasks of a task list."""
         self.tasks = {}
+        task_list = list(task_list)
+        if self.profile is not None:
+            self.profile.adopt(task_list)
         for task in task_list:
             action = engine_action_of(task)
             if action is not None:
@@ -106,17 +115,29 @@ class Session:
         """Whether a task is up to date."""
         if self._settled.get(name) == self.tasks[name].action:
             return Status(True)
-        status = self.rebuilder(name).status(name, self.tasks[name].action, may_run=may_run)
+        rebuilder, action = self.rebuilder(name), self.tasks[name].action
+        if self.profile is None:
+            status = rebuilder.status(name, action, may_run=may_run)
+        else:
+            with self.profile.span(f"status {name}"):
+                status = rebuilder.status(name, action, may_run=may_run)
         self._reasons[name] = status.reason
         return status
 
     def perform(self, name: str) -> BaseFail | None:
         """Bring a task up to date; called from doit's threads."""
+        if self.profile is None:
+            return self._perform(name, unmarked)
+        with self.profile.action(name) as mark:
+            return self._perform(name, mark)
+
+    def _perform(self, name: str, mark: Mark) -> BaseFail | None:
         action = self.tasks[name].action
         if self._settled.get(name) == action:
             return None
         try:
-            outcome = self.rebuilder(name).execute(name, action, self._reasons.get(name, ""), always=self.always)
+            reason = self._reasons.get(name, "")
+            outcome = self.rebuilder(name).execute(name, action, reason, always=self.always, mark=mark)
         except FinnmakeError as error:
             return TaskFailed(self.failed(name, error))
         except OSError as error:

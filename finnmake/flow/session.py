@@ -145,7 +145,8 @@ def build_command(options: argparse.Namespace) -> int:
     targets = targets_of(options)
     step = not is_model(options.target) and ":" in (options.target or "")
     selection = [options.target] if step else list(targets)
-    result = build(targets, selection, jobs=jobs_of(options), output=None if options.json else sys.stdout)
+    output = None if options.json else sys.stdout
+    result = build(targets, selection, jobs=jobs_of(options), output=output, profile=options.profile)
     outputs = main_outputs(result.outputs)
     if options.json:
         body = {
