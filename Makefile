@@ -1,13 +1,14 @@
 # make demo   sets up, builds examples/mnist_mlp down to a bitstream, prints the summary
 # make test   sets up, runs every check and the tests
 #
-# The rest: setup, lint, bench, nightly, lock, clean. Everything that is installed goes to .venv, and to .venv-qonnx the
-# peer that the tests compare with.
+# The rest: setup, lint, bench, nightly, lock, clean. Everything that is installed goes to .venv, to .venv-qonnx the peer
+# that the tests compare with, and to .venv-buildstream the engine that they execute on.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QONNX := .venv-qonnx
+BUILDSTREAM := .venv-buildstream
 
 .PHONY: help setup demo test lint bench nightly lock clean prerequisites
 
@@ -19,7 +20,7 @@ setup: $(VENV)/place-and-route-ready
 demo: setup
 	$(BIN)/finnmake -C examples/mnist_mlp build
 
-test: lint $(QONNX)/packages-ready
+test: lint $(QONNX)/packages-ready $(BUILDSTREAM)/packages-ready
 	$(BIN)/python -m pytest -n 2
 
 lint: setup
@@ -40,17 +41,18 @@ bench: setup
 	@if [ -n "$(MNIST)" ]; then $(BIN)/python -m benchmarks.mnist --data "$(MNIST)"; \
 	  else echo "make bench MNIST=FOLDER runs the whole MNIST test set through the stitched design, too"; fi
 
-nightly: setup $(QONNX)/packages-ready
+nightly: setup $(QONNX)/packages-ready $(BUILDSTREAM)/packages-ready
 	$(BIN)/python -m pytest -m nightly
 
-# Writes both locks anew, for every Python from 3.11 on. Add `--upgrade-package NAME` by hand to raise one pin.
+# Writes the locks anew, for every Python from 3.11 on. Add `--upgrade-package NAME` by hand to raise one pin.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock:
 	$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
 	$(COMPILE) --group qonnx --output-file requirements-qonnx.lock
+	$(COMPILE) --group buildstream --output-file requirements-buildstream.lock
 
 clean:
-	rm -rf $(VENV) $(QONNX) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(QONNX) $(BUILDSTREAM) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # What packages cannot bring. One line for each that is missing, all of them before anything is downloaded.
 prerequisites:
@@ -78,6 +80,12 @@ $(QONNX)/packages-ready: requirements-qonnx.lock | prerequisites
 	@echo "installing the packages of requirements-qonnx.lock into $(QONNX) (once, about half a minute)"
 	@$(PYTHON) -m venv $(QONNX)
 	@$(QONNX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-qonnx.lock
+	@touch $@
+
+$(BUILDSTREAM)/packages-ready: requirements-buildstream.lock | prerequisites
+	@echo "installing the packages of requirements-buildstream.lock into $(BUILDSTREAM) (once, a few seconds)"
+	@$(PYTHON) -m venv $(BUILDSTREAM)
+	@$(BUILDSTREAM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-buildstream.lock
 	@touch $@
 
 $(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml

@@ -120,6 +120,13 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         "--profile", type=Path, metavar="FILE.json", help="write a trace of the build (Perfetto, chrome://tracing)"
     )
     _add_target_options(parser)
+    parser.add_argument(
+        "--remote-exec",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="run actions on a remote engine: grpc(s)://host:port, or that of finnmake.toml; -j may exceed the CPUs",
+    )
     parser.set_defaults(command=_build)
 
 

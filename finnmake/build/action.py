@@ -143,6 +143,8 @@ class Action:
             ``Path`` is relative to the workspace.
         outputs: scratch path -> workspace-relative path. A scratch path that ends in "/" is a directory.
         tools: names of the tools whose versions enter the key; the tool of ``argv[0]`` is always among them.
+        licence: name of the licence that the command holds while it runs; "" for none. Remote execution and Slurm run
+            no more of them at a time than there are licences.
 
     Raises:
         BuildFileError: a scratch or output path is absolute, leaves its root, or is there twice.
@@ -153,6 +155,7 @@ class Action:
     inputs: Mapping[str, Input]
     outputs: Mapping[str, str]
     tools: tuple[str, ...] = ()
+    licence: str = ""
 
     def __post_init__(self) -> None:
         inputs: dict[str, Input] = {}

@@ -94,6 +94,7 @@ def build(
     keep_going: bool = False,
     output: IO[str] | None = None,
     profile: Path | None = None,
+    remote_execution: str | None = None,
 ) -> BuildResult:
     """Bring tasks up to date.
 
@@ -105,6 +106,8 @@ def build(
         keep_going: after a failure, build what does not need the failed task.
         output: where the lines of the reporter go; nowhere by default.
         profile: file that a trace in Chrome's format is written to.
+        remote_execution: address of the engine that actions run on; "" for that of ``finnmake.toml``, None to run them
+            here.
 
     Raises:
         FinnmakeError: the build file cannot be used, a name is unknown, a tool is missing. Actions that fail do not
@@ -115,6 +118,7 @@ def build(
     loader.config = {}
     command = Run(task_loader=loader, config={}, bin_name="finnmake", cmds={})
     command.raise_errors = True
+    command.remote_execution = remote_execution
     params, _ = command.cmdparser.parse([])
     # Set, not parsed: a value given here must win over the build file's DOIT_CONFIG.
     params["num_process"] = jobs

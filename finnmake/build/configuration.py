@@ -1,11 +1,11 @@
-"""``finnmake.toml``: where the store of a workspace is, how large it may grow, which remote cache it shares."""
+"""``finnmake.toml``: the store of a workspace, the remote cache that it shares, the engine that runs its actions."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,21 @@ class RemoteConfiguration:
 
 
 @dataclass(frozen=True)
+class ExecutionConfiguration:
+    """A remote execution engine.
+
+    Attributes:
+        remote: its address (REAPI v2), and how it is talked to.
+        properties: platform properties that every action is sent with; they are in no key.
+        send_properties: names of those of an action's own platform properties that are sent; None: all.
+    """
+
+    remote: RemoteConfiguration
+    properties: Mapping[str, str] = field(default_factory=dict)
+    send_properties: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What ``finnmake.toml`` says; its defaults where there is none.
 
@@ -61,11 +76,13 @@ class Configuration:
         store: folder of the local store.
         store_size: bytes above which what has not been used for longest is removed; 0: no limit.
         remote: None where there is none.
+        execution: engine that ``--remote-exec`` uses; None where there is none.
     """
 
     store: Path
     store_size: int
     remote: RemoteConfiguration | None = None
+    execution: ExecutionConfiguration | None = None
 
 
 def parse_size(text: str) -> int:
@@ -97,28 +114,49 @@ def read_configuration(root: Path) -> Configuration:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BuildFileError(f"cannot be read: {error}", where=where) from error
     try:
-        tables = _Table(content, "", ("store", "remote"))
+        tables = _Table(content, "", ("store", "remote", "remote_execution"))
         store = _Table(tables.table("store"), "store", ("path", "max_size"))
         path = root / expanded(Path(store.text("path", DEFAULT_STORE)))
         size = parse_size(store.text("max_size", DEFAULT_SIZE))
         remote = _remote(tables.table("remote"), root) if "remote" in content else None
+        engine = tables.table("remote_execution")
+        execution = _execution(engine, root) if "remote_execution" in content else None
     except BuildFileError as error:
         raise BuildFileError(error.what, where=where, remedy=error.remedy) from None
-    return Configuration(path, size, remote)
+    return Configuration(path, size, remote, execution)
+
+
+_CONNECTION = ("url", "instance", "credentials_file", "credentials_variable", "ca_file", "timeout", "retries")
 
 
 def _remote(content: Mapping[str, Any], root: Path) -> RemoteConfiguration:
-    names = ("url", "role", "instance", "credentials_file", "credentials_variable", "ca_file", "timeout", "retries")
-    table = _Table(content, "remote", names)
-    url, role = table.text("url"), table.text("role", "read")
-    check_url(url)
+    table = _Table(content, "remote", (*_CONNECTION, "role"))
+    role = table.text("role", "read")
     if role not in ROLES:
         raise BuildFileError(f"[remote] role is {role!r}", remedy=f"say {' or '.join(ROLES)}")
+    check_url(table.text("url"))
+    return _connection(table, "remote", role, root)
+
+
+def _execution(content: Mapping[str, Any], root: Path) -> ExecutionConfiguration:
+    table = _Table(content, "remote_execution", (*_CONNECTION, "properties", "send_properties"))
+    check_engine_url(table.text("url"))
+    properties = table.table("properties")
+    if not all(isinstance(value, str) for value in properties.values()):
+        raise BuildFileError("[remote_execution] properties are not texts")
+    names = content.get("send_properties")
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise BuildFileError("[remote_execution] send_properties is not a list of texts")
+    connection = _connection(table, "remote_execution", "read-write", root)
+    return ExecutionConfiguration(connection, dict(properties), None if names is None else tuple(names))
+
+
+def _connection(table: _Table, name: str, role: str, root: Path) -> RemoteConfiguration:
     credentials = table.optional_path("credentials_file", root), table.optional_text("credentials_variable")
     if all(credentials):
-        raise BuildFileError("[remote] names two sources of credentials", remedy="name a file or a variable")
+        raise BuildFileError(f"[{name}] names two sources of credentials", remedy="name a file or a variable")
     return RemoteConfiguration(
-        url,
+        table.text("url"),
         role,
         table.text("instance", ""),
         *credentials,
@@ -126,6 +164,38 @@ def _remote(content: Mapping[str, Any], root: Path) -> RemoteConfiguration:
         table.number("timeout", 30.0, 0.1, 3600),
         int(table.number("retries", 2, 0, 10)),
     )
+
+
+def execution_of(configuration: Configuration, url: str) -> ExecutionConfiguration:
+    """The engine that ``--remote-exec URL`` stands for; "" for that of the configuration.
+
+    Raises:
+        BuildFileError: there is none, or its address is none.
+    """
+    if not url:
+        if configuration.execution is None:
+            raise BuildFileError(
+                "--remote-exec without an address, and finnmake.toml names no engine",
+                remedy="say --remote-exec=grpc://host:port, or write [remote_execution] url",
+            )
+        return configuration.execution
+    check_engine_url(url)
+    if configuration.execution is None:
+        return ExecutionConfiguration(RemoteConfiguration(url, "read-write"))
+    return replace(configuration.execution, remote=replace(configuration.execution.remote, url=url))
+
+
+def check_engine_url(url: str) -> None:
+    """Checks the address of an engine.
+
+    Raises:
+        BuildFileError: as ``check_url``; or it is not spoken to by gRPC.
+    """
+    check_url(url)
+    if not url.startswith("grpc"):
+        raise BuildFileError(
+            f"{url!r} is no address of a remote execution engine", remedy="grpc://host:port or grpcs://…"
+        )
 
 
 def check_url(url: str) -> None:

@@ -45,10 +45,12 @@ class _EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
     sel_tasks: list[str] | None
     raise_errors = False
     """For programs: FinnmakeErrors of build files and planning are raised, not printed."""
+    remote_execution: str | None = None
+    """As of ``Session``."""
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Load the tasks and run the command."""
-        self.session = Session()
+        self.session = Session(remote_execution=self.remote_execution)
         self.pos_args = args
         _ignore_classes(self.loader)
 

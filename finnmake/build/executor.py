@@ -71,6 +71,7 @@ class Executor:
                 modules=sources.modules if sources else (),
                 folders=command.folders,
                 folder=scratch.folder,
+                box=scratch.box,
                 log=log,
             )
         except InternalError as error:

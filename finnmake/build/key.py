@@ -1,11 +1,16 @@
 """From an action to its key: the SHA-256 of the REAPI ``Action`` that says the same.
 
+The command of that action is one that any worker with finnmake installed can run: its launcher (``launcher.py``) finds
+the tools, whose places differ from machine to machine, and checks their versions.
+
 Never in a key: absolute paths, task names, times, user, host, number of CPUs, undeclared environment.
 """
 
 from __future__ import annotations
 
 import json
+import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,10 +19,16 @@ from finnmake.build.digest import Digest, FileDigest, digest_of_bytes
 from finnmake.build.merkle import merkle_tree
 from finnmake.build.sources import Sources
 
-SALT = "finnmake-key-v1"
+SALT = "finnmake-key-v2"
 
 SOURCE_FOLDER = ".python"
 """Where the input tree of a Python action has the sources that it runs."""
+
+LAUNCHER = "finnmake-worker"
+"""The program that a worker runs: installed with finnmake, and found on ``WORKER_PATH``."""
+WORKER_PATH = "/usr/local/bin:/usr/bin:/bin"
+LICENCE = "licence"
+"""Platform property of an action that holds a licence while it runs."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class Resolved:
                 sorted(self.action.outputs),
                 sorted(self.tools.items()),
                 self.sources.digest if self.sources else "",
+                self.action.licence,
             ],
             sort_keys=True,
         )
@@ -75,6 +87,8 @@ class Resolved:
             result[f"output {path}"] = "declared"
         for name, version in sorted(self.tools.items()):
             result[f"tool {name}"] = version
+        if self.action.licence:
+            result["licence"] = self.action.licence
         if self.sources is not None:
             for name, version in sorted(self.sources.versions.items()):
                 result[f"package {name}"] = version
@@ -105,41 +119,55 @@ class ReapiAction:
         return Digest(self.key, len(self.action))
 
 
+def _isa() -> str:
+    """As REAPI names instruction sets."""
+    machine = platform.machine()
+    return {"x86_64": "x86-64", "aarch64": "arm-a64"}.get(machine, machine)
+
+
+def launcher_arguments(resolved: Resolved) -> list[str]:
+    """The command line of the launcher for an action."""
+    action, command = resolved.action, resolved.action.command
+    context: dict[str, object] = {
+        "outputs": sorted(action.outputs),
+        "packages": dict(resolved.sources.versions) if resolved.sources else {},
+        "tools": dict(resolved.tools),
+    }
+    if isinstance(command, ToolCommand):
+        # The patterns too: a result that passed fewer checks is another result.
+        context |= {"environment": dict(command.environment), "error_patterns": list(command.error_patterns)}
+        kind, rest = "tool", list(command.argv)
+    else:
+        kind, rest = "python", [command.function, json.dumps(dict(command.arguments), sort_keys=True)]
+    return [LAUNCHER, kind, json.dumps(context, sort_keys=True), *rest]
+
+
 def reapi_action(resolved: Resolved) -> ReapiAction:
     """The REAPI messages of an action and its key."""
     from finnmake.build.reapi import remote_execution_pb2 as reapi
 
     action = resolved.action
-    message = reapi.Command()
-    properties = [(name, version) for name, version in resolved.tools.items()]
+    message = reapi.Command(arguments=launcher_arguments(resolved))
+    message.environment_variables.add(name="PATH", value=WORKER_PATH)
+    # What every engine knows of a worker; a shared object of one machine is no good on another kind.
+    properties = {*resolved.tools.items(), ("OSFamily", sys.platform), ("ISA", _isa())}
+    if action.licence:
+        properties.add((LICENCE, action.licence))
     inputs = dict(resolved.inputs)
-    salt = [SALT]
-    command = action.command
-    if isinstance(command, ToolCommand):
-        message.arguments.extend(command.argv)
-        for name, value in sorted(command.environment.items()):
-            message.environment_variables.add(name=name, value=value)
-        # Not something that a worker could act on, but a result that passed fewer checks is another result.
-        salt.extend(command.error_patterns)
-    else:
-        arguments = json.dumps(dict(command.arguments), sort_keys=True)
-        message.arguments.extend(("python", "-m", "finnmake.build.worker_process", command.function, arguments))
-        message.environment_variables.add(name="PYTHONPATH", value=SOURCE_FOLDER)
-        if resolved.sources is not None:
-            properties.extend(resolved.sources.versions.items())
-            inputs.update((f"{SOURCE_FOLDER}/{path}", file) for path, file in resolved.sources.files.items())
+    if resolved.sources is not None:
+        properties.update(resolved.sources.versions.items())
+        inputs.update((f"{SOURCE_FOLDER}/{path}", file) for path, file in resolved.sources.files.items())
     message.output_paths.extend(sorted(path.removesuffix("/") for path in action.outputs))
     root, directories = merkle_tree(inputs)
     # REAPI wants properties sorted by name, then value.
-    for name, value in sorted(set(properties)):
+    for name, value in sorted(properties):
         message.platform.properties.add(name=name, value=value)
     command_bytes = message.SerializeToString(deterministic=True)
     command_digest = digest_of_bytes(command_bytes)
     action_message = reapi.Action(
         command_digest=reapi.Digest(hash=command_digest.sha256, size_bytes=command_digest.size),
         input_root_digest=reapi.Digest(hash=root, size_bytes=len(directories[root])),
-        # JSON, not lines: a separator inside a pattern must not make two salts equal.
-        salt=(salt[0] if len(salt) == 1 else json.dumps(salt)).encode(),
+        salt=SALT.encode(),
     )
     # Where a server looks for the platform since version 2.2 of the protocol.
     action_message.platform.CopyFrom(message.platform)

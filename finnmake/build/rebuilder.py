@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
 from finnmake.build.canonical import CanonicalInputs, CanonicalUnknownError
 from finnmake.build.collection import collect_after_build
+from finnmake.build.configuration import ExecutionConfiguration
 from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below, hash_file
 from finnmake.build.executor import Executor
 from finnmake.build.files import prune_empty_parents, temporary_name
-from finnmake.build.key import Resolved, reapi_action
+from finnmake.build.key import ReapiAction, Resolved, reapi_action
+from finnmake.build.looked import Looked
 from finnmake.build.result import ActionResult
 from finnmake.build.sandbox import Bubblewrap, InputChangedError, Scratch, ScratchFolder
 from finnmake.build.sources import SourceIndex
@@ -31,6 +33,7 @@ from finnmake.build.workspace import Workspace
 from finnmake.errors import BuildFileError
 
 if TYPE_CHECKING:
+    from finnmake.build.remote.execution import RemoteExecutor
     from finnmake.build.remote.sharing import Sharing
 
 _UPLOAD = "upload"
@@ -73,24 +76,18 @@ class Outcome:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Looked:
-    """A resolved action and where its inputs' bytes are: a path, or None for canonical inputs (the store has them)."""
-
-    resolved: Resolved
-    paths: Mapping[str, Path | None]
-    originals: tuple[tuple[Path, FileDigest], ...]
-
-
 class Rebuilder:
     """The rebuilder of one workspace. Its methods may be called from any thread.
 
     Args:
         workspace: where everything is.
         use_bubblewrap: False runs tools without it even where it works.
+        execution: remote engine that actions run on; None to run them here.
     """
 
-    def __init__(self, workspace: Workspace, *, use_bubblewrap: bool = True) -> None:
+    def __init__(
+        self, workspace: Workspace, *, use_bubblewrap: bool = True, execution: ExecutionConfiguration | None = None
+    ) -> None:
         self.workspace = workspace
         folder = workspace.state_folder
         self.state = State(folder / "state.sqlite")
@@ -99,6 +96,10 @@ class Rebuilder:
         self.sources = SourceIndex(self.digests, self.state)
         self.store = LocalStore(workspace.store)
         self.sharing = self._open_sharing()
+        self._remote_executor = self._open_executor(execution)
+        # Actions that wait for a remote engine may be more than this machine could run by itself.
+        slots = len(os.sched_getaffinity(0))
+        self._local_slots = nullcontext() if execution is None else threading.Semaphore(slots)
         self._scratch = ScratchFolder(folder / "scratch")
         self._pool = WorkerPool(folder / "logs" / "workers.log")
         self._executor = Executor(self.toolbox, self._pool, Bubblewrap() if use_bubblewrap else None)
@@ -132,9 +133,16 @@ class Rebuilder:
             forget=lambda action: self.state.remove_memo(_UPLOAD, action.sha256),
         )
 
+    def _open_executor(self, configuration: ExecutionConfiguration | None) -> RemoteExecutor | None:
+        if configuration is None:
+            return None
+        from finnmake.build.remote.execution import RemoteExecutor
+
+        return RemoteExecutor(configuration, self.store)
+
     # Looking inputs up
 
-    def _look(self, action: Action, *, may_run: bool) -> _Looked:
+    def _look(self, action: Action, *, may_run: bool) -> Looked:
         files: dict[str, FileDigest] = {}
         paths: dict[str, Path | None] = {}
         originals: list[tuple[Path, FileDigest]] = []
@@ -153,7 +161,7 @@ class Rebuilder:
         if isinstance(command, PythonCommand):
             sources = self.sources.of(command)
         versions = {name: self.toolbox.find(name).version for name in action.tools}
-        return _Looked(Resolved(action, files, versions, sources), paths, tuple(originals))
+        return Looked(Resolved(action, files, versions, sources), paths, tuple(originals))
 
     def _expand(self, scratch: str, source: Input) -> Iterator[tuple[str, Path]]:
         root = self.workspace.root
@@ -261,8 +269,7 @@ class Rebuilder:
                     result = self._stored(key, action)
             mark("publish")
             if result is None or not self._publish(action, result):
-                how = "run"
-                result = self._run(name, looked, mark)
+                how, result = self._run(name, looked, message, mark, always=always)
                 self.store.put_result(key, result)
                 mark("publish")
                 if self.sharing is not None:
@@ -278,13 +285,23 @@ class Rebuilder:
         result = self.store.get_result(key)
         if result is None:
             return None
-        declared = {scratch for scratch in action.outputs if scratch.endswith("/")}
-        files = {scratch for scratch, _ in result.files if not scratch.startswith(tuple(declared))}
-        if set(result.directories) != declared or files != set(action.outputs) - declared:
-            return None
-        return result
+        return result if result.has(action.outputs) else None
 
-    def _run(self, name: str, looked: _Looked, mark: Mark) -> ActionResult:
+    def _run(
+        self, name: str, looked: Looked, message: ReapiAction, mark: Mark, *, always: bool
+    ) -> tuple[str, ActionResult]:
+        """Run an action, remotely if it can be; ``run``, or ``remote`` where an engine knew the result."""
+        if self._remote_executor is not None and self._remote_executor.takes(message):
+            mark("run")
+            blobs = looked.blobs(self.store)
+            executed = self._remote_executor.run(message, blobs, self.log_path(name), always=always)
+            self._check_again(looked)
+            if executed is not None and executed.result.has(looked.resolved.action.outputs):
+                return "remote" if executed.cached else "run", executed.result
+        with self._local_slots:
+            return "run", self._run_here(name, looked, mark)
+
+    def _run_here(self, name: str, looked: Looked, mark: Mark) -> ActionResult:
         action = looked.resolved.action
         mark("inputs")
         with self._scratch.scratch() as scratch:
@@ -302,7 +319,7 @@ class Rebuilder:
         directories = tuple(sorted(path for path in action.outputs if path.endswith("/")))
         return ActionResult(tuple(files), directories)
 
-    def _fill(self, scratch: Scratch, looked: _Looked) -> None:
+    def _fill(self, scratch: Scratch, looked: Looked) -> None:
         for path, file in looked.resolved.inputs.items():
             source = looked.paths[path]
             if source is not None:
@@ -319,7 +336,7 @@ class Rebuilder:
                         "is not what it was when the build started", where=path, remedy="build again"
                     )
 
-    def _check_again(self, looked: _Looked) -> None:
+    def _check_again(self, looked: Looked) -> None:
         for path, file in looked.originals:
             try:
                 same = self.digests.file(path) == file
@@ -449,10 +466,14 @@ class Rebuilder:
     def stop(self) -> None:
         """Kill what is running."""
         self._executor.stop()
+        if self._remote_executor is not None:
+            self._remote_executor.stop()
 
     def close(self) -> None:
         """End workers, remove scratch directories, write the state."""
         self._executor.stop()
+        if self._remote_executor is not None:
+            self._remote_executor.close()
         self._scratch.close()
         if self.sharing is not None:
             self.sharing.close()

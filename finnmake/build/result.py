@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,12 @@ class ActionResult:
 
     files: tuple[tuple[str, FileDigest], ...]
     directories: tuple[str, ...] = ()
+
+    def has(self, outputs: Collection[str]) -> bool:
+        """Whether it has these declared outputs and no others."""
+        declared = {path for path in outputs if path.endswith("/")}
+        files = {path for path, _ in self.files if not path.startswith(tuple(declared))}
+        return set(self.directories) == declared and files == set(outputs) - declared
 
 
 def encode(result: ActionResult, put_bytes: Callable[[bytes], Digest]) -> bytes:

@@ -36,6 +36,7 @@ class Rule:
         outputs: scratch paths that an application of this rule always produces, with placeholders.
         environment: with placeholders in the values.
         error_patterns: lines of the log that make the action a failure.
+        licence: name of the licence that the tool holds while it runs, such as ``vivado``.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Rule:
     outputs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     error_patterns: tuple[str, ...] = ()
+    licence: str = ""
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -95,7 +97,7 @@ class Rule:
             environment={name: _fill_text(text, values, where) for name, text in self.environment.items()},
             error_patterns=self.error_patterns,
         )
-        return Action(self.mnemonic, command, all_inputs, outputs, self.tools)
+        return Action(self.mnemonic, command, all_inputs, outputs, self.tools, self.licence)
 
 
 def _fill(text: str, values: Mapping[str, Parameter], where: str) -> list[str]:

@@ -29,14 +29,16 @@ class Scratch:
 
     Attributes:
         folder: holds ``box`` (the working directory: inputs and outputs), ``tmp`` and ``home``.
+        elsewhere: the working directory where somebody else has made it.
     """
 
     folder: Path
+    elsewhere: Path | None = None
 
     @property
     def box(self) -> Path:
         """The action's working directory."""
-        return self.folder / "box"
+        return self.elsewhere or self.folder / "box"
 
     def add(self, scratch: str, source: Path, expected: FileDigest) -> None:
         """Copy an input into the box.

@@ -12,6 +12,7 @@ from doit.exceptions import BaseFail, TaskFailed
 from doit.task import Task
 
 from finnmake.build.action import Action
+from finnmake.build.configuration import execution_of
 from finnmake.build.doit_tasks import EngineAction, engine_action_of
 from finnmake.build.executor import with_task
 from finnmake.build.rebuilder import Mark, Rebuilder, Status, unmarked
@@ -41,6 +42,7 @@ class Session:
         outcomes: by task name, of everything that this command has looked at for a build.
         failures: messages by task name.
         profile: records when what was done; None for no record.
+        remote_execution: address of the engine that actions run on; "" for that of the configuration, None for none.
     """
 
     tasks: dict[str, EngineAction] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Session:
     always: bool = False
     use_bubblewrap: bool = True
     profile: Profile | None = None
+    remote_execution: str | None = None
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, Action] = field(default_factory=dict)
@@ -77,7 +80,10 @@ class Session:
                     raise FinnmakeError(
                         "two build files name different tools for one workspace", where=str(workspace.root)
                     )
-                rebuilder = Rebuilder(workspace, use_bubblewrap=self.use_bubblewrap)
+                execution = None
+                if self.remote_execution is not None:
+                    execution = execution_of(workspace.configuration, self.remote_execution)
+                rebuilder = Rebuilder(workspace, use_bubblewrap=self.use_bubblewrap, execution=execution)
                 self._rebuilders[workspace.root] = rebuilder
             return rebuilder
 

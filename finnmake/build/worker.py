@@ -105,6 +105,7 @@ class WorkerPool:
         modules: tuple[str, ...],
         folders: tuple[Path, ...] = (),
         folder: Path,
+        box: Path | None = None,
         log: Path,
         result: str = "",
     ) -> None:
@@ -124,6 +125,7 @@ class WorkerPool:
                     "packages": packages,
                     "modules": modules,
                     "folder": str(folder),
+                    "box": str(box or folder / "box"),
                     "log": str(log),
                     "result": result,
                 }

@@ -1,14 +1,11 @@
 """The process that runs Python commands, one after the other. Started by ``worker.WorkerPool``; speaks JSON lines.
 
 Its first line is ``{"sys_path": [...], "folders": [...]}``; ``folders`` are those of a user's own modules. Then each
-request is ``{"function", "arguments", "packages", "modules", "folder", "log", "result"}``: ``packages`` are those that
-the function may come from and ``modules`` their modules that the key knows of; ``folder`` holds ``box`` (the working
-directory), ``tmp`` and ``home``; ``result``, if not "", is a file in the box that the bytes returned by the function go
-to. Each answer is ``{"ok": true}``, or ``{"ok": false}`` with ``kind``, ``what``, ``where``, ``remedy`` of a
-FinnmakeError, or with ``internal`` for any other exception (its traceback is in the log).
-
-Run as ``python -m finnmake.build.worker_process FUNCTION ARGUMENTS`` it runs one function and exits: what a remote
-worker does.
+request is ``{"function", "arguments", "packages", "modules", "folder", "box", "log", "result"}``: ``packages`` are
+those that the function may come from and ``modules`` their modules that the key knows of; ``folder`` holds ``tmp`` and
+``home``; ``box`` is the working directory; ``result``, if not "", is a file in the box that the bytes returned by the
+function go to. Each answer is ``{"ok": true}``, or ``{"ok": false}`` with ``kind``, ``what``, ``where``, ``remedy`` of
+a FinnmakeError, or with ``internal`` for any other exception (its traceback is in the log).
 """
 
 from __future__ import annotations
@@ -22,7 +19,10 @@ import traceback
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finnmake.errors import FinnmakeError
 
 SYSTEM_FOLDERS = ("/dev/", "/etc/", "/proc/", "/sys/", "/usr/", "/lib/", "/lib64/")
 """What every machine has and no action can depend on more than it already does by running there."""
@@ -47,23 +47,23 @@ class Guard:
 
     def __init__(self, folders: Iterable[str] = ()) -> None:
         self._folders = tuple(f"{os.path.realpath(folder)}/" for folder in folders)
-        self._folder = ""
-        self._busy = False
+        self._active: tuple[str, ...] = ()
         self._packages: tuple[str, ...] = ()
         prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
         prefixes |= {entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")}
         prefixes |= {os.path.realpath(prefix) for prefix in prefixes}
         self._prefixes = tuple(prefix.rstrip("/") + "/" for prefix in prefixes if prefix not in ("", "/"))
 
-    def start(self, folder: str, packages: tuple[str, ...]) -> None:
-        """Refuse from now on what is outside of ``folder`` and no code of ``packages``."""
+    def start(self, folders: tuple[str, ...], packages: tuple[str, ...]) -> None:
+        """Refuse from now on what is outside of ``folders`` and no code of ``packages``."""
         self._packages = self._folders + tuple(
             f"{os.path.realpath(path)}/"
             for package in packages
             for path in getattr(find_spec(package), "submodule_search_locations", None) or ()
         )
         # Python sees the working directory without symbolic links.
-        self._folder = os.path.realpath(folder) + "/"
+        # A remote worker may lay an action's files out in its root.
+        self._active = tuple(f"{os.path.realpath(folder).rstrip('/')}/" for folder in folders)
 
     def is_local(self, module: str) -> bool:
         """Whether a loaded module is one of the user's own."""
@@ -72,11 +72,11 @@ class Guard:
 
     def stop(self) -> None:
         """Allow everything again."""
-        self._folder = ""
+        self._active = ()
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """The hook itself."""
-        if not self._folder:
+        if not self._active:
             return
         if event == "open" or event in _LIST_EVENTS:
             self._check(arguments[0], listing=event != "open")
@@ -101,7 +101,7 @@ class Guard:
 
     def _allowed(self, path: str, listing: bool) -> bool:
         slashed = f"{path}/"
-        if slashed.startswith((self._folder, *self._prefixes, *SYSTEM_FOLDERS)):
+        if slashed.startswith((*self._active, *self._prefixes, *SYSTEM_FOLDERS)):
             return True
         if slashed.startswith(self._packages):
             # Code only: a template or table that lies in a package is an input like any other file.
@@ -127,15 +127,23 @@ def _check_imports(loaded: set[str], request: dict[str, Any], guard: Guard) -> N
         )
 
 
-def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
-    from finnmake.errors import FinnmakeError
+def _user_errors() -> tuple[type[FinnmakeError], ...]:
+    try:
+        from finnmake.errors import FinnmakeError
+    except ModuleNotFoundError:
+        # On a remote worker there is of finnmake what the function imports, and it may import no errors.
+        return ()
+    return (FinnmakeError,)
 
+
+def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
+    user_errors = _user_errors()
     folder = request["folder"]
     os.environ["HOME"] = f"{folder}/home"
     os.environ["TMPDIR"] = tempfile.tempdir = f"{folder}/tmp"
     try:
-        os.chdir(f"{folder}/box")
-        guard.start(folder, tuple(request["packages"]))
+        os.chdir(request["box"])
+        guard.start((folder, request["box"]), tuple(request["packages"]))
         try:
             before = set(sys.modules)
             value = resolve(request["function"])(**request["arguments"])
@@ -145,7 +153,7 @@ def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
         finally:
             guard.stop()
             os.chdir("/")
-    except FinnmakeError as error:
+    except user_errors as error:
         traceback.print_exc()
         kind = type(error).__name__
         return {"ok": False, "kind": kind, "what": error.what, "where": error.where, "remedy": error.remedy}
@@ -180,10 +188,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 
 
 def main() -> None:
-    """Serve on the standard streams, or run one function given as arguments."""
-    if len(sys.argv) == 3:
-        resolve(sys.argv[1])(**json.loads(sys.argv[2]))
-        return
+    """Serve on the standard streams."""
     # The pipes move away from descriptors 0 to 2, so that nothing an action prints or reads can touch them.
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

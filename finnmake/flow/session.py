@@ -146,7 +146,14 @@ def build_command(options: argparse.Namespace) -> int:
     step = not is_model(options.target) and ":" in (options.target or "")
     selection = [options.target] if step else list(targets)
     output = None if options.json else sys.stdout
-    result = build(targets, selection, jobs=jobs_of(options), output=output, profile=options.profile)
+    result = build(
+        targets,
+        selection,
+        jobs=jobs_of(options),
+        output=output,
+        profile=options.profile,
+        remote_execution=options.remote_exec,
+    )
     outputs = main_outputs(result.outputs)
     if options.json:
         body = {

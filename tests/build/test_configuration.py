@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finnmake.build.configuration import default_configuration, parse_size, read_configuration
+from finnmake.build.configuration import default_configuration, execution_of, parse_size, read_configuration
 from finnmake.errors import BuildFileError
 
 
@@ -64,9 +64,46 @@ def test_everything(tmp_path: Path) -> None:
     assert (remote.credentials_file, remote.ca_file) == (tmp_path / "secret", tmp_path / "certificates.pem")
 
 
+def test_remote_execution(tmp_path: Path) -> None:
+    text = """
+        [remote_execution]
+        url = "grpcs://engine.example:443"
+        instance = "team"
+        retries = 5
+        send_properties = ["OSFamily", "licence"]
+        [remote_execution.properties]
+        pool = "fpga"
+    """
+    found = read_configuration(write(tmp_path, text))
+    engine = found.execution
+    assert engine is not None
+    assert (engine.remote.url, engine.remote.instance, engine.remote.retries) == (
+        "grpcs://engine.example:443",
+        "team",
+        5,
+    )
+    assert (engine.send_properties, engine.properties) == (("OSFamily", "licence"), {"pool": "fpga"})
+    assert execution_of(found, "") == engine
+    other = execution_of(found, "grpc://other:1")
+    assert (other.remote.url, other.remote.instance) == ("grpc://other:1", "team")
+    assert execution_of(default_configuration(tmp_path), "grpc://other:1").remote.url == "grpc://other:1"
+
+
+def test_remote_execution_needs_an_address(tmp_path: Path) -> None:
+    configuration = default_configuration(tmp_path)
+    with pytest.raises(BuildFileError, match="names no engine"):
+        execution_of(configuration, "")
+    with pytest.raises(BuildFileError, match="no address of a remote execution engine"):
+        execution_of(configuration, "http://x")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[remote_execution]\nurl = 'http://x'", "no address of a remote execution engine"),
+        ("[remote_execution]\nurl = 'grpc://x'\nrole = 'read'", "unknown entries: role"),
+        ("[remote_execution]\nurl = 'grpc://x'\nsend_properties = 1", "not a list of texts"),
+        ("[remote_execution]\nurl = 'grpc://x'\nproperties = {a = 1}", "properties are not texts"),
         ("[store]\nsize = 1", r"\[store\] unknown entries: size"),
         ("stores = 1", "unknown entries: stores"),
         ("store = 1", "store is not a table"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -47,10 +48,11 @@ PYTHON = Resolved(
 )
 
 
-def test_key_format_has_not_changed() -> None:
+def test_key_format_has_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, every store in the world misses: change the salt when the format has to change."""
-    assert reapi_action(TOOL).key == "7bf6a37a737cc2b96d4de943fe840d359d0865422e64b4f828ca2ce0f78d26df"
-    assert reapi_action(PYTHON).key == "22ae58baec629bba70f3452665d65588f7f0ce45bc0e320601eb347133784ffd"
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert reapi_action(TOOL).key == "f428fc1f56c32cea9882b5f026e131a76a99db0edb71b4e51a099c098d6521c6"
+    assert reapi_action(PYTHON).key == "7e69f8e1cc6a41258bc607b6f0798cb85ff9aa33135cdc8f90bdd354682e8217"
 
 
 def test_key_is_the_digest_of_the_action_message() -> None:
@@ -59,10 +61,20 @@ def test_key_is_the_digest_of_the_action_message() -> None:
     action = reapi.Action.FromString(made.action)
     assert action.command_digest.hash == hashlib.sha256(made.command).hexdigest()
     command = reapi.Command.FromString(made.command)
-    assert list(command.arguments) == ["yosys", "-p", "synth"]
+    launcher, kind, context, *argv = command.arguments
+    assert (launcher, kind, argv) == ("finnmake-worker", "tool", ["yosys", "-p", "synth"])
+    assert json.loads(context) == {
+        "environment": {"LEVEL": "2"},
+        "error_patterns": ["^ERROR"],
+        "outputs": ["netlist.json"],
+        "packages": {},
+        "tools": {"abc": "abc 1", "yosys": "yosys 0.70"},
+    }
     assert list(command.output_paths) == ["netlist.json"]
-    assert [(e.name, e.value) for e in command.environment_variables] == [("LEVEL", "2")]
-    assert [(p.name, p.value) for p in action.platform.properties] == [("abc", "abc 1"), ("yosys", "yosys 0.70")]
+    assert [(e.name, e.value) for e in command.environment_variables] == [("PATH", "/usr/local/bin:/usr/bin:/bin")]
+    properties = {p.name: p.value for p in action.platform.properties}
+    assert properties.pop("ISA")
+    assert properties == {"OSFamily": "linux", "abc": "abc 1", "yosys": "yosys 0.70"}
     root = reapi.Directory.FromString(made.directories[action.input_root_digest.hash])
     assert [file.name for file in root.files] == ["core.v"]
     folder = reapi.Directory.FromString(made.directories[root.directories[0].digest.hash])
@@ -75,6 +87,7 @@ def variants(resolved: Resolved) -> dict[str, Resolved]:
     found = {
         "input new": replace(resolved, inputs={**resolved.inputs, "new": sha("x")}),
         "tool new": replace(resolved, tools={**resolved.tools, "new": "1"}),
+        "licence": replace(resolved, action=replace(action, licence="vivado")),
     }
     for name in resolved.inputs:
         found[f"input {name}"] = replace(resolved, inputs={**resolved.inputs, name: sha("other")})

@@ -1,4 +1,4 @@
-"""The two locks of requirements: complete, pinned, hashed, and silent about where packages come from."""
+"""The locks of requirements: complete, pinned, hashed, and silent about where packages come from."""
 
 import re
 import tomllib
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-qonnx.lock")
+LOCKS = ("requirements.lock", "requirements-buildstream.lock", "requirements-qonnx.lock")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
 
@@ -48,9 +48,10 @@ def test_every_declared_dependency_is_locked(requirement: str) -> None:
     assert normalised(requirement) in pins(), "run `make lock`"
 
 
-@pytest.mark.parametrize("requirement", SETTINGS["dependency-groups"]["qonnx"])
-def test_the_peer_is_locked(requirement: str) -> None:
-    assert normalised(requirement) in pins("requirements-qonnx.lock"), "run `make lock`"
+@pytest.mark.parametrize("group", sorted(SETTINGS["dependency-groups"]))
+def test_what_has_an_environment_of_its_own_is_locked(group: str) -> None:
+    for requirement in SETTINGS["dependency-groups"][group]:
+        assert normalised(requirement) in pins(f"requirements-{group}.lock"), "run `make lock`"
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -34,7 +34,7 @@ _OVERHEAD = 1024
 _QUERY = 10_000
 """Digests of one FindMissingBlobs: 720 KB."""
 _CHUNK = 1 << 20
-_TRANSIENT = (
+TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -42,6 +42,7 @@ _TRANSIENT = (
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.DATA_LOSS,
 )
+"""What may be well a moment later."""
 
 
 class GrpcCache:
@@ -57,7 +58,7 @@ class GrpcCache:
     def __init__(self, configuration: RemoteConfiguration) -> None:
         self._configuration = configuration
         authorization = read_credentials(configuration)
-        self._metadata = (("authorization", authorization),) if authorization else ()
+        self.metadata = (("authorization", authorization),) if authorization else ()
         self.channel = _channel(configuration)
         self._lock = threading.Lock()
         self._batch = 0
@@ -175,7 +176,7 @@ class GrpcCache:
             with target.open("wb") as file:
                 writer = CheckedWriter(file, digest)
                 request = bytestream.ReadRequest(resource_name=name)
-                for response in call(request, timeout=self._patience(digest.size), metadata=self._metadata):
+                for response in call(request, timeout=self._patience(digest.size), metadata=self.metadata):
                     writer.write(response.data)
                 writer.finish()
         except grpc.RpcError as error:
@@ -208,7 +209,7 @@ class GrpcCache:
             response_deserializer=bytestream.WriteResponse.FromString,
         )
         try:
-            answer = call(_chunks(name, digest, source), timeout=self._patience(digest.size), metadata=self._metadata)
+            answer = call(_chunks(name, digest, source), timeout=self._patience(digest.size), metadata=self.metadata)
         except grpc.RpcError as error:
             raise self._error(error) from None
         # A server that has the blob already may stop reading, and says its whole size; -1 where it was compressed.
@@ -235,7 +236,7 @@ class GrpcCache:
 
         def once() -> Any:
             try:
-                return call(request, timeout=self._configuration.timeout, metadata=self._metadata)
+                return call(request, timeout=self._configuration.timeout, metadata=self.metadata)
             except grpc.RpcError as error:
                 if missing_is_none and error.code() == grpc.StatusCode.NOT_FOUND:
                     return None
@@ -247,7 +248,7 @@ class GrpcCache:
         code, url = error.code(), self._configuration.url
         details = (error.details() or "").splitlines()
         what = f"the remote cache answers {code.name}" + (f": {details[0]}" if details else "")
-        if code in _TRANSIENT:
+        if code in TRANSIENT:
             return TransientError(what, where=url)
         remedy = ""
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
@@ -263,6 +264,9 @@ def _channel(configuration: RemoteConfiguration) -> grpc.Channel:
         ("grpc.enable_retries", 0),  # with_retries does that
         ("grpc.max_receive_message_length", _DEFAULT_BATCH + (1 << 20)),
         ("grpc.initial_reconnect_backoff_ms", 100),
+        # A stream that waits for an action of hours must notice that the machine at its other end is gone. Servers
+        # hang up on who asks more often.
+        ("grpc.keepalive_time_ms", 330_000),
         # Proxies of the environment are for web pages.
         ("grpc.enable_http_proxy", 0),
     )

@@ -1,0 +1,41 @@
+"""The example builds on a remote engine what it builds on this machine: the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from finnmake.cli import main
+from tests.support.engine import REPOSITORY, casd_engine
+
+
+def copied_example(folder: Path) -> Path:
+    shutil.copytree(
+        REPOSITORY / "examples" / "mnist_mlp",
+        folder,
+        ignore=shutil.ignore_patterns("build", "__pycache__", ".finnmake"),
+    )
+    (folder / "finnmake.toml").write_text("")
+    return folder
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("until", ["layers", pytest.param("bitstream", marks=pytest.mark.nightly)])
+@pytest.mark.timeout(3600)
+def test_a_remote_build_gives_the_bytes_of_a_local_one(
+    until: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    remote, local = copied_example(tmp_path / "remote"), copied_example(tmp_path / "local")
+    with casd_engine(tmp_path / "engine") as engine:
+        assert main(["-C", str(remote), "build", "--until", until, f"--remote-exec={engine.url}", "-j", "4"]) == 0
+    said = capfd.readouterr()
+    assert said.err == ""  # nothing was left to this machine
+    monkeypatch.chdir(tmp_path)
+    assert main(["-C", str(local), "build", "--until", until, "-j", "2"]) == 0
+    assert files_of(remote / "build") == files_of(local / "build")
