@@ -84,6 +84,13 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="list every tool: found, version, where, what is skipped without it")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(command=_doctor)
+    worker = commands.add_parser("worker", help="what a machine needs that runs actions for a remote execution engine")
+    qualifies = worker.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "doctor", help="say whether this machine qualifies as a worker"
+    )
+    qualifies.add_argument("tools", nargs="*", metavar="TOOL", help="tools that it is to have (default: all)")
+    qualifies.add_argument("--json", action="store_true", help="print JSON")
+    qualifies.set_defaults(command=_worker_doctor)
     return parser
 
 
@@ -161,6 +168,12 @@ def _doctor(options: argparse.Namespace) -> int:
     from finnmake.flow.doctor import doctor_command
 
     return doctor_command(options)
+
+
+def _worker_doctor(options: argparse.Namespace) -> int:
+    from finnmake.flow.worker import worker_doctor_command
+
+    return worker_doctor_command(options)
 
 
 if __name__ == "__main__":

@@ -119,10 +119,15 @@ class ReapiAction:
         return Digest(self.key, len(self.action))
 
 
-def _isa() -> str:
-    """As REAPI names instruction sets."""
+def host_properties() -> dict[str, str]:
+    """Platform properties of this machine that every engine knows, with REAPI's names for instruction sets."""
     machine = platform.machine()
-    return {"x86_64": "x86-64", "aarch64": "arm-a64"}.get(machine, machine)
+    return {"OSFamily": sys.platform, "ISA": {"x86_64": "x86-64", "aarch64": "arm-a64"}.get(machine, machine)}
+
+
+def package_property(name: str) -> str:
+    """Platform property of a Python package's version: a tool may have the same name."""
+    return f"python:{name}"
 
 
 def launcher_arguments(resolved: Resolved) -> list[str]:
@@ -149,13 +154,13 @@ def reapi_action(resolved: Resolved) -> ReapiAction:
     action = resolved.action
     message = reapi.Command(arguments=launcher_arguments(resolved))
     message.environment_variables.add(name="PATH", value=WORKER_PATH)
-    # What every engine knows of a worker; a shared object of one machine is no good on another kind.
-    properties = {*resolved.tools.items(), ("OSFamily", sys.platform), ("ISA", _isa())}
+    # The machine's kind too: a shared object of one is no good on another.
+    properties = {*resolved.tools.items(), *host_properties().items()}
     if action.licence:
         properties.add((LICENCE, action.licence))
     inputs = dict(resolved.inputs)
     if resolved.sources is not None:
-        properties.update(resolved.sources.versions.items())
+        properties.update((package_property(name), version) for name, version in resolved.sources.versions.items())
         inputs.update((f"{SOURCE_FOLDER}/{path}", file) for path, file in resolved.sources.files.items())
     message.output_paths.extend(sorted(path.removesuffix("/") for path in action.outputs))
     root, directories = merkle_tree(inputs)
