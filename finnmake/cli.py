@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,14 +25,21 @@ from finnmake.flow.stages import STAGE_NAMES
 ENGINES = ("reference", "cpp", "rtl", "stitched")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, started: int | None = None) -> int:
     """Runs one command.
+
+    Args:
+        arguments: without the command's name; those of the process by default.
+        started: when the process began, ns since the epoch; now by default.
 
     Returns:
         The exit status: 0 when all is well, 1 when something is wrong with model, build file, tool or build, 2 for a
         command line that cannot be understood. ``diff`` has its own, those of diff: 0 equal, 1 different, 2 trouble.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = build_parser().parse_args(arguments)
+    options.command_line = ["finnmake", *arguments]
+    options.started = time.time_ns() if started is None else started
     try:
         _change_directory(options.directory)
         status = int(options.command(options))

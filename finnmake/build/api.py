@@ -17,6 +17,7 @@ from doit.cmd_base import ModuleTaskLoader, NamespaceTaskLoader
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from finnmake.build.doit_commands import INTERRUPTED, Run
+from finnmake.build.stamp_writer import StampWriter
 from finnmake.errors import BuildFileError, FinnmakeError
 
 
@@ -95,6 +96,7 @@ def build(
     output: IO[str] | None = None,
     profile: Path | None = None,
     remote_execution: str | None = None,
+    stamp: StampWriter | None = None,
 ) -> BuildResult:
     """Bring tasks up to date.
 
@@ -108,6 +110,7 @@ def build(
         profile: file that a trace in Chrome's format is written to.
         remote_execution: address of the engine that actions run on; "" for that of ``finnmake.toml``, None to run them
             here.
+        stamp: takes down what was looked at; the caller has made it before it looked at anything itself, and writes it.
 
     Raises:
         FinnmakeError: the build file cannot be used, a name is unknown, a tool is missing. Actions that fail do not
@@ -136,6 +139,8 @@ def build(
     except (InvalidDodoFile, InvalidTask) as error:
         raise BuildFileError(str(error)) from error
     session = command.session
+    if stamp is not None and status == 0:
+        stamp.take(session)
     return BuildResult(
         ok=status == 0,
         seconds=time.monotonic() - started,

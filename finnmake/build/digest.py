@@ -69,6 +69,32 @@ class DigestMemo:
     def __init__(self, root: Path, state: State) -> None:
         self._prefix = f"{root}{os.sep}"
         self._state = state
+        self._looked: dict[str, FileDigest] = {}
+
+    def look(self, path: Path | str) -> FileDigest:
+        """Digest of a regular file, as it was when this was first asked since ``forget``: most are asked for often.
+
+        Raises:
+            FileNotFoundError, BuildFileError: as ``file``.
+        """
+        text = str(path)
+        known = self._looked.get(text)
+        if known is None:
+            known = self._looked[text] = self.file(text)
+        return known
+
+    def forget(self) -> None:
+        """Look at all files again: something runs, and files may be others after it."""
+        self._looked.clear()
+
+    def row(self, path: str) -> DigestRow | None:
+        """What is remembered of a file."""
+        return self._state.digests.get(self._name(path))
+
+    @property
+    def looked(self) -> frozenset[str]:
+        """Paths of the files that ``look`` was asked for."""
+        return frozenset(self._looked)
 
     def _name(self, path: str) -> str:
         return path[len(self._prefix) :] if path.startswith(self._prefix) else path

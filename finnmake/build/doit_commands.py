@@ -5,9 +5,11 @@ Registered under the entry-point group ``doit.COMMAND``, so that plain ``doit`` 
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -27,8 +29,11 @@ from doit.exceptions import InvalidCommand
 from doit.runner import MThreadRunner, Runner
 from doit.task import Stream, Task
 
-from finnmake.build.reporter import EngineReporter
+from finnmake.build.cleaning import clean, remove_leftovers
+from finnmake.build.reporter import EngineReporter, summary_line
 from finnmake.build.session import EngineDependencies, Session
+from finnmake.build.stamp import SECONDS, answer
+from finnmake.build.stamp_writer import StampWriter
 from finnmake.errors import FinnmakeError
 
 if TYPE_CHECKING:
@@ -65,7 +70,7 @@ class _EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
         self.dep_manager = EngineDependencies(self.session, stock, may_run=self.may_run_functions)
         try:
             self.begin(params)
-            with _terminated_as_interrupt():
+            with _terminated_as_interrupt(), _collector_paused():
                 return super().execute(params, args) or 0
         except FinnmakeError as error:
             if self.raise_errors:
@@ -118,6 +123,21 @@ def _terminated_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Loading and looking at ten thousand tasks makes no garbage, but the collector walks over them again and again.
+
+    ``Session.perform`` starts it again: what runs may take hours.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
     """``doit run``: engine tasks with threads, expanding tasks first."""
 
@@ -146,6 +166,23 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
 
     def _span(self, name: str) -> AbstractContextManager[None]:
         return nullcontext() if self.profile is None else self.profile.span(name)
+
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Answer from the stamp if this is a command line that had nothing to do, or build."""
+        if self.bin_name != "doit" or params["profile"]:
+            return super().execute(params, args)
+        started = time.time_ns()
+        arguments = ["doit", *sys.argv[1:]]
+        said = answer(".", arguments)
+        if said is not None:
+            sys.stdout.write(said.replace(SECONDS, f"{(time.time_ns() - started) / 1e9:.2f}"))
+            return 0
+        stamp = StampWriter(arguments, started)
+        status = super().execute(params, args)
+        if status == 0:
+            stamp.take(self.session)
+            stamp.write(f"{summary_line(self.session.counts(), SECONDS)}\n")
+        return status
 
     def _execute(
         self,
@@ -356,7 +393,7 @@ class Clean(_EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
                 if record is not None:
                     outputs = self.session.tasks[task.name].action.outputs
                     folders = [place for scratch, place in outputs.items() if scratch.endswith("/")]
-                    self._say(task.name, rebuilder.clean(record, folders, dry_run=dryrun))
+                    self._say(task.name, clean(rebuilder.workspace.root, record, folders, dry_run=dryrun))
                 if cleanforget and not dryrun:
                     self.dep_manager.remove(task.name)
         for rebuilder in self.session.rebuilders:
@@ -366,11 +403,11 @@ class Clean(_EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
                 if record.name not in self.session.tasks and (
                     everything or (group in self.pos_args and group in groups)
                 ):
-                    self._say(record.name, rebuilder.clean(record, dry_run=dryrun))
+                    self._say(record.name, clean(rebuilder.workspace.root, record, dry_run=dryrun))
                     if not dryrun:
                         rebuilder.state.remove_task(record.name)
             if not self.pos_args:
-                self._say("earlier tasks", rebuilder.sweep(dry_run=dryrun))
+                self._say("earlier tasks", remove_leftovers(rebuilder.workspace.root, rebuilder.state, dry_run=dryrun))
 
     def _say(self, name: str, removed: Iterable[str]) -> None:
         for path in removed:

@@ -11,7 +11,7 @@ from doit.action import BaseAction
 from doit.exceptions import BaseFail, TaskFailed
 from doit.task import Task
 
-from finnmake.build.action import Action, Canonical, DirectoryOf
+from finnmake.build.action import Action, Canonical, DirectoryOf, is_plain
 from finnmake.build.workspace import Workspace
 
 
@@ -79,16 +79,16 @@ def action_task(
             date first and the creators are called again. They must yield their other tasks on a clean tree too, and
             run nothing.
     """
-    folder = Path.cwd()
+    folder, root = os.getcwd(), str(workspace.root)  # noqa: PTH109 (called for every task)
     files: list[str] = []
     tasks = list(task_dep)
     for scratch, source in action.inputs.items():
         if isinstance(source, DirectoryOf):
             tasks.append(source.task)
         elif isinstance(source, Canonical):
-            files.append(_path(workspace.root / source.path, folder))
+            files.append(_path(root, source.path, folder))
         elif not scratch.endswith("/"):
-            files.append(_path(workspace.root / source, folder))
+            files.append(_path(root, source, folder))
     group, colon, step = name.partition(":")
     result: dict[str, Any] = {
         "basename": group,
@@ -98,9 +98,7 @@ def action_task(
         # Not the directories: tasks may share one, for files that are named by their content, and doit allows no
         # shared targets.
         "targets": [
-            _path(workspace.root / place, folder)
-            for scratch, place in action.outputs.items()
-            if not scratch.endswith("/")
+            _path(root, place, folder) for scratch, place in action.outputs.items() if not scratch.endswith("/")
         ],
         "doc": doc or None,
     }
@@ -109,7 +107,10 @@ def action_task(
     return result
 
 
-def _path(path: Path, folder: Path) -> str:
+def _path(root: str, path: Path | str, folder: str) -> str:
     """As a doit user writes it: relative to the build file where it can be. Equal files must have equal texts."""
-    text, prefix = os.path.normpath(path), f"{folder}/"
+    # Not with pathlib, and not more than needed: this is called for every file of every task.
+    if root == folder and isinstance(path, str) and is_plain(path):
+        return path
+    text, prefix = os.path.normpath(os.path.join(root, path)), f"{folder}/"  # noqa: PTH118
     return text[len(prefix) :] if text.startswith(prefix) else text

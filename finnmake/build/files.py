@@ -16,7 +16,7 @@ _FICLONE = 0x40049409
 """ioctl of Linux that makes a file share another's blocks, copied on write (btrfs, XFS)."""
 
 
-def copy_file(source: Path, target: Path, *, executable: bool = False, sync: bool = False) -> str:
+def copy_file(source: Path | str, target: Path, *, executable: bool = False, sync: bool = False) -> str:
     """Copy a file to a new file and return the SHA-256 of the bytes that arrived.
 
     Raises:

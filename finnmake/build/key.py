@@ -20,6 +20,7 @@ from finnmake.build.merkle import merkle_tree
 from finnmake.build.sources import Sources
 
 SALT = "finnmake-key-v2"
+_canonical_json = json.JSONEncoder(sort_keys=True).encode
 
 SOURCE_FOLDER = ".python"
 """Where the input tree of a Python action has the sources that it runs."""
@@ -53,7 +54,7 @@ class Resolved:
             said: object = ["python", command.function, dict(command.arguments)]
         else:
             said = ["tool", command.argv, sorted(command.environment.items()), command.error_patterns]
-        return json.dumps(
+        return _canonical_json(
             [
                 SALT,
                 said,
@@ -62,8 +63,7 @@ class Resolved:
                 sorted(self.tools.items()),
                 self.sources.digest if self.sources else "",
                 self.action.licence,
-            ],
-            sort_keys=True,
+            ]
         )
 
     def ingredients(self) -> dict[str, str]:

@@ -21,8 +21,8 @@ class Looked:
     """
 
     resolved: Resolved
-    paths: Mapping[str, Path | None]
-    originals: tuple[tuple[Path, FileDigest], ...]
+    paths: Mapping[str, Path | str | None]
+    originals: tuple[tuple[Path | str, FileDigest], ...]
 
     def blobs(self, store: LocalStore) -> dict[Digest, Path]:
         """A file for each blob of the action's inputs and sources, in the store where it has them."""
@@ -31,7 +31,7 @@ class Looked:
             source = self.paths[path]
             if source is None or store.contains(file.digest):
                 source = store.blob_path(file.digest)
-            found[file.digest] = source
+            found[file.digest] = Path(source)
         if self.resolved.sources is not None:
             sources = self.resolved.sources
             found.update((file.digest, sources.paths[name]) for name, file in sources.files.items())

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
 from finnmake.build.canonical import CanonicalInputs, CanonicalUnknownError
+from finnmake.build.cleaning import remove_leftovers
 from finnmake.build.collection import collect_after_build
 from finnmake.build.configuration import ExecutionConfiguration
-from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below, hash_file
+from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below
 from finnmake.build.executor import Executor
-from finnmake.build.files import prune_empty_parents, temporary_name
+from finnmake.build.files import temporary_name
 from finnmake.build.key import ReapiAction, Resolved, reapi_action
 from finnmake.build.looked import Looked
 from finnmake.build.result import ActionResult
@@ -83,12 +84,16 @@ class Rebuilder:
         workspace: where everything is.
         use_bubblewrap: False runs tools without it even where it works.
         execution: remote engine that actions run on; None to run them here.
+
+    Attributes:
+        settled: nothing is left to do for the next build, such as uploads.
     """
 
     def __init__(
         self, workspace: Workspace, *, use_bubblewrap: bool = True, execution: ExecutionConfiguration | None = None
     ) -> None:
         self.workspace = workspace
+        self._root = str(workspace.root)
         folder = workspace.state_folder
         self.state = State(folder / "state.sqlite")
         self.digests = DigestMemo(workspace.root, self.state)
@@ -113,6 +118,7 @@ class Rebuilder:
             self.log_path("canonical"),
             self._file,
         )
+        self.settled = True
         self._keys: dict[str, threading.Lock] = {}
         self._keys_lock = threading.Lock()
 
@@ -144,13 +150,20 @@ class Rebuilder:
 
     def _look(self, action: Action, *, may_run: bool) -> Looked:
         files: dict[str, FileDigest] = {}
-        paths: dict[str, Path | None] = {}
-        originals: list[tuple[Path, FileDigest]] = []
+        paths: dict[str, Path | str | None] = {}
+        originals: list[tuple[Path | str, FileDigest]] = []
         for scratch, source in action.inputs.items():
             if isinstance(source, Canonical):
                 known = self._canonical.look(scratch, source, may_run=may_run)
                 files[scratch], paths[scratch] = known.digest, None
                 originals.extend(known.originals)
+                continue
+            if isinstance(source, str) and not scratch.endswith("/"):
+                # Most inputs are of this kind; pathlib would cost more than looking at the file.
+                place = source if source.startswith("/") else f"{self._root}/{source}"
+                files[scratch] = self._file(scratch, place)
+                paths[scratch] = place
+                originals.append((place, files[scratch]))
                 continue
             for name, path in self._expand(scratch, source):
                 files[name] = self._file(name, path)
@@ -172,7 +185,7 @@ class Rebuilder:
             for output in record.outputs:
                 if output.scratch.startswith(source.scratch):
                     yield scratch + output.scratch[len(source.scratch) :], root / output.path
-        elif isinstance(source, Path):
+        elif not isinstance(source, Canonical):
             path = root / source
             if scratch.endswith("/"):
                 if not path.is_dir():
@@ -182,9 +195,9 @@ class Rebuilder:
             else:
                 yield scratch, path
 
-    def _file(self, scratch: str, path: Path) -> FileDigest:
+    def _file(self, scratch: str, path: Path | str) -> FileDigest:
         try:
-            return self.digests.file(path)
+            return self.digests.look(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise BuildFileError("there is no such file", where=str(path), remedy=f"it is input {scratch}") from error
         except OSError as error:
@@ -230,9 +243,9 @@ class Rebuilder:
         return f"changed: {', '.join(names)}"
 
     def _is(self, output: OutputRecord) -> bool:
-        file = self.workspace.root / output.path
+        file = f"{self._root}/{output.path}"
         try:
-            return not file.is_symlink() and self.digests.file(file) == (output.sha256, output.size, output.executable)
+            return not os.path.islink(file) and self.digests.look(file) == output[2:]  # noqa: PTH114
         except (OSError, BuildFileError):
             return False
 
@@ -254,6 +267,7 @@ class Rebuilder:
             FinnmakeError: the action failed; the store and the state are as before.
         """
         started = time.monotonic()
+        self.digests.forget()
         looked = self._look(action, may_run=True)
         message = reapi_action(looked.resolved)
         key = message.key
@@ -279,6 +293,8 @@ class Rebuilder:
         mark("record")
         seconds = time.monotonic() - started
         self._record(name, looked.resolved, key, result, how, reason, seconds)
+        # What another thread has seen of this action's outputs before they were there.
+        self.digests.forget()
         return Outcome(how, seconds)
 
     def _stored(self, key: str, action: Action) -> ActionResult | None:
@@ -407,31 +423,14 @@ class Rebuilder:
         """Where a task's log is."""
         return self.workspace.state_folder / "logs" / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"
 
-    def sweep(self, *, dry_run: bool = False) -> tuple[str, ...]:
-        """Remove unedited files that tasks do not produce any more; returns them.
-
-        Not while tasks run: tasks may share a folder, and what one has given up another may just be producing.
-        """
-        current = {output.path for record in self.state.tasks.values() for output in record.outputs}
-        removed = []
-        for path, sha256 in self.state.memos("leftover").items():
-            file = self.workspace.root / path
-            if path not in current and file.is_file() and hash_file(file) == sha256:
-                removed.append(path)
-                if not dry_run:
-                    file.unlink()
-                    prune_empty_parents(file, self.workspace.root)
-            if not dry_run:
-                self.state.remove_memo("leftover", path)
-        return tuple(removed)
-
     def end_build(self, up_to_date: Iterable[str], *, sweep: bool = True) -> None:
         """Write down which tasks were up to date, and sweep if no task runs any more."""
         if sweep:
-            self.sweep()
+            remove_leftovers(self.workspace.root, self.state)
         self.state.end_build(up_to_date)
         if self.sharing is not None:
             left = self.sharing.finish(_UPLOAD_SECONDS)
+            self.settled = left == 0
             if left:
                 print(
                     f"finnmake: {left} results are still to be uploaded: the next build does it, "
@@ -440,28 +439,6 @@ class Rebuilder:
                 )
         # Only what a build has put makes a store larger: a build that runs nothing does not look.
         collect_after_build(self.store, self.workspace.configuration.store_size)
-
-    def clean(self, record: TaskRecord, folders: Iterable[str] = (), *, dry_run: bool = False) -> tuple[str, ...]:
-        """Remove the files that a task has produced, and its output folders if they are empty then.
-
-        Returns:
-            The files that were there.
-        """
-        removed = []
-        for output in record.outputs:
-            path = self.workspace.root / output.path
-            if path.is_file() or path.is_symlink():
-                removed.append(output.path)
-                if not dry_run:
-                    path.unlink()
-                    prune_empty_parents(path, self.workspace.root)
-        if not dry_run:
-            for folder in folders:
-                # A folder without files has no parent of a file to go with.
-                with suppress(OSError):
-                    (self.workspace.root / folder).rmdir()
-                    prune_empty_parents(self.workspace.root / folder, self.workspace.root)
-        return tuple(removed)
 
     def stop(self) -> None:
         """Kill what is running."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import IO, Any
 
 from doit.exceptions import BaseFail, UnmetDependency
@@ -34,7 +35,8 @@ class EngineReporter(ConsoleReporter):  # type: ignore[misc] # doit is untyped
     def _line(self, word: str, seconds: float | None, name: str) -> None:
         took = f"{seconds:8.2f} s" if seconds is not None else " " * 10
         self.write(f"{_WORDS[word]:<10} {took}  {name}\n")
-        self.outstream.flush()
+        if word != "up_to_date":
+            self.outstream.flush()
 
     def _is_group(self, task: Task) -> bool:
         return not task._actions
@@ -74,7 +76,11 @@ class EngineReporter(ConsoleReporter):  # type: ignore[misc] # doit is untyped
 
     def summary(self) -> None:
         """The last line of a build."""
-        counts = self._session.counts()
-        parts = [f"{counts[word]} {text.lower()}" for word, text in _WORDS.items() if counts[word] or word != "remote"]
-        self.write(f"{', '.join(parts)} in {time.monotonic() - self._started:.2f} s\n")
+        self.write(f"{summary_line(self._session.counts(), f'{time.monotonic() - self._started:.2f}')}\n")
         self.outstream.flush()
+
+
+def summary_line(counts: Mapping[str, int], seconds: str) -> str:
+    """How many actions came to what, in how many seconds."""
+    parts = [f"{counts[word]} {text.lower()}" for word, text in _WORDS.items() if counts[word] or word != "remote"]
+    return f"{', '.join(parts)} in {seconds} s"

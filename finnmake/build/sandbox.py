@@ -40,7 +40,7 @@ class Scratch:
         """The action's working directory."""
         return self.elsewhere or self.folder / "box"
 
-    def add(self, scratch: str, source: Path, expected: FileDigest) -> None:
+    def add(self, scratch: str, source: Path | str, expected: FileDigest) -> None:
         """Copy an input into the box.
 
         Raises:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from finnmake.build.configuration import execution_of
 from finnmake.build.doit_tasks import EngineAction, engine_action_of
 from finnmake.build.executor import with_task
 from finnmake.build.rebuilder import Mark, Rebuilder, Status, unmarked
+from finnmake.build.tools import Tool
 from finnmake.errors import FinnmakeError, StoreError
 
 if TYPE_CHECKING:
@@ -43,16 +45,20 @@ class Session:
         failures: messages by task name.
         profile: records when what was done; None for no record.
         remote_execution: address of the engine that actions run on; "" for that of the configuration, None for none.
+        only_engine_tasks: False as soon as another task was looked at for a build.
     """
 
     tasks: dict[str, EngineAction] = field(default_factory=dict)
     outcomes: dict[str, TaskOutcome] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    only_engine_tasks: bool = True
     always: bool = False
     use_bubblewrap: bool = True
     profile: Profile | None = None
     remote_execution: str | None = None
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
+    _by_workspace: dict[int, Rebuilder] = field(default_factory=dict)
+    """The same by identity: asked several times a task."""
     _reasons: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, Action] = field(default_factory=dict)
     """What is up to date since this command looked: expanding tasks are looked at twice."""
@@ -73,9 +79,12 @@ class Session:
     def rebuilder(self, name: str) -> Rebuilder:
         """The rebuilder of a task's workspace; opens its state."""
         workspace = self.tasks[name].workspace
+        rebuilder = self._by_workspace.get(id(workspace))
+        if rebuilder is not None and rebuilder.workspace is workspace:
+            return rebuilder
         with self._lock:
             rebuilder = self._rebuilders.get(workspace.root)
-            if rebuilder is None or dict(rebuilder.workspace.tools) != dict(workspace.tools):
+            if rebuilder is None or not _same(rebuilder.workspace.tools, workspace.tools):
                 if rebuilder is not None:
                     raise FinnmakeError(
                         "two build files name different tools for one workspace", where=str(workspace.root)
@@ -85,6 +94,7 @@ class Session:
                     execution = execution_of(workspace.configuration, self.remote_execution)
                 rebuilder = Rebuilder(workspace, use_bubblewrap=self.use_bubblewrap, execution=execution)
                 self._rebuilders[workspace.root] = rebuilder
+            self._by_workspace[id(rebuilder.workspace)] = rebuilder
             return rebuilder
 
     @property
@@ -102,6 +112,12 @@ class Session:
         self.open_all()
         for rebuilder in self.rebuilders:
             rebuilder.state.begin_build()
+
+    def forget_files(self) -> None:
+        """Look at files again: a task that is none of the engine's is about to run."""
+        self.only_engine_tasks = False
+        for rebuilder in self.rebuilders:
+            rebuilder.digests.forget()
 
     def require_tools(self, names: Iterable[str]) -> None:
         """Find the tools of these tasks.
@@ -138,6 +154,9 @@ class Session:
             return self._perform(name, mark)
 
     def _perform(self, name: str, mark: Mark) -> BaseFail | None:
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         action = self.tasks[name].action
         if self._settled.get(name) == action:
             return None
@@ -181,12 +200,14 @@ class Session:
 
     def outputs(self) -> Mapping[str, Path]:
         """Output files and directories of the tasks that are up to date now: ``task/scratch path`` -> absolute path."""
-        return {
-            f"{name}/{scratch}": self.tasks[name].workspace.root / place
-            for name, outcome in self.outcomes.items()
-            if outcome.outcome != "failed" and name in self.tasks
-            for scratch, place in self.tasks[name].action.outputs.items()
-        }
+        return _Paths(
+            {
+                f"{name}/{scratch}": f"{self.tasks[name].workspace.root}/{place}"
+                for name, outcome in self.outcomes.items()
+                if outcome.outcome != "failed" and name in self.tasks
+                for scratch, place in self.tasks[name].action.outputs.items()
+            }
+        )
 
     def stop(self) -> None:
         """Kill what is running."""
@@ -210,6 +231,26 @@ class Session:
         """End workers, remove scratch directories, write the states."""
         for rebuilder in self.rebuilders:
             rebuilder.close()
+
+
+class _Paths(Mapping[str, Path]):
+    """Paths that are made when they are asked for: of ten thousand, few are."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def __getitem__(self, name: str) -> Path:
+        return Path(self._texts[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+def _same(tools: Mapping[str, Tool], others: Mapping[str, Tool]) -> bool:
+    return tools is others or dict(tools) == dict(others)
 
 
 class EngineDependencies:
@@ -244,6 +285,7 @@ class EngineDependencies:
         if self._is_group(task):
             return DependencyStatus(get_log)
         if task.name not in self._session.tasks:
+            self._session.forget_files()
             return self.stock.get_status(task, tasks_dict, get_log)
         result = DependencyStatus(get_log)
         try:

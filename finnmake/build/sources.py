@@ -169,7 +169,7 @@ class SourceIndex:
         parsed = self._parsed.get(path)
         if parsed is not None:
             return parsed
-        file = self._digests.file(path)
+        file = self._digests.look(path)
         text = self._state.memo("imports", str(path), file.sha256)
         if text is None:
             imports = _parse(module, path)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from finnmake.errors import StoreError
 
@@ -34,8 +34,7 @@ create table if not exists memo (kind text, name text, stamp text, value text, p
 _FORMAT = f"insert or ignore into memo values ('format', 'state', '', '{FORMAT_VERSION}');"
 
 
-@dataclass(frozen=True)
-class DigestRow:
+class DigestRow(NamedTuple):
     """A file's digest and the file's state when it was taken (times in ns since the epoch)."""
 
     inode: int
@@ -46,8 +45,7 @@ class DigestRow:
     sha256: str
 
 
-@dataclass(frozen=True)
-class OutputRecord:
+class OutputRecord(NamedTuple):
     """One file that a task produced: where in the scratch directory, where in the workspace, which bytes."""
 
     scratch: str
@@ -129,8 +127,8 @@ class State:
                     f"format version {row} is not {FORMAT_VERSION}", where=str(self.path), remedy="delete the file"
                 )
             self.digests = {
-                path: DigestRow(*rest)
-                for path, *rest in connection.execute(
+                row[0]: DigestRow._make(row[1:])
+                for row in connection.execute(
                     "select path, inode, size, mtime_ns, ctime_ns, recorded_ns, sha256 from digest"
                 )
             }

@@ -133,6 +133,11 @@ class Toolbox:
             found = self._found[name] = self._find(tool)
         return found
 
+    @property
+    def found(self) -> tuple[FoundTool, ...]:
+        """The tools that have been asked for."""
+        return tuple(self._found.values())
+
     def require(self, names: Iterable[str]) -> None:
         """Find all these tools.
 

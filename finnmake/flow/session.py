@@ -10,13 +10,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finnmake.errors import BuildFileError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.build_files import load_build_file
 from finnmake.flow.stages import STAGE_NAMES, Stage
 from finnmake.flow.target import BUILD_FILE, Target
+
+if TYPE_CHECKING:
+    from finnmake.build.api import BuildResult
 
 MAIN_OUTPUTS = {
     "import/out/graph.onnx": "imported",
@@ -141,7 +144,12 @@ def build_command(options: argparse.Namespace) -> int:
         0 when everything is there, 1 otherwise, 130 after an interrupt.
     """
     from finnmake.build.api import build
+    from finnmake.build.reporter import summary_line
+    from finnmake.build.stamp import SECONDS
+    from finnmake.build.stamp_writer import StampWriter
 
+    # Before anything is looked at: it takes down what the build file opens.
+    stamp = StampWriter(options.command_line, options.started)
     targets = targets_of(options)
     step = not is_model(options.target) and ":" in (options.target or "")
     selection = [options.target] if step else list(targets)
@@ -153,27 +161,34 @@ def build_command(options: argparse.Namespace) -> int:
         output=output,
         profile=options.profile,
         remote_execution=options.remote_exec,
+        # An answer from a stamp has no profile.
+        stamp=stamp if options.profile is None else None,
     )
-    outputs = main_outputs(result.outputs)
     if options.json:
-        body = {
-            "ok": result.ok,
-            "seconds": round(result.seconds, 3),
-            "actions": dict(result.actions),
-            "ran": list(result.ran),
-            "outputs": {name: str(path) for name, path in outputs.items()},
-            "failures": dict(result.failures),
-        }
-        print(json.dumps(body, indent=1))
+        said = _json_of(result, str(round(result.seconds, 3)))
+        print(said, end="")
+        stamp.write(_json_of(result, SECONDS))
         for message in result.failures.values():
             print(message, file=sys.stderr)
     elif result.ok:
-        for target in targets.values():
-            if target.name in selection:
-                _print_summary(target)
+        summary = "".join(_summary(target, result.outputs) for target in targets.values() if target.name in selection)
+        print(summary, end="")
+        stamp.write(f"{summary_line(result.actions, SECONDS)}\n{summary}")
     if result.interrupted:
         return 130
     return 0 if result.ok else 1
+
+
+def _json_of(result: BuildResult, seconds: str) -> str:
+    body = {
+        "ok": result.ok,
+        "seconds": "SECONDS",
+        "actions": dict(result.actions),
+        "ran": list(result.ran),
+        "outputs": {name: str(path) for name, path in main_outputs(result.outputs).items()},
+        "failures": dict(result.failures),
+    }
+    return json.dumps(body, indent=1).replace('"SECONDS"', seconds, 1) + "\n"
 
 
 def main_outputs(outputs: Mapping[str, Path]) -> dict[str, Path]:
@@ -190,19 +205,22 @@ def main_outputs(outputs: Mapping[str, Path]) -> dict[str, Path]:
     return named
 
 
-def _print_summary(target: Target) -> None:
+def _summary(target: Target, outputs: Mapping[str, Path]) -> str:
     folder = target.folder()
     if not isinstance(target, Accelerator):
-        graphs = [place for task in target.plan() for place in task.action.outputs.values() if place.endswith(".onnx")]
-        print(f"  graph                 {_shown(target.workspace().root / graphs[-1])}")
-        return
+        prefix = f"{target.name}:"
+        graphs = [outputs[name] for name in outputs if name.startswith(prefix) and name.endswith(".onnx")]
+        # Their names begin with the number of the step.
+        return f"  graph                 {_shown(max(graphs))}\n" if graphs else ""
     if target.until < Stage.BITSTREAM:
-        return
-    print()
-    print((folder / "report.txt").read_text(encoding="utf-8"), end="")
-    print(f"  files                 {_shown(folder / f'{target.name}.bit')}")
-    print(f"                        {_shown(folder / 'deploy')}/ (driver and description)")
-    print(f"                        {_shown(folder / 'report.json')}, {_shown(folder / 'report.svg')}")
+        return ""
+    return (
+        "\n"
+        + (folder / "report.txt").read_text(encoding="utf-8")
+        + f"  files                 {_shown(folder / f'{target.name}.bit')}\n"
+        + f"                        {_shown(folder / 'deploy')}/ (driver and description)\n"
+        + f"                        {_shown(folder / 'report.json')}, {_shown(folder / 'report.svg')}\n"
+    )
 
 
 def _shown(path: Path) -> str:
