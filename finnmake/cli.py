@@ -16,8 +16,14 @@ from pathlib import Path
 
 import finnmake
 from finnmake.errors import BuildFileError, FinnmakeError
+from finnmake.flow.aquery import add_arguments as aquery_arguments
+from finnmake.flow.aquery import aquery_command
+from finnmake.flow.cache import add_arguments as cache_arguments
+from finnmake.flow.cache import cache_command
 from finnmake.flow.diff import add_arguments as diff_arguments
 from finnmake.flow.diff import diff_command
+from finnmake.flow.query import add_arguments as query_arguments
+from finnmake.flow.query import query_command
 from finnmake.flow.show import add_arguments as show_arguments
 from finnmake.flow.show import show_command
 from finnmake.flow.stages import STAGE_NAMES
@@ -87,8 +93,18 @@ def build_parser() -> argparse.ArgumentParser:
     diff_arguments(diff)
     diff.set_defaults(command=diff_command)
     why = commands.add_parser("why", help="say for each action of the last build why it ran")
+    why.add_argument("--now", action="store_true", help="say which actions would run now, and why")
     why.add_argument("tasks", nargs="*", metavar="TASK")
     why.set_defaults(command=_why)
+    query = commands.add_parser("query", help="print what a target needs, what needs it, what it makes")
+    query_arguments(query)
+    query.set_defaults(command=query_command)
+    aquery = commands.add_parser("aquery", help="print what the keys of actions are made of, or compare two of these")
+    aquery_arguments(aquery)
+    aquery.set_defaults(command=aquery_command)
+    cache = commands.add_parser("cache", help="care for the local store; push to and pull from the remote cache")
+    cache_arguments(cache)
+    cache.set_defaults(command=cache_command)
     doctor = commands.add_parser("doctor", help="list every tool: found, version, where, what is skipped without it")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(command=_doctor)

@@ -33,6 +33,7 @@ class BuildResult:
         outputs: ``task/scratch path`` -> absolute path of every output that is up to date.
         failures: task -> message.
         interrupted: by Ctrl-C or SIGTERM.
+        missing: names of the tasks whose result was in no store, in a build in which no action may run.
     """
 
     ok: bool
@@ -42,6 +43,7 @@ class BuildResult:
     outputs: Mapping[str, Path]
     failures: Mapping[str, str]
     interrupted: bool = False
+    missing: tuple[str, ...] = ()
 
 
 class BuildFileLoader(NamespaceTaskLoader):  # type: ignore[misc] # doit is untyped
@@ -93,6 +95,7 @@ def build(
     jobs: int = 1,
     always: bool = False,
     keep_going: bool = False,
+    may_run: bool = True,
     output: IO[str] | None = None,
     profile: Path | None = None,
     remote_execution: str | None = None,
@@ -106,6 +109,7 @@ def build(
         jobs: actions at the same time.
         always: run actions whose result is known, too.
         keep_going: after a failure, build what does not need the failed task.
+        may_run: False takes results from the stores only and runs no action.
         output: where the lines of the reporter go; nowhere by default.
         profile: file that a trace in Chrome's format is written to.
         remote_execution: address of the engine that actions run on; "" for that of ``finnmake.toml``, None to run them
@@ -122,6 +126,7 @@ def build(
     command = Run(task_loader=loader, config={}, bin_name="finnmake", cmds={})
     command.raise_errors = True
     command.remote_execution = remote_execution
+    command.may_run = may_run
     params, _ = command.cmdparser.parse([])
     # Set, not parsed: a value given here must win over the build file's DOIT_CONFIG.
     params["num_process"] = jobs
@@ -149,4 +154,5 @@ def build(
         outputs=session.outputs(),
         failures=dict(session.failures),
         interrupted=status == INTERRUPTED,
+        missing=tuple(sorted(session.missing)),
     )

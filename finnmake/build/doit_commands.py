@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-class _EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
+class EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
     """What all commands share: the session, the dependency manager, errors without a traceback."""
 
     may_run_functions = False
@@ -138,7 +138,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
+class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
     """``doit run``: engine tasks with threads, expanding tasks first."""
 
     name = "run"
@@ -155,6 +155,8 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         },
     )
     profile: Profile | None = None
+    may_run = True
+    """For programs: False takes results from the stores only."""
 
     def begin(self, params: Any) -> None:
         """The profile begins before the tasks are loaded."""
@@ -210,6 +212,7 @@ class Run(_EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             )  # fmt: skip
         PythonAction.pm_pdb = pdb
         self.session.always = always
+        self.session.may_run = self.may_run
         self._single = single
         self._auto_delayed_regex = auto_delayed_regex
         stream = Stream(verbosity, force_verbosity)
@@ -333,7 +336,7 @@ def _drop_dependencies(control: TaskControl) -> None:
             each.task_dep = []
 
 
-class List(_EngineCommand, DoitList):  # type: ignore[misc] # doit is untyped
+class List(EngineCommand, DoitList):  # type: ignore[misc] # doit is untyped
     """``doit list``."""
 
     name = "list"
@@ -344,7 +347,7 @@ class List(_EngineCommand, DoitList):  # type: ignore[misc] # doit is untyped
         super()._print_task(template, task, status, list_deps, tasks)
 
 
-class Info(_EngineCommand, DoitInfo):  # type: ignore[misc] # doit is untyped
+class Info(EngineCommand, DoitInfo):  # type: ignore[misc] # doit is untyped
     """``doit info``: with the reason why an engine task would be executed."""
 
     name = "info"
@@ -362,7 +365,7 @@ class Info(_EngineCommand, DoitInfo):  # type: ignore[misc] # doit is untyped
         return "\n".join([*lines, *filter(None, [DoitInfo.get_reasons(reasons)])])
 
 
-class Forget(_EngineCommand, DoitForget):  # type: ignore[misc] # doit is untyped
+class Forget(EngineCommand, DoitForget):  # type: ignore[misc] # doit is untyped
     """``doit forget``: the state forgets; the store does not."""
 
     name = "forget"
@@ -374,7 +377,7 @@ class Forget(_EngineCommand, DoitForget):  # type: ignore[misc] # doit is untype
         return result
 
 
-class Clean(_EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
+class Clean(EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
     """``doit clean``: removes outputs, also those of tasks that earlier, larger graphs had."""
 
     name = "clean"
@@ -414,7 +417,7 @@ class Clean(_EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
             self.outstream.write(f"{name} - removing file '{path}'\n")
 
 
-class Why(_EngineCommand):
+class Why(EngineCommand):
     """``doit why``: what made each action of the last build run."""
 
     name = "why"

@@ -7,9 +7,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from finnmake.build.executor import Executor
 from finnmake.build.files import temporary_name
 from finnmake.build.key import ReapiAction, Resolved, reapi_action
 from finnmake.build.looked import Looked
+from finnmake.build.outcome import Mark, NotStoredError, Outcome, Status, unmarked
 from finnmake.build.result import ActionResult
 from finnmake.build.sandbox import Bubblewrap, InputChangedError, Scratch, ScratchFolder
 from finnmake.build.sources import SourceIndex
@@ -37,44 +37,10 @@ if TYPE_CHECKING:
     from finnmake.build.remote.execution import RemoteExecutor
     from finnmake.build.remote.sharing import Sharing
 
-_UPLOAD = "upload"
+UPLOAD = "upload"
 """Kind of the memos that name results which are still to be uploaded."""
 _UPLOAD_SECONDS = 10.0
 """How long a build that is done waits for uploads; the rest goes with the next build."""
-
-Mark = Callable[[str], None]
-"""Told at which moment an action begins with which phase (those of ``chrome_trace.CATEGORIES``)."""
-
-
-def unmarked(phase: str) -> None:
-    """Nobody records phases."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """Whether a task has to be executed, and why.
-
-    Attributes:
-        up_to_date: nothing is to be done.
-        reason: one line; "" when up to date.
-        changed_outputs: workspace paths that are missing or have other bytes than the task produced.
-    """
-
-    up_to_date: bool
-    reason: str = ""
-    changed_outputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What bringing a task up to date took.
-
-    Attributes:
-        how: ``run``, ``store`` or ``remote``.
-    """
-
-    how: str
-    seconds: float
 
 
 class Rebuilder:
@@ -129,14 +95,14 @@ class Rebuilder:
         from finnmake.build.remote.cache import open_remote
         from finnmake.build.remote.sharing import Sharing
 
-        pending = self.state.memos(_UPLOAD)
+        pending = self.state.memos(UPLOAD)
         return Sharing(
             self.store,
             open_remote(configuration),
             writes=configuration.writes,
             pending=[Digest(sha256, int(size)) for sha256, size in pending.items()],
-            remember=lambda action: self.state.record_memo(_UPLOAD, action.sha256, "", str(action.size)),
-            forget=lambda action: self.state.remove_memo(_UPLOAD, action.sha256),
+            remember=lambda action: self.state.record_memo(UPLOAD, action.sha256, "", str(action.size)),
+            forget=lambda action: self.state.remove_memo(UPLOAD, action.sha256),
         )
 
     def _open_executor(self, configuration: ExecutionConfiguration | None) -> RemoteExecutor | None:
@@ -147,6 +113,14 @@ class Rebuilder:
         return RemoteExecutor(configuration, self.store)
 
     # Looking inputs up
+
+    def resolved(self, action: Action) -> Resolved:
+        """An action with everything that its key is made of, as it is now.
+
+        Raises:
+            FinnmakeError: an input or a tool is missing.
+        """
+        return self._look(action, may_run=True).resolved
 
     def _look(self, action: Action, *, may_run: bool) -> Looked:
         files: dict[str, FileDigest] = {}
@@ -252,7 +226,14 @@ class Rebuilder:
     # Execution
 
     def execute(
-        self, name: str, action: Action, reason: str = "", *, always: bool = False, mark: Mark = unmarked
+        self,
+        name: str,
+        action: Action,
+        reason: str = "",
+        *,
+        always: bool = False,
+        may_run: bool = True,
+        mark: Mark = unmarked,
     ) -> Outcome:
         """Bring a task up to date and commit it to the state.
 
@@ -261,9 +242,11 @@ class Rebuilder:
             action: of the task.
             reason: why, as ``status`` said.
             always: run the action even if the store knows its result.
+            may_run: False takes the result from the store or the remote cache or not at all.
             mark: records phases.
 
         Raises:
+            NotStoredError: the action would have to run and must not.
             FinnmakeError: the action failed; the store and the state are as before.
         """
         started = time.monotonic()
@@ -283,6 +266,8 @@ class Rebuilder:
                     result = self._stored(key, action)
             mark("publish")
             if result is None or not self._publish(action, result):
+                if not may_run:
+                    raise NotStoredError("its result is neither in the store nor in the remote cache", where=key)
                 how, result = self._run(name, looked, message, mark, always=always)
                 self.store.put_result(key, result)
                 mark("publish")
@@ -314,6 +299,7 @@ class Rebuilder:
             self._check_again(looked)
             if executed is not None and executed.result.has(looked.resolved.action.outputs):
                 return "remote" if executed.cached else "run", executed.result
+        mark("wait")
         with self._local_slots:
             return "run", self._run_here(name, looked, mark)
 

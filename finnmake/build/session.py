@@ -16,7 +16,8 @@ from finnmake.build.action import Action
 from finnmake.build.configuration import execution_of
 from finnmake.build.doit_tasks import EngineAction, engine_action_of
 from finnmake.build.executor import with_task
-from finnmake.build.rebuilder import Mark, Rebuilder, Status, unmarked
+from finnmake.build.outcome import Mark, NotStoredError, Status, unmarked
+from finnmake.build.rebuilder import Rebuilder
 from finnmake.build.tools import Tool
 from finnmake.errors import FinnmakeError, StoreError
 
@@ -43,6 +44,8 @@ class Session:
         tasks: engine actions by task name, of the task list that is loaded now.
         outcomes: by task name, of everything that this command has looked at for a build.
         failures: messages by task name.
+        may_run: whether actions may run; results of those that may not are taken from a store.
+        missing: tasks whose result was in no store.
         profile: records when what was done; None for no record.
         remote_execution: address of the engine that actions run on; "" for that of the configuration, None for none.
         only_engine_tasks: False as soon as another task was looked at for a build.
@@ -54,6 +57,8 @@ class Session:
     only_engine_tasks: bool = True
     always: bool = False
     use_bubblewrap: bool = True
+    may_run: bool = True
+    missing: list[str] = field(default_factory=list)
     profile: Profile | None = None
     remote_execution: str | None = None
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
@@ -162,7 +167,12 @@ class Session:
             return None
         try:
             reason = self._reasons.get(name, "")
-            outcome = self.rebuilder(name).execute(name, action, reason, always=self.always, mark=mark)
+            outcome = self.rebuilder(name).execute(
+                name, action, reason, always=self.always, may_run=self.may_run, mark=mark
+            )
+        except NotStoredError as error:
+            self.missing.append(name)
+            return TaskFailed(self.failed(name, error))
         except FinnmakeError as error:
             return TaskFailed(self.failed(name, error))
         except OSError as error:

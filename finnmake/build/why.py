@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from finnmake.build.state import State, TaskRecord
+from finnmake.errors import FinnmakeError
+
+if TYPE_CHECKING:
+    from finnmake.build.action import Action
+    from finnmake.build.rebuilder import Rebuilder
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -51,6 +57,25 @@ def explain(state: State, names: Sequence[str] = ()) -> Iterator[str]:
     for name in names:
         if name not in state.tasks and not any(known.startswith(f"{name}:") for known in state.tasks):
             yield f"{name}: never built"
+
+
+def explain_now(rebuilder: Rebuilder, name: str, action: Action) -> list[str]:
+    """Lines that say why a task would be executed if it were built now; none where it is up to date.
+
+    Args:
+        rebuilder: of the task's workspace.
+        name: of the task.
+        action: of the task.
+    """
+    try:
+        status = rebuilder.status(name, action, may_run=True)
+        if status.up_to_date:
+            return []
+        before, _ = rebuilder.state.ingredients(name)
+        lines = changes(before, rebuilder.resolved(action).ingredients()) if before is not None else []
+    except FinnmakeError as error:
+        return [f"{name}: cannot be built yet", *(f"  {line}" for line in error.text.splitlines())]
+    return [f"{name}: out of date", *(f"  {line}" for line in lines or [status.reason])]
 
 
 def _executed(state: State, record: TaskRecord, prefix: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,6 +233,8 @@ def why_command(options: argparse.Namespace) -> int:
     Returns:
         0, or 1 for a task that no build has made.
     """
+    if options.now:
+        return _why_now(options.tasks)
     from finnmake.build.state import State
     from finnmake.build.why import explain
     from finnmake.build.workspace import Workspace
@@ -260,3 +262,23 @@ def why_command(options: argparse.Namespace) -> int:
     for name in sorted(unknown):
         print(f"{name}: never built")
     return 1 if unknown else 0
+
+
+def _why_now(names: Sequence[str]) -> int:
+    """Prints what would make tasks run if they were built now."""
+    from finnmake.build.inspection import Inspection, inspect
+    from finnmake.build.why import explain_now
+
+    def look(inspection: Inspection) -> tuple[list[str], int]:
+        session, lines, up_to_date = inspection.session, list[str](), 0
+        for name in inspection.engine_tasks(tuple(names)):
+            found = explain_now(session.rebuilder(name), name, session.tasks[name].action)
+            lines.extend(found)
+            up_to_date += not found
+        return lines, up_to_date
+
+    lines, up_to_date = inspect(Path(BUILD_FILE), look)
+    for line in lines:
+        print(line)
+    print(f"{up_to_date} up to date")
+    return 0

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from finnmake.build.action import Action, Input, PythonCommand, ToolCommand
-from finnmake.build.rebuilder import Outcome, Rebuilder
+from finnmake.build.outcome import Outcome
+from finnmake.build.rebuilder import Rebuilder
 from finnmake.build.tools import Tool
 from finnmake.build.workspace import Workspace
 
