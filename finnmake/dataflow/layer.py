@@ -165,7 +165,7 @@ class Layer(ABC):
 
     # -- what codegen needs ------------------------------------------------------------------------------------------
     @abstractmethod
-    def verilog_parameters(self) -> dict[str, int | str]:
+    def verilog_parameters(self) -> Mapping[str, int | str | VerilogLiteral]:
         """Values of the Verilog kernel module's structural parameters, memory file names excepted."""
 
     @abstractmethod
@@ -190,6 +190,22 @@ def _ports(streams: Sequence[Stream], only: str, prefix: str) -> dict[str, Strea
 def structural_datatype(name: str) -> AnyDataType:
     """The datatype that a structural field names."""
     return DataType[name]
+
+
+@dataclass(frozen=True)
+class VerilogLiteral:
+    """The value of a Verilog parameter that is neither a plain number nor a string: rendered as it stands."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def verilog_numbers(numbers: Sequence[int], bits: int) -> VerilogLiteral:
+    """Several numbers of ``bits`` bits as one Verilog literal, the first in the least significant bits."""
+    packed = sum(number << (index * bits) for index, number in enumerate(numbers))
+    return VerilogLiteral(f"{bits * len(numbers)}'h{packed:x}")
 
 
 def cpp_datatype(datatype: AnyDataType) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.thresholding import Thresholding
@@ -16,7 +17,15 @@ HARDWARE_DOMAIN = "finnmake.dataflow"
 
 LAYER_CLASSES: dict[str, type[Any]] = {
     kind.op_type: kind
-    for kind in (MatrixVectorActivation, Thresholding, LabelSelect, StreamingFIFO, StreamingDataWidthConverter)
+    for kind in (
+        MatrixVectorActivation,
+        Thresholding,
+        LabelSelect,
+        StreamingFIFO,
+        StreamingDataWidthConverter,
+        StreamingConcat,
+        StreamingSplit,
+    )
 }
 
 
