@@ -22,6 +22,11 @@ from finnmake.graph.model_wrapper import ModelWrapper, get_constant
 PARAMETER_INPUTS: Mapping[str, tuple[str, ...]] = {
     "MatrixVectorActivation": ("weights", "thresholds"),
     "Thresholding": ("thresholds",),
+    "ElementwiseAdd": ("rhs",),
+    "ElementwiseSub": ("rhs",),
+    "ElementwiseMul": ("rhs",),
+    "Requant": ("multipliers", "biases"),
+    "Lookup": ("embeddings",),
 }
 """Names of a node's inputs after those of its streams, by op type."""
 

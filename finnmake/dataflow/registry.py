@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from finnmake.dataflow.crop import Crop
+from finnmake.dataflow.depth_to_space import DepthToSpace
+from finnmake.dataflow.elementwise_binary import ElementwiseAdd, ElementwiseMul, ElementwiseSub
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.lookup import Lookup
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.requant import Requant
+from finnmake.dataflow.shuffle import Shuffle
 from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.thresholding import Thresholding
+from finnmake.dataflow.upsample import UpsampleNearestNeighbour
 from finnmake.errors import ModelError
 
 HARDWARE_DOMAIN = "finnmake.dataflow"
@@ -25,6 +32,15 @@ LAYER_CLASSES: dict[str, type[Any]] = {
         StreamingDataWidthConverter,
         StreamingConcat,
         StreamingSplit,
+        UpsampleNearestNeighbour,
+        DepthToSpace,
+        Shuffle,
+        Crop,
+        ElementwiseAdd,
+        ElementwiseSub,
+        ElementwiseMul,
+        Requant,
+        Lookup,
     )
 }
 

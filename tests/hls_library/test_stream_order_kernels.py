@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from finnmake.dataflow.crop import Crop
+from finnmake.dataflow.depth_to_space import DepthToSpace
 from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.shuffle import Shuffle
 from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
+from finnmake.dataflow.upsample import UpsampleNearestNeighbour
 from tests.hls_library.harness import Bench, random_streams
 
 LAYERS = [
@@ -13,18 +17,62 @@ LAYERS = [
     StreamingConcat("1,2,5,1", 1, "UINT3"),
     StreamingSplit("6,3", 3, "INT4", 5),
     StreamingSplit("1,2,5,1", 1, "BIPOLAR", 2),
+    UpsampleNearestNeighbour(3, 4, 6, 12, 4, 2, "INT4"),
+    DepthToSpace(2, 3, 12, 2, 1, "UINT4", "CRD"),
+    DepthToSpace(2, 3, 16, 2, 2, "INT3", "DCR"),
+    Shuffle("3,4,6", "1,0,2", 2, "INT5"),
+    Shuffle("2,3,5", "0,2,1", 1, "BINARY"),
+    Crop(5, 4, 6, 2, "INT4", 1, 1, 2, 0),
 ]
 MORE = [
-    kind(channels, simd, datatype, vectors)
-    for kind in (StreamingConcat, StreamingSplit)
-    for channels, simd, datatype, vectors in (
-        ("4,4", 4, "BINARY", 9),
-        ("4,4", 2, "INT9", 1),
-        ("16,8,24", 8, "UINT2", 3),
-        ("7,1", 1, "TERNARY", 4),
-        ("2,2,2,2,2,2,2,2,2,2,2", 2, "INT8", 2),
-        ("40,300", 10, "INT32", 2),
-    )
+    *(
+        UpsampleNearestNeighbour(h, w, h * a, w * b, 6, simd, "UINT3")
+        for h, w, a, b, simd in ((1, 1, 1, 1, 6), (1, 1, 3, 2, 2), (4, 5, 2, 2, 6), (7, 2, 1, 3, 3), (2, 30, 4, 1, 1))
+    ),
+    *(
+        DepthToSpace(h, w, 2 * size * size, size, simd, "INT8", mode)
+        for h, w, size, simd, mode in (
+            (1, 1, 1, 2, "CRD"),
+            (3, 2, 3, 1, "CRD"),
+            (3, 2, 3, 2, "DCR"),
+            (2, 9, 4, 1, "DCR"),
+        )
+    ),
+    *(
+        Shuffle(shape, perm, simd, "INT7")
+        for shape, perm, simd in (
+            ("5", "0", 5),
+            ("1,1", "1,0", 1),
+            ("7,8", "1,0", 1),
+            ("2,3,4,8", "2,0,1,3", 4),
+            ("4,4,4,4", "3,2,1,0", 1),
+            ("6,3,2", "0,1,2", 1),
+            ("64,9", "1,0", 1),
+        )
+    ),
+    *(
+        Crop(h, w, 4, simd, "BIPOLAR", north, east, south, west)
+        for h, w, simd, north, east, south, west in (
+            (1, 1, 1, 0, 0, 0, 0),
+            (6, 7, 4, 0, 0, 0, 0),
+            (6, 7, 2, 5, 0, 0, 6),
+            (6, 7, 4, 0, 6, 5, 0),
+            (9, 3, 1, 2, 1, 3, 1),
+            (3, 8, 4, 1, 3, 1, 4),
+        )
+    ),
+    *(
+        kind(channels, simd, datatype, vectors)
+        for kind in (StreamingConcat, StreamingSplit)
+        for channels, simd, datatype, vectors in (
+            ("4,4", 4, "BINARY", 9),
+            ("4,4", 2, "INT9", 1),
+            ("16,8,24", 8, "UINT2", 3),
+            ("7,1", 1, "TERNARY", 4),
+            ("2,2,2,2,2,2,2,2,2,2,2", 2, "INT8", 2),
+            ("40,300", 10, "INT32", 2),
+        )
+    ),
 ]
 
 

@@ -1,0 +1,26 @@
+// The inside of an image: of Height rows of Row words those from Top to Bottom, and of these the words from Left to Right,
+// both included.
+
+#ifndef FINNMAKE_CROP_HPP
+#define FINNMAKE_CROP_HPP
+
+#include "ap_int.h"
+#include "hls_stream.h"
+
+template <int Width, int Height, int Row, int Top, int Bottom, int Left, int Right>
+void crop(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
+#pragma HLS inline
+    for (unsigned frame = 0; frame < frames; ++frame) {
+        for (int row = 0; row < Height; ++row) {
+            for (int column = 0; column < Row; ++column) {
+#if !defined(__BAMBU__)
+#pragma HLS pipeline II = 1
+#endif
+                const ap_uint<Width> word = in.read();
+                if (row >= Top && row <= Bottom && column >= Left && column <= Right) out.write(word);
+            }
+        }
+    }
+}
+
+#endif
