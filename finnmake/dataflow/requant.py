@@ -91,11 +91,13 @@ class Requant(Layer):
                     where=self.op_type,
                     remedy=f"The shape is ({self.NumChannels},) or (1,), and the datatype holds them all.",
                 )
-        if not 0 <= self.shift or self._accumulator_width > _MOST_BITS:
+        if self.shift < 0:
+            raise ModelError(f"shift = {self.shift}", where=self.op_type, remedy="No negative shift is possible.")
+        if self._accumulator_width > _MOST_BITS:
             raise ModelError(
                 f"shift = {self.shift} with sums of {self._accumulator_width} bits",
                 where=self.op_type,
-                remedy=f"No negative shift, and at most {_MOST_BITS} bits are possible.",
+                remedy=f"At most {_MOST_BITS} bits are possible: use a smaller shift or narrower types.",
             )
 
     @property
@@ -131,7 +133,8 @@ class Requant(Layer):
         if self.rounding == "HALF_EVEN" and half:
             results -= ((results << self.shift) == sums + half) & results & 1
         output = structural_datatype(self.outputDataType)
-        return np.clip(results, int(output.min()), int(output.max())).reshape(len(frames), -1)
+        clipped: IntegerArray = np.clip(results, int(output.min()), int(output.max()))
+        return clipped.reshape(len(frames), -1)
 
     def verilog_parameters(self) -> dict[str, int | str]:
         source, output = structural_datatype(self.inputDataType), structural_datatype(self.outputDataType)

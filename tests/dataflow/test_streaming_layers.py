@@ -19,7 +19,8 @@ from finnmake.errors import FinnmakeError, FoldingError, ModelError
     [
         (lambda: LabelSelect(10, 3, "INT8", "UINT4"), FoldingError, ["PE = 3", "1, 2, 5, 10"]),
         (lambda: LabelSelect(10, 0, "INT8", "UINT4"), FoldingError, ["PE = 0", "1, 2, 5, 10"]),
-        (lambda: LabelSelect(10, 1, "INT8", "UINT4", K=3), ModelError, ["K = 3", "K = 1"]),
+        (lambda: LabelSelect(10, 1, "INT8", "UINT4", K=11), ModelError, ["K = 11", "10 labels"]),
+        (lambda: LabelSelect(10, 2, "INT8", "UINT4", K=3), FoldingError, ["PE = 2", "K = 3", "Legal values of PE: 1"]),
         (lambda: LabelSelect(10, 1, "INT8", "UINT3"), ModelError, ["UINT3", "index 9"]),
         (lambda: LabelSelect(10, 1, "FLOAT32", "UINT4"), ModelError, ["FLOAT32"]),
         (lambda: StreamingFIFO("INT8", 1, 4, 0), FoldingError, ["depth = 0"]),

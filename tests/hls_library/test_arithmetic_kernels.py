@@ -54,7 +54,7 @@ def lookup(rows: int, dim: int, pe: int, index: str, element: str, indices: int 
     return Lookup(rows, dim, pe, index, element, indices, parameters={"embeddings": table})
 
 
-LAYERS = [
+LAYERS: list[Layer] = [
     elementwise(ElementwiseAdd, "INT4", "UINT6"),
     elementwise(ElementwiseSub, "UINT3", "UINT5", constants=6, vectors=2),
     elementwise(ElementwiseMul, "INT5", "BIPOLAR", (4, 1)),
@@ -64,7 +64,7 @@ LAYERS = [
     lookup(11, 6, 2, "UINT4", "INT5", 3),
 ]
 TYPE_PAIRS = (("UINT8", "UINT8"), ("INT2", "INT9"), ("BIPOLAR", "TERNARY"), ("BINARY", "INT31"), ("INT16", "UINT1"))
-MORE = [
+MORE: list[Layer] = [
     elementwise(kind, lhs, rhs, folding, constants, 2)
     for kind in (ElementwiseAdd, ElementwiseSub, ElementwiseMul)
     for (lhs, rhs), folding, constants in zip(

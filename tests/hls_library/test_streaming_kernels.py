@@ -32,6 +32,7 @@ SELECTORS = [
     LabelSelect(10, 1, "INT9", "UINT4"),
     LabelSelect(15, 5, "INT4", "INT8"),
     LabelSelect(10, 10, "UINT3", "UINT4"),
+    LabelSelect(10, 1, "INT4", "UINT4", K=4),
 ]
 MORE = [
     *(StreamingFIFO("INT4", 3, 5, depth, style) for depth in (3, 4, 5, 8, 33) for style in ("distributed", "block")),
@@ -45,6 +46,9 @@ MORE = [
     LabelSelect(33, 11, "BINARY", "UINT6"),
     LabelSelect(1000, 8, "INT16", "UINT10"),
     LabelSelect(3, 3, "INT64", "INT3"),
+    LabelSelect(5, 1, "UINT2", "UINT8", K=5),
+    LabelSelect(2, 1, "BINARY", "BINARY", K=2),
+    LabelSelect(100, 1, "INT16", "UINT7", K=10),
 ]
 
 
@@ -58,7 +62,7 @@ def test_verilog_computes_what_the_layer_says_in_the_cycles_it_says(bench: Bench
     bench.check_rtl(layer, random_frames(layer, 24))
 
 
-@pytest.mark.parametrize("layer", [FIFOS[1], *CONVERTERS[:2], *SELECTORS[:2]], ids=name)
+@pytest.mark.parametrize("layer", [FIFOS[1], *CONVERTERS[:2], *SELECTORS[:2], SELECTORS[3]], ids=name)
 def test_cpp_computes_what_the_layer_says(bench: Bench, layer: Layer) -> None:
     bench.check_cpp(layer, random_frames(layer, 24))
 

@@ -27,6 +27,10 @@ FOLDING: Mapping[str, Mapping[str, str]] = {
     "MatrixVectorActivation": {"PE": "MH", "SIMD": "MW"},
     "Thresholding": {"PE": "NumChannels"},
     "LabelSelect": {"PE": "Labels"},
+    "ElementwiseAdd": {"PE": "NumChannels"},
+    "ElementwiseSub": {"PE": "NumChannels"},
+    "ElementwiseMul": {"PE": "NumChannels"},
+    "Requant": {"PE": "NumChannels"},
 }
 """Folding attributes by op type, each with the attribute that it divides."""
 
@@ -35,6 +39,13 @@ CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "resType": ("auto", "lut", "dsp"),
         "ram_style": ("auto", "distributed", "block"),
     },
+    "DepthToSpace": {"mode": ("DCR", "CRD")},
+    **{
+        op_type: {"rhs_style": ("input", "const"), "ram_style": ("auto", "distributed", "block")}
+        for op_type in ("ElementwiseAdd", "ElementwiseSub", "ElementwiseMul")
+    },
+    "Requant": {"rounding": ("FLOOR", "HALF_UP", "HALF_EVEN"), "ram_style": ("auto", "distributed", "block")},
+    "Lookup": {"ram_style": ("auto", "distributed", "block")},
 }
 """Other attributes that a user may set, with their values."""
 
