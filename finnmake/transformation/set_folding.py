@@ -68,10 +68,10 @@ def _fold(node: ir.Node, target: int) -> dict[str, int]:
 
 
 def _widest(node: ir.Node, folding: dict[str, int]) -> int:
-    inputs = DataType[str(attribute(node, "inputDataType"))].bitwidth() * folding.get("SIMD", folding["PE"])
-    outputs = (
-        0
-        if node.op_type == "LabelSelect"
-        else DataType[str(attribute(node, "outputDataType"))].bitwidth() * folding["PE"]
-    )
+    def bits(*names: str) -> int:
+        datatypes = [attribute(node, name) for name in names]
+        return max(DataType[str(name)].bitwidth() for name in datatypes if name is not None)
+
+    inputs = bits("inputDataType", "lhs_dtype", "rhs_dtype") * folding.get("SIMD", folding["PE"])
+    outputs = 0 if node.op_type == "LabelSelect" else bits("outputDataType", "out_dtype") * folding["PE"]
     return max(inputs, outputs)
