@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from finnmake.build.collection import statistics, verify
+from finnmake.build.store import LocalStore
 from tests.build.test_doit_commands import COMMANDS, ROOT
 
 DODO = """
@@ -134,3 +136,22 @@ def test_two_builds_at_once(tmp_path: Path, shared: str) -> None:
     # Each of the ten actions ran once; the other build took it from the store or found it done.
     assert sum(text.count("\nrun  ") + text.startswith("run  ") for text in texts) == 10
     assert " 10 up to date" in finish(start(folders[1]))
+
+
+@pytest.mark.parametrize("limit", ["20 GiB", "3 kB"])
+def test_eight_builds_at_once(tmp_path: Path, limit: str) -> None:
+    """Four workspaces with two builds each share a store, which may have room for all or be collected all the time."""
+    store = LocalStore(tmp_path / "store")
+    folders = [prepare(tmp_path / str(number)) for number in range(4)]
+    for folder in folders:
+        (folder / "finnmake.toml").write_text(f'[store]\npath = "{store.folder}"\nmax_size = "{limit}"\n')
+    texts = [finish(process) for process in [start(folder) for folder in folders * 2]]
+    assert all(digests(folder) == digests(folders[0]) for folder in folders)
+    assert len(digests(folders[0])) == 10
+    ran = sum(text.count("\nrun  ") + text.startswith("run  ") for text in texts)
+    assert ran == 10 if limit == "20 GiB" else ran >= 10
+    assert not any("corrupt" in text for text in texts)
+    assert not statistics(store).builds
+    found = verify(store)
+    assert (found.corrupt, found.incomplete) == ((), ())
+    assert list((store.folder / "tmp").iterdir()) == []
