@@ -50,8 +50,10 @@ def aquery_command(options: argparse.Namespace) -> int:
         print(json.dumps({"actions": actions, "unknown": unknown}, indent=1))
     else:
         print("\n\n".join("\n".join(action.lines()) for action in found.values()))
-    for name, message in unknown.items():
+    for name, message in list(unknown.items())[:1]:
         print(f"finnmake: {name}: its key is not known yet: {message}", file=sys.stderr)
+    if len(unknown) > 1:
+        print(f"  and those of {len(unknown) - 1} more tasks (--json names them all)", file=sys.stderr)
     return 1 if unknown else 0
 
 
