@@ -33,7 +33,7 @@ _OVERHEAD = 1024
 """Bytes of a batch that are kept free for digests and framing, per blob and once more."""
 _QUERY = 10_000
 """Digests of one FindMissingBlobs: 720 KB."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
