@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import time
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from finnmake.build.digest import hash_file
+from finnmake.build.digest import CHUNK, Digest
 from finnmake.build.files import remove_tree, temporary_name, write_atomically
+from finnmake.build.result import decode
 from finnmake.build.store import LocalStore
 from finnmake.build.store_use import collection_lock, oldest_use
 from finnmake.errors import StoreError
@@ -207,7 +209,10 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def verify(store: LocalStore) -> Verification:
-    """Reads every byte; drops what is corrupt, and results that name what is missing."""
+    """Reads every byte; drops what is corrupt, and results that name what is missing.
+
+    That is no use: what would be collected first stays what would be collected first.
+    """
     corrupt: list[str] = []
     incomplete: list[str] = []
     blobs = results = 0
@@ -216,17 +221,51 @@ def verify(store: LocalStore) -> Verification:
             name = Path(entry.path).name
             blobs += 1
             with suppress(FileNotFoundError):
-                if not re.fullmatch("[0-9a-f]{64}", name) or hash_file(entry.path) != name:
+                if not re.fullmatch("[0-9a-f]{64}", name) or _sha256(entry.path) != name:
                     corrupt.append(name)
                     Path(entry.path).unlink()
         for entry in _entries(store.folder, "ac"):
             key = Path(entry.path).name
             results += 1
-            if store.get_result(key) is None:
-                # A corrupt one has been dropped by that, an incomplete one is still there.
-                (incomplete if Path(entry.path).exists() else corrupt).append(key)
-                Path(entry.path).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                data = b"".join(_read(entry.path))
+                whole = hashlib.sha256(data[32:]).digest() == data[:32]
+                if not whole or not _complete(store, data[32:]):
+                    (incomplete if whole else corrupt).append(key)
+                    Path(entry.path).unlink()
     return Verification(blobs, results, tuple(sorted(corrupt)), tuple(sorted(incomplete)))
+
+
+def _read(path: str) -> Iterator[bytes]:
+    """A file's bytes in pieces, without setting its access time where that can be."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME)
+    except PermissionError:
+        # Only who owns a file may say so.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+def _sha256(path: str) -> str:
+    state = hashlib.sha256()
+    for piece in _read(path):
+        state.update(piece)
+    return state.hexdigest()
+
+
+def _complete(store: LocalStore, data: bytes) -> bool:
+    """Whether every blob that a result names is there; the bytes of those have been checked."""
+
+    def tree(digest: Digest) -> bytes:
+        return b"".join(_read(str(store.blob_path(digest))))
+
+    try:
+        files = decode(data, tree).files
+        return all(store.blob_path(file.digest).stat().st_size == file.size for _, file in files)
+    except (StoreError, FileNotFoundError):
+        return False
 
 
 def clear(store: LocalStore) -> int:

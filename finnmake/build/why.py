@@ -79,7 +79,7 @@ def explain_now(rebuilder: Rebuilder, name: str, action: Action) -> list[str]:
 
 
 def _executed(state: State, record: TaskRecord, prefix: str) -> Iterator[str]:
-    how = "run" if record.outcome == "run" else "taken from the store"
+    how = {"run": "run", "remote": "taken from the remote cache"}.get(record.outcome, "taken from the store")
     now, before = state.ingredients(record.name)
     yield f"{prefix}{record.name}: {how}, {record.seconds:.2f} s" if not prefix else f"{prefix}{how}:"
     if before is None:

@@ -211,6 +211,30 @@ def test_verify_drops_what_is_corrupt_and_what_is_incomplete(store: LocalStore, 
     assert (again.blobs, again.results, again.corrupt, again.incomplete) == (1, 1, (), ())
 
 
+def test_verify_is_no_use(store: LocalStore) -> None:
+    digests = fill(store, 3)
+    result = ActionResult((("a", FileDigest(*digests[0], False)), ("d/b", FileDigest(*digests[1], False))), ("d/",))
+    store.put_result(KEY, result)
+    store.close()
+    files = [path for kind in ("cas", "ac") for path in (store.folder / kind).rglob("*") if path.is_file()]
+    assert len(files) == 5
+    for number, path in enumerate(files):
+        os.utime(path, ns=(10**9 * number, path.stat().st_mtime_ns))
+    found = verify(LocalStore(store.folder))
+    assert (found.blobs, found.results, found.corrupt, found.incomplete) == (4, 1, (), ())
+    assert [path.stat().st_atime_ns for path in files] == [10**9 * number for number in range(5)]
+    assert not statistics(store).builds
+
+
+def test_verify_finds_a_result_whose_folder_is_missing(store: LocalStore) -> None:
+    (digest,) = fill(store, 1)
+    store.put_result(KEY, ActionResult((("d/b", FileDigest(*digest, False)),), ("d/",)))
+    (tree,) = (path for path in (store.folder / "cas").rglob("*") if path.is_file() and path.name != digest.sha256)
+    tree.unlink()
+    assert verify(LocalStore(store.folder)).incomplete == (KEY,)
+    assert not (store.folder / "ac" / KEY[:2] / KEY).exists()
+
+
 def test_clear_waits_for_nobody(store: LocalStore) -> None:
     digests = fill(store)
     build = LocalStore(store.folder)
