@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.project import Project
 from tests.support.small_build import SmallBuild
 
 
@@ -99,3 +100,23 @@ def test_inputs_that_have_not_been_built(tmp_path: Path) -> None:
     assert "action net:b\n" in done.stdout
     assert "action net:all\n" not in done.stdout
     assert "net:all: its key is not known yet" in done.stderr
+
+
+def test_of_an_accelerator(project: Project, tmp_path: Path) -> None:
+    project.build("--until", "layers")
+    other = project.copied(tmp_path / "another" / "place")
+    texts = [
+        build.finnmake("aquery", "net:import", "net:ApplyFolding", "net:layers").stdout for build in (project, other)
+    ]
+    assert texts[0] == texts[1]
+    assert texts[0].count("action net:") == 3
+    assert "  source finnmake/frontend/actions.py = " in texts[0]
+    assert str(tmp_path) not in texts[0]
+    assert str(project.installation.site) not in texts[0]
+    (tmp_path / "theirs.txt").write_text(texts[0])
+    other.write_folding({"Thresholding_0": {"PE": 8}})
+    done = other.finnmake("aquery", "net:ApplyFolding", "net:import", "--diff", str(tmp_path / "theirs.txt"))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == "net:ApplyFolding"
+    assert len(lines) == 2, done.stdout

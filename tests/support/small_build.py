@@ -77,15 +77,15 @@ class SmallBuild:
         assert done.returncode == status, done.stdout + done.stderr
         return json.loads(done.stdout)
 
-    def build(self, *selection: str) -> dict[str, int]:
+    def build(self, *selection: str, profile: str = "") -> dict[str, int]:
         """Builds; how many actions came to each outcome."""
         program = (
             "import json, sys; from pathlib import Path; from finnmake.build.api import build\n"
-            "r = build(Path('dodo.py'), sys.argv[1:])\n"
+            "r = build(Path('dodo.py'), sys.argv[2:], profile=Path(sys.argv[1]) if sys.argv[1] else None)\n"
             "assert r.ok, r.failures\n"
             "print(json.dumps(dict(r.actions)))"
         )
-        done = self._process([sys.executable, "-c", program, *selection])
+        done = self._process([sys.executable, "-c", program, profile, *selection])
         assert done.returncode == 0, done.stdout + done.stderr
         counts: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
         return {outcome: count for outcome, count in counts.items() if count}
