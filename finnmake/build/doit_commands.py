@@ -418,16 +418,25 @@ class Clean(EngineCommand, DoitClean):  # type: ignore[misc] # doit is untyped
 
 
 class Why(EngineCommand):
-    """``doit why``: what made each action of the last build run."""
+    """``doit why``: what made each action of the last build run, or would make it run now."""
 
     name = "why"
     doc_purpose = "say which input, argument, tool or source made each action of the last build run"
-    doc_usage = "[TASK ...]"
+    doc_usage = "[--now] [TASK ...]"
     doc_description = None
-    cmd_options = ()
+    cmd_options = (
+        {
+            "name": "now",
+            "short": "",
+            "long": "now",
+            "type": bool,
+            "default": False,
+            "help": "say which actions would run now, and why",
+        },
+    )
 
-    def _execute(self, pos_args: list[str]) -> int:
-        from finnmake.build.why import explain
+    def _execute(self, pos_args: list[str], now: bool = False) -> int:
+        from finnmake.build.why import explain, explain_now
 
         self.adopt()
         self.session.open_all()
@@ -436,6 +445,12 @@ class Why(EngineCommand):
         for argument in pos_args:
             if argument not in names | groups:
                 raise InvalidCommand(f"'{argument}' is not a task with an action key.")
+        if now:
+            for name, task in self.session.tasks.items():
+                if not pos_args or name in pos_args or name.partition(":")[0] in pos_args:
+                    lines = explain_now(self.session.rebuilder(name), name, task.action)
+                    self.outstream.writelines(f"{line}\n" for line in lines)
+            return 0
         for rebuilder in self.session.rebuilders:
             for line in explain(rebuilder.state, pos_args):
                 self.outstream.write(f"{line}\n")

@@ -171,6 +171,19 @@ def test_why(folder: Path) -> None:
     assert "output edited: out/a" in doit(folder, "why", "net:a.make").stdout
 
 
+def test_why_now(folder: Path) -> None:
+    assert "net:read: out of date\n  first build\n" in doit(folder, "why", "--now").stdout
+    doit(folder)
+    assert doit(folder, "why", "--now").stdout == ""
+    (folder / "model").write_text("a,c\n")
+    (folder / "out/b").unlink()
+    text = doit(folder, "why", "--now", "net").stdout
+    assert text.startswith("net:read: out of date\n  input model: ")
+    assert "net:b.make: out of date\n  output edited: out/b\n" in text
+    assert "net:stitch: cannot be built yet\n" in text
+    assert (folder / "out/words").read_text() == "a b\n"
+
+
 def test_info_says_what_changed(folder: Path) -> None:
     doit(folder)
     (folder / "model").write_text("b,a\n")
