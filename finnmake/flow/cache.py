@@ -149,12 +149,20 @@ def _clear(options: argparse.Namespace) -> int:
     if not options.yes:
         if options.json or not sys.stdin.isatty():
             raise BuildFileError("the store is not cleared without being asked to", remedy="Say --yes.")
-        if input(f"Remove everything from {os.path.relpath(workspace.store)}? [y/N] ").strip().lower() != "y":
+        if not _agreed(f"Remove everything from {os.path.relpath(workspace.store)}? [y/N] "):
             print("nothing removed")
             return 0
     freed = clear(_store(workspace))
     _print(options, {"freed": freed}, f"removed {size_text(freed)}")
     return 0
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() == "y"
+    except EOFError:
+        print()
+        return False
 
 
 def _push(options: argparse.Namespace) -> int:

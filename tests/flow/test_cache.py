@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,6 +127,28 @@ def test_clear(built: SmallBuild) -> None:
     assert blobs(built) == []
     (built.folder / "out/all").unlink()
     assert built.build() == {"up_to_date": 3, "run": 1}
+
+
+@pytest.mark.parametrize(("typed", "left"), [(b"n\n", 4), (b"\x04", 4), (b"y\n", 0)])
+def test_clear_asks_at_a_terminal(built: SmallBuild, typed: bytes, left: int) -> None:
+    terminal, end = os.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "finnmake.cli", "-C", str(built.folder), "cache", "clear"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=end,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            os.write(terminal, typed)
+            text, _ = process.communicate(timeout=60)
+    finally:
+        os.close(terminal)
+        os.close(end)
+    assert process.returncode == 0, text
+    assert b"Remove everything from " in text
+    assert (b"nothing removed" in text) == (left > 0)
+    assert len(blobs(built)) == left
 
 
 @pytest.mark.parametrize("arguments", [("push",), ("pull",), ("pull", "net:all")])
