@@ -2,13 +2,14 @@
 # make test   sets up, runs every check and the tests
 #
 # The rest: setup, lint, bench, nightly, lock, clean. Everything that is installed goes to .venv, to .venv-qonnx the peer
-# that the tests compare with, and to .venv-buildstream the engine that they execute on.
+# that the tests compare with, to .venv-buildstream and (nightly) .venv-buildgrid the engines that they execute on.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QONNX := .venv-qonnx
 BUILDSTREAM := .venv-buildstream
+BUILDGRID := .venv-buildgrid
 
 .PHONY: help setup demo test lint bench nightly lock clean prerequisites
 
@@ -41,7 +42,7 @@ bench: setup
 	@if [ -n "$(MNIST)" ]; then $(BIN)/python -m benchmarks.mnist --data "$(MNIST)"; \
 	  else echo "make bench MNIST=FOLDER runs the whole MNIST test set through the stitched design, too"; fi
 
-nightly: setup $(QONNX)/packages-ready $(BUILDSTREAM)/packages-ready
+nightly: setup $(QONNX)/packages-ready $(BUILDSTREAM)/packages-ready $(BUILDGRID)/packages-ready
 	$(BIN)/python -m pytest -m nightly
 
 # Writes the locks anew, for every Python from 3.11 on. Add `--upgrade-package NAME` by hand to raise one pin.
@@ -49,10 +50,11 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 lock:
 	$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
 	$(COMPILE) --group qonnx --output-file requirements-qonnx.lock
+	$(COMPILE) --group buildgrid --output-file requirements-buildgrid.lock
 	$(COMPILE) --group buildstream --output-file requirements-buildstream.lock
 
 clean:
-	rm -rf $(VENV) $(QONNX) $(BUILDSTREAM) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(QONNX) $(BUILDSTREAM) $(BUILDGRID) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # What packages cannot bring. One line for each that is missing, all of them before anything is downloaded.
 prerequisites:
@@ -86,6 +88,12 @@ $(BUILDSTREAM)/packages-ready: requirements-buildstream.lock | prerequisites
 	@echo "installing the packages of requirements-buildstream.lock into $(BUILDSTREAM) (once, a few seconds)"
 	@$(PYTHON) -m venv $(BUILDSTREAM)
 	@$(BUILDSTREAM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-buildstream.lock
+	@touch $@
+
+$(BUILDGRID)/packages-ready: requirements-buildgrid.lock | prerequisites
+	@echo "installing the packages of requirements-buildgrid.lock into $(BUILDGRID) (once, a few seconds)"
+	@$(PYTHON) -m venv $(BUILDGRID)
+	@$(BUILDGRID)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-buildgrid.lock
 	@touch $@
 
 $(VENV)/finnmake-ready: $(VENV)/packages-ready pyproject.toml

@@ -11,12 +11,17 @@ from finnmake.errors import BuildFileError
 
 @dataclass(frozen=True)
 class Resources:
-    """Folders of data files, in a checkout or in the installed package."""
+    """Folders of data files, in a checkout or in the installed package.
+
+    Attributes:
+        driver: the host's driver: a Python file that goes into the deploy folder as it is.
+    """
 
     rules: Path
     hls_library: Path
     boards: Path
     templates: Path
+    driver: Path
 
 
 def find_resources() -> Resources:
@@ -28,7 +33,13 @@ def find_resources() -> Resources:
     package = Path(finnmake.__file__).resolve().parent
     for base in (package / "_data", package.parent):
         if (base / "hls_library").is_dir() and (base / "rules").is_dir() and (base / "boards").is_dir():
-            return Resources(base / "rules", base / "hls_library", base / "boards", package / "codegen" / "templates")
+            return Resources(
+                base / "rules",
+                base / "hls_library",
+                base / "boards",
+                package / "codegen" / "templates",
+                package / "deploy" / "driver.py",
+            )
     raise BuildFileError(
         "the installation lacks rules, kernels and boards", where=str(package), remedy="Install finnmake again."
     )

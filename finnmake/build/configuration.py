@@ -17,6 +17,7 @@ DEFAULT_STORE = ".finnmake/store"
 DEFAULT_SIZE = "20 GiB"
 
 ROLES = ("read", "read-write")
+DOWNLOADS = ("final", "all")
 
 _UNITS = {"": 1, "B": 1, **{f"{p}iB": 1024**e for e, p in enumerate("KMGT", 1)}}
 _UNITS |= {f"{prefix}B": 1000**exponent for exponent, prefix in enumerate("kMGT", 1)}
@@ -61,11 +62,13 @@ class ExecutionConfiguration:
         remote: its address (REAPI v2), and how it is talked to.
         properties: platform properties that every action is sent with; they are in no key.
         send_properties: names of those of an action's own platform properties that are sent; None: all.
+        download: ``all`` outputs, or the ``final`` ones and what is needed here on the way to them.
     """
 
     remote: RemoteConfiguration
     properties: Mapping[str, str] = field(default_factory=dict)
     send_properties: tuple[str, ...] | None = None
+    download: str = "final"
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def _remote(content: Mapping[str, Any], root: Path) -> RemoteConfiguration:
 
 
 def _execution(content: Mapping[str, Any], root: Path) -> ExecutionConfiguration:
-    table = _Table(content, "remote_execution", (*_CONNECTION, "properties", "send_properties"))
+    table = _Table(content, "remote_execution", (*_CONNECTION, "properties", "send_properties", "download"))
     check_engine_url(table.text("url"))
     properties = table.table("properties")
     if not all(isinstance(value, str) for value in properties.values()):
@@ -147,8 +150,11 @@ def _execution(content: Mapping[str, Any], root: Path) -> ExecutionConfiguration
     names = content.get("send_properties")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise BuildFileError("[remote_execution] send_properties is not a list of texts")
+    download = table.text("download", DOWNLOADS[0])
+    if download not in DOWNLOADS:
+        raise BuildFileError(f"[remote_execution] download is {download!r}", remedy=f"say {' or '.join(DOWNLOADS)}")
     connection = _connection(table, "remote_execution", "read-write", root)
-    return ExecutionConfiguration(connection, dict(properties), None if names is None else tuple(names))
+    return ExecutionConfiguration(connection, dict(properties), None if names is None else tuple(names), download)
 
 
 def _connection(table: _Table, name: str, role: str, root: Path) -> RemoteConfiguration:

@@ -108,6 +108,7 @@ def deploy(*, name: str) -> None:
         shell=_read("shell.json"),
         timing=_read("timing.json"),
         bitstream=bitstream.read_bytes(),
+        driver=Path("driver.py").read_text(encoding="utf-8"),
     )
     shutil.copyfile(bitstream, folder / f"{name}.bit")
     for path, text in files.items():

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from finnmake.deploy.board import Board
 
 
 def deploy_files(
-    name: str, *, board: Board, shell: Mapping[str, Any], timing: Mapping[str, Any], bitstream: bytes
+    name: str, *, board: Board, shell: Mapping[str, Any], timing: Mapping[str, Any], bitstream: bytes, driver: str
 ) -> dict[str, str]:
     """The text files of the deploy folder by name; the bitstream lies beside them as ``<name>.bit``.
 
@@ -22,8 +21,8 @@ def deploy_files(
         shell: as `finnmake.deploy.shell.shell_description` gives it.
         timing: as `finnmake.deploy.actions.check_timing` writes it.
         bitstream: contents of the ``.bit`` file.
+        driver: contents of the host's driver.
     """
-    driver = Path(__file__).with_name("driver.py").read_text(encoding="utf-8")
     description = {
         **shell,
         "name": name,

@@ -315,6 +315,7 @@ class _Design:
                     "shell.json": self.file("design/shell.json"),
                     "timing.json": self.file("design/timing.json"),
                     "board.toml": self.board.path,
+                    "driver.py": self.context.resources.driver,
                     "design.bit": self.file(f"{self.context.target}.bit"),
                     "check.json": self.file("design/bitstream_check.json"),
                 },

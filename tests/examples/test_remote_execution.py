@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from finnmake.cli import main
-from tests.support.engine import REPOSITORY, casd_engine
-
-
-def copied_example(folder: Path) -> Path:
-    shutil.copytree(
-        REPOSITORY / "examples" / "mnist_mlp",
-        folder,
-        ignore=shutil.ignore_patterns("build", "__pycache__", ".finnmake"),
-    )
-    (folder / "finnmake.toml").write_text("")
-    return folder
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+from tests.support.engine import casd_engine
+from tests.support.example import copied_example, files_of
 
 
 @pytest.mark.parametrize("until", ["layers", pytest.param("bitstream", marks=pytest.mark.nightly)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-buildstream.lock", "requirements-qonnx.lock")
+LOCKS = ("requirements.lock", *(f"requirements-{name}.lock" for name in ("buildgrid", "buildstream", "qonnx")))
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
 

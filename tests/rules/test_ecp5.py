@@ -19,6 +19,7 @@ from finnmake.deploy import actions
 from finnmake.deploy.board import load_board
 from finnmake.deploy.shell import ShellStream, plan_shell, render_shell, shell_description
 from finnmake.deploy.timing import read_timing
+from finnmake.resources import find_resources
 
 ROOT = Path(__file__).parents[2]
 RULES = load_rules(ROOT / "rules")
@@ -334,6 +335,7 @@ def test_deploy_folder(routed: Routed, tmp_path: Path, monkeypatch: pytest.Monke
     actions.check_room()
     actions.check_timing()
     shutil.copy("out/timing.json", "timing.json")
+    shutil.copy(find_resources().driver, "driver.py")
     actions.deploy(name="small")
     folder = Path("out/deploy")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "accelerator.json", "driver.py", "small.bit"]
