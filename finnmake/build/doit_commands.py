@@ -281,6 +281,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             first = TaskControl(self.task_list)
             first.selected_tasks = todo
             self.session.require_tools(_closure(first, todo))
+            self._want(first, _closure(first, todo))
             executed = self.session.executed
             status = self._finish(runner().run_all(first.task_dispatcher()))
             if status:
@@ -297,8 +298,27 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             _drop_dependencies(control)
             needed = _closure(control, control.selected_tasks)
         self.session.require_tools(needed)
+        self._want(control, needed)
         self.control = control
         return self._finish(runner().run_all(control.task_dispatcher()))
+
+    def _want(self, control: TaskControl, needed: Iterable[str]) -> None:
+        """Tell the session which outputs must be here where a remote engine runs the actions."""
+        if not self.session.leaves_outputs:
+            return
+        engine = self.session.tasks
+        read: set[str] = set()
+        # Named on the command line; doit selects everything where nothing is named.
+        wanted = set(self.sel_tasks or ())
+        for name in needed:
+            task = control.tasks[name]
+            if name in engine:
+                read.update(task.task_dep)
+            elif not task.has_subtask:
+                # A task of doit's own: it reads files.
+                wanted.update(task.task_dep)
+        wanted.update(name for name, action in engine.items() if action.expanding or action.final or name not in read)
+        self.session.wanted = frozenset(wanted)
 
     def _with_expanding(self, control: TaskControl, needed: set[str]) -> set[str]:
         """Also expanding tasks that a needed task of their group comes after: it may be another when they are done."""

@@ -25,10 +25,11 @@ class Performer(Protocol):
 class EngineAction(BaseAction):  # type: ignore[misc] # doit is untyped
     """The doit action of an engine task. The command that runs it gives it its ``performer``."""
 
-    def __init__(self, action: Action, workspace: Workspace, *, expanding: bool) -> None:
+    def __init__(self, action: Action, workspace: Workspace, *, expanding: bool, final: bool = False) -> None:
         self.action = action
         self.workspace = workspace
         self.expanding = expanding
+        self.final = final
         self.performer: Performer | None = None
         # What doit's runners and reporters read from any action.
         self.task: Any = None
@@ -66,6 +67,7 @@ def action_task(
     doc: str = "",
     task_dep: Iterable[str] = (),
     expanding: bool = False,
+    final: bool = False,
 ) -> dict[str, Any]:
     """A task that a doit task creator may yield.
 
@@ -78,6 +80,7 @@ def action_task(
         expanding: the task writes something that the task creators read to make further tasks. It is brought up to
             date first and the creators are called again. They must yield their other tasks on a clean tree too, and
             run nothing.
+        final: its outputs are for the user, not only for other tasks: they are here even if a remote engine makes them.
     """
     folder, root = os.getcwd(), str(workspace.root)  # noqa: PTH109 (called for every task)
     files: list[str] = []
@@ -92,7 +95,7 @@ def action_task(
     group, colon, step = name.partition(":")
     result: dict[str, Any] = {
         "basename": group,
-        "actions": [EngineAction(action, workspace, expanding=expanding)],
+        "actions": [EngineAction(action, workspace, expanding=expanding, final=final)],
         "file_dep": list(dict.fromkeys(files)),
         "task_dep": list(dict.fromkeys(tasks)),
         # Not the directories: tasks may share one, for files that are named by their content, and doit allows no

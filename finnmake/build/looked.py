@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,15 @@ class Looked:
     resolved: Resolved
     paths: Mapping[str, Path | str | None]
     originals: tuple[tuple[Path | str, FileDigest], ...]
+
+    def places_of(self, blobs: Collection[Digest]) -> list[Path | str]:
+        """The files that have, or should have, these bytes."""
+        found = []
+        for path, file in self.resolved.inputs.items():
+            place = self.paths[path]
+            if place is not None and file.digest in blobs:
+                found.append(place)
+        return found
 
     def blobs(self, store: LocalStore) -> dict[Digest, Path]:
         """A file for each blob of the action's inputs and sources, in the store where it has them."""

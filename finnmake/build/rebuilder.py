@@ -7,8 +7,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ from finnmake.build.canonical import CanonicalInputs, CanonicalUnknownError
 from finnmake.build.cleaning import remove_leftovers
 from finnmake.build.collection import collect_after_build
 from finnmake.build.configuration import ExecutionConfiguration
+from finnmake.build.deferred import Deferred, NotHereError
 from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below
 from finnmake.build.executor import Executor
-from finnmake.build.files import temporary_name
 from finnmake.build.key import ReapiAction, Resolved, reapi_action
 from finnmake.build.looked import Looked
 from finnmake.build.outcome import Mark, NotStoredError, Outcome, Status, unmarked
+from finnmake.build.publish import place_of, publish
 from finnmake.build.result import ActionResult
 from finnmake.build.sandbox import Bubblewrap, InputChangedError, Scratch, ScratchFolder
 from finnmake.build.sources import SourceIndex
@@ -68,6 +69,7 @@ class Rebuilder:
         self.store = LocalStore(workspace.store)
         self.sharing = self._open_sharing()
         self._remote_executor = self._open_executor(execution)
+        self._deferred = Deferred(workspace.root, self.state, usable=execution is not None)
         # Actions that wait for a remote engine may be more than this machine could run by itself.
         slots = len(os.sched_getaffinity(0))
         self._local_slots = nullcontext() if execution is None else threading.Semaphore(slots)
@@ -128,6 +130,7 @@ class Rebuilder:
         originals: list[tuple[Path | str, FileDigest]] = []
         for scratch, source in action.inputs.items():
             if isinstance(source, Canonical):
+                self._deferred.require([self.workspace.root / source.path])
                 known = self._canonical.look(scratch, source, may_run=may_run)
                 files[scratch], paths[scratch] = known.digest, None
                 originals.extend(known.originals)
@@ -162,6 +165,7 @@ class Rebuilder:
         elif not isinstance(source, Canonical):
             path = root / source
             if scratch.endswith("/"):
+                self._deferred.require(self._deferred.below(path))
                 if not path.is_dir():
                     raise BuildFileError("there is no such folder", where=str(path), remedy=f"it is input {scratch}")
                 for name, file in files_below(path):
@@ -173,6 +177,9 @@ class Rebuilder:
         try:
             return self.digests.look(path)
         except (FileNotFoundError, NotADirectoryError) as error:
+            known = self._deferred.find(path)
+            if known is not None:
+                return known
             raise BuildFileError("there is no such file", where=str(path), remedy=f"it is input {scratch}") from error
         except OSError as error:
             raise BuildFileError(
@@ -181,13 +188,14 @@ class Rebuilder:
 
     # Status
 
-    def status(self, name: str, action: Action, *, may_run: bool) -> Status:
+    def status(self, name: str, action: Action, *, may_run: bool, wanted: bool = True) -> Status:
         """Whether a task is up to date.
 
         Args:
             name: of the task.
             action: of the task.
             may_run: allows canonical inputs' functions to be run; without it such a task counts as out of date.
+            wanted: the task's outputs are to be here, not only with a remote engine.
 
         Raises:
             FinnmakeError: an input or a tool is missing.
@@ -195,7 +203,7 @@ class Rebuilder:
         record = self.state.tasks.get(name)
         try:
             resolved = self._look(action, may_run=may_run).resolved
-        except CanonicalUnknownError as error:
+        except (CanonicalUnknownError, NotHereError) as error:
             return Status(False, error.what)
         if record is None:
             return Status(False, "first build")
@@ -203,8 +211,10 @@ class Rebuilder:
             return Status(False, "forgotten")
         if record.fingerprint != change_stamp(resolved.fingerprint_text()):
             return Status(False, self._changes(name, resolved))
-        if any(_place(output.scratch, action.outputs) != output.path for output in record.outputs):
+        if any(place_of(output.scratch, action.outputs) != output.path for output in record.outputs):
             return Status(False, "outputs go to another place")
+        if wanted and self.is_deferred(record):
+            return Status(False, "its outputs lie with the remote engine")
         changed = tuple(output.path for output in record.outputs if not self._is(output))
         if changed:
             return Status(False, f"output edited: {', '.join(changed)}", changed)
@@ -221,7 +231,11 @@ class Rebuilder:
         try:
             return not os.path.islink(file) and self.digests.look(file) == output[2:]  # noqa: PTH114
         except (OSError, BuildFileError):
-            return False
+            return self._deferred.find(file) == output[2:]
+
+    def is_deferred(self, record: TaskRecord) -> bool:
+        """Whether outputs of a task lie with a remote engine only."""
+        return bool(self._deferred) and any(self._deferred.find(f"{self._root}/{o.path}") for o in record.outputs)
 
     # Execution
 
@@ -233,6 +247,7 @@ class Rebuilder:
         *,
         always: bool = False,
         may_run: bool = True,
+        wanted: bool = True,
         mark: Mark = unmarked,
     ) -> Outcome:
         """Bring a task up to date and commit it to the state.
@@ -243,10 +258,12 @@ class Rebuilder:
             reason: why, as ``status`` said.
             always: run the action even if the store knows its result.
             may_run: False takes the result from the store or the remote cache or not at all.
+            wanted: False leaves the outputs with the remote engine, if it runs the action.
             mark: records phases.
 
         Raises:
             NotStoredError: the action would have to run and must not.
+            NotHereError: bytes are needed that lie with the remote engine only.
             FinnmakeError: the action failed; the store and the state are as before.
         """
         started = time.monotonic()
@@ -259,25 +276,24 @@ class Rebuilder:
             how = "store"
             mark("fetch local")
             result = None if always else self._stored(key, action)
-            if result is None and not always and self.sharing is not None:
+            deferring = not wanted and self._remote_executor is not None and self._remote_executor.takes(message)
+            if result is None and not always and self.sharing is not None and not deferring:
                 mark("fetch remote")
                 if self.sharing.fetch(message.digest):
                     how = "remote"
                     result = self._stored(key, action)
             mark("publish")
-            if result is None or not self._publish(action, result):
+            here = result is not None and publish(self.workspace.root, self.digests, self.store, action.outputs, result)
+            if result is None or not here:
                 if not may_run:
                     raise NotStoredError("its result is neither in the store nor in the remote cache", where=key)
-                how, result = self._run(name, looked, message, mark, always=always)
-                self.store.put_result(key, result)
+                how, result, here = self._run(name, looked, message, mark, always=always, download=wanted)
                 mark("publish")
-                if self.sharing is not None:
-                    self.sharing.offer(message.digest)
-                if not self._publish(action, result):
-                    raise BuildFileError("the store lost what was just put into it", where=str(self.store.folder))
+                if here:
+                    self._keep(message, action, result)
         mark("record")
         seconds = time.monotonic() - started
-        self._record(name, looked.resolved, key, result, how, reason, seconds)
+        self._record(name, looked.resolved, key, result, how, reason, seconds, here=here)
         # What another thread has seen of this action's outputs before they were there.
         self.digests.forget()
         return Outcome(how, seconds)
@@ -288,20 +304,39 @@ class Rebuilder:
             return None
         return result if result.has(action.outputs) else None
 
+    def _keep(self, message: ReapiAction, action: Action, result: ActionResult) -> None:
+        """Take a result, whose blobs the store has, into store, workspace and remote cache."""
+        self.store.put_result(message.key, result)
+        if self.sharing is not None:
+            self.sharing.offer(message.digest)
+        if not publish(self.workspace.root, self.digests, self.store, action.outputs, result):
+            raise BuildFileError("the store lost what was just put into it", where=str(self.store.folder))
+
     def _run(
-        self, name: str, looked: Looked, message: ReapiAction, mark: Mark, *, always: bool
-    ) -> tuple[str, ActionResult]:
-        """Run an action, remotely if it can be; ``run``, or ``remote`` where an engine knew the result."""
+        self, name: str, looked: Looked, message: ReapiAction, mark: Mark, *, always: bool, download: bool
+    ) -> tuple[str, ActionResult, bool]:
+        """Run an action, remotely if it can be.
+
+        Returns:
+            ``run``, or ``remote`` where an engine knew the result; the result; whether the store has its blobs.
+        """
         if self._remote_executor is not None and self._remote_executor.takes(message):
             mark("run")
-            blobs = looked.blobs(self.store)
-            executed = self._remote_executor.run(message, blobs, self.log_path(name), always=always)
+            executed = self._remote_executor.run(
+                message,
+                looked.blobs(self.store),
+                self.log_path(name),
+                always=always,
+                download=download,
+                lost=lambda blobs: self._deferred.require(looked.places_of(blobs)),
+            )
             self._check_again(looked)
             if executed is not None and executed.result.has(looked.resolved.action.outputs):
-                return "remote" if executed.cached else "run", executed.result
+                return "remote" if executed.cached else "run", executed.result, download
+        self._deferred.require(path for path in looked.paths.values() if path is not None)
         mark("wait")
         with self._local_slots:
-            return "run", self._run_here(name, looked, mark)
+            return "run", self._run_here(name, looked, mark), True
 
     def _run_here(self, name: str, looked: Looked, mark: Mark) -> ActionResult:
         action = looked.resolved.action
@@ -343,58 +378,48 @@ class Rebuilder:
             try:
                 same = self.digests.file(path) == file
             except (OSError, BuildFileError):
-                same = False
+                same = self._deferred.find(path) == file
             if not same:
                 raise InputChangedError("was edited while its action ran", where=str(path), remedy="build again")
         sources = looked.resolved.sources
         if sources is not None and not self.sources.unchanged(sources):
             raise InputChangedError("finnmake's own sources were edited while the build ran", remedy="build again")
 
-    def _publish(self, action: Action, result: ActionResult) -> bool:
-        """Write the outputs that differ into the workspace; False when the store has lost a blob."""
-        root = self.workspace.root
-        wanted: set[str] = set()
-        for scratch, file in result.files:
-            place = _place(scratch, action.outputs)
-            wanted.add(place)
-            target = root / place
-            with suppress(OSError, BuildFileError):
-                if not target.is_symlink() and self.digests.file(target) == file:
-                    continue
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary = temporary_name(target.parent)
-                try:
-                    if not self.store.get_file(file, temporary):
-                        return False
-                    temporary.replace(target)
-                finally:
-                    temporary.unlink(missing_ok=True)
-            except OSError as error:
-                raise BuildFileError(f"cannot be written: {error.strerror}", where=str(target)) from error
-        for scratch in result.directories:
-            (root / action.outputs[scratch]).mkdir(parents=True, exist_ok=True)
-        return True
-
     def _record(
-        self, name: str, resolved: Resolved, key: str, result: ActionResult, how: str, reason: str, seconds: float
+        self,
+        name: str,
+        resolved: Resolved,
+        key: str,
+        result: ActionResult,
+        how: str,
+        reason: str,
+        seconds: float,
+        *,
+        here: bool,
     ) -> None:
         outputs = tuple(
-            OutputRecord(scratch, _place(scratch, resolved.action.outputs), *file) for scratch, file in result.files
+            OutputRecord(scratch, place_of(scratch, resolved.action.outputs), *file) for scratch, file in result.files
         )
         fingerprint = change_stamp(resolved.fingerprint_text())
         before = self.state.tasks.get(name)
         places = {output.path for output in outputs}
         earlier = before.outputs if before else ()
         # An action that now writes elsewhere leaves nothing over: the other place is the result of another build.
-        moved = any(_place(output.scratch, resolved.action.outputs) not in ("", output.path) for output in earlier)
+        moved = any(place_of(output.scratch, resolved.action.outputs) not in ("", output.path) for output in earlier)
         for output in earlier:
             if output.path not in places and not moved:
                 self.state.record_memo("leftover", output.path, "", output.sha256)
         record = TaskRecord(
             name, self.workspace.origin, fingerprint, key, outputs, self.state.build_id, how, reason, seconds
         )
+        if not here:
+            # Read by the next action, other bytes would be those of this one.
+            self._deferred.clear(output for output in outputs if not self._is(output))
         self.state.record_task(record, resolved.ingredients())
+        if here:
+            self._deferred.arrived(name)
+        else:
+            self._deferred.defer(name, key, outputs)
 
     @contextmanager
     def _single_flight(self, key: str) -> Iterator[None]:
@@ -423,6 +448,9 @@ class Rebuilder:
                     "or `finnmake cache push`",
                     file=sys.stderr,
                 )
+        if self._deferred:
+            # The next build may have to ask an engine for them.
+            self.settled = False
         # Only what a build has put makes a store larger: a build that runs nothing does not look.
         collect_after_build(self.store, self.workspace.configuration.store_size)
 
@@ -442,14 +470,3 @@ class Rebuilder:
             self.sharing.close()
         self.store.close()
         self.state.close()
-
-
-def _place(scratch: str, outputs: Mapping[str, str]) -> str:
-    """Workspace path of an output file."""
-    place = outputs.get(scratch)
-    if place is not None:
-        return place
-    for directory, folder in outputs.items():
-        if directory.endswith("/") and scratch.startswith(directory):
-            return f"{folder}/{scratch[len(directory) :]}"
-    return ""

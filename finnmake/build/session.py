@@ -14,9 +14,10 @@ from doit.task import Task
 
 from finnmake.build.action import Action
 from finnmake.build.configuration import execution_of
+from finnmake.build.deferred import NotHereError
 from finnmake.build.doit_tasks import EngineAction, engine_action_of
 from finnmake.build.executor import with_task
-from finnmake.build.outcome import Mark, NotStoredError, Status, unmarked
+from finnmake.build.outcome import Mark, NotStoredError, Outcome, Status, unmarked
 from finnmake.build.rebuilder import Rebuilder
 from finnmake.build.tools import Tool
 from finnmake.errors import FinnmakeError, StoreError
@@ -48,6 +49,7 @@ class Session:
         missing: tasks whose result was in no store.
         profile: records when what was done; None for no record.
         remote_execution: address of the engine that actions run on; "" for that of the configuration, None for none.
+        wanted: tasks whose outputs are to be here even if a remote engine has made them; None for all.
         only_engine_tasks: False as soon as another task was looked at for a build.
     """
 
@@ -61,6 +63,7 @@ class Session:
     missing: list[str] = field(default_factory=list)
     profile: Profile | None = None
     remote_execution: str | None = None
+    wanted: frozenset[str] | None = None
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
     _by_workspace: dict[int, Rebuilder] = field(default_factory=dict)
     """The same by identity: asked several times a task."""
@@ -142,14 +145,24 @@ class Session:
         """Whether a task is up to date."""
         if self._settled.get(name) == self.tasks[name].action:
             return Status(True)
-        rebuilder, action = self.rebuilder(name), self.tasks[name].action
+        rebuilder, action, wanted = self.rebuilder(name), self.tasks[name].action, self._wants(name)
         if self.profile is None:
-            status = rebuilder.status(name, action, may_run=may_run)
+            status = rebuilder.status(name, action, may_run=may_run, wanted=wanted)
         else:
             with self.profile.span(f"status {name}"):
-                status = rebuilder.status(name, action, may_run=may_run)
+                status = rebuilder.status(name, action, may_run=may_run, wanted=wanted)
         self._reasons[name] = status.reason
         return status
+
+    @property
+    def leaves_outputs(self) -> bool:
+        """Whether outputs that nobody needs here may stay with a remote engine."""
+        if self.remote_execution is None:
+            return False
+        found = {action.workspace.root: action.workspace.configuration for action in self.tasks.values()}
+        return all(
+            execution_of(configuration, self.remote_execution).download == "final" for configuration in found.values()
+        )
 
     def perform(self, name: str) -> BaseFail | None:
         """Bring a task up to date; called from doit's threads."""
@@ -167,9 +180,7 @@ class Session:
             return None
         try:
             reason = self._reasons.get(name, "")
-            outcome = self.rebuilder(name).execute(
-                name, action, reason, always=self.always, may_run=self.may_run, mark=mark
-            )
+            outcome = self._execute(name, reason, mark, always=self.always, wanted=self._wants(name))
         except NotStoredError as error:
             self.missing.append(name)
             return TaskFailed(self.failed(name, error))
@@ -178,9 +189,38 @@ class Session:
         except OSError as error:
             remedy = "check that the disk is not full and that the folder can be written"
             return TaskFailed(self.failed(name, StoreError(f"the build folder cannot be used: {error}", remedy=remedy)))
-        self._settled[name] = action
+        self._settle(name)
         self.outcomes[name] = TaskOutcome(outcome.how, outcome.seconds)
         return None
+
+    def _execute(self, name: str, reason: str, mark: Mark, *, always: bool, wanted: bool) -> Outcome:
+        """Execute a task, and first bring here what lies with a remote engine and is needed here."""
+        brought: set[str] = set()
+        while True:
+            try:
+                return self.rebuilder(name).execute(
+                    name,
+                    self.tasks[name].action,
+                    reason,
+                    always=always,
+                    may_run=self.may_run,
+                    wanted=wanted,
+                    mark=mark,
+                )
+            except NotHereError as error:
+                if not brought.isdisjoint(error.tasks) or not self.tasks.keys() >= set(error.tasks):
+                    raise
+                brought.update(error.tasks)
+                for task in error.tasks:
+                    self._execute(task, "its outputs are needed here", mark, always=False, wanted=True)
+
+    def _wants(self, name: str) -> bool:
+        return self.wanted is None or name in self.wanted
+
+    def _settle(self, name: str) -> None:
+        # What was left with a remote engine may be wanted later in this build.
+        if self._wants(name):
+            self._settled[name] = self.tasks[name].action
 
     def failed(self, name: str, error: FinnmakeError) -> str:
         """Note that a task failed; returns its message."""
@@ -194,7 +234,7 @@ class Session:
         if name in self.outcomes:
             return False
         self.outcomes[name] = TaskOutcome("up_to_date")
-        self._settled[name] = self.tasks[name].action
+        self._settle(name)
         return True
 
     @property
@@ -214,10 +254,15 @@ class Session:
             {
                 f"{name}/{scratch}": f"{self.tasks[name].workspace.root}/{place}"
                 for name, outcome in self.outcomes.items()
-                if outcome.outcome != "failed" and name in self.tasks
+                if outcome.outcome != "failed" and name in self.tasks and self._is_here(name)
                 for scratch, place in self.tasks[name].action.outputs.items()
             }
         )
+
+    def _is_here(self, name: str) -> bool:
+        rebuilder = self.rebuilder(name)
+        record = rebuilder.state.tasks.get(name)
+        return self.wanted is None or record is None or not rebuilder.is_deferred(record)
 
     def stop(self) -> None:
         """Kill what is running."""

@@ -8,6 +8,22 @@ from pathlib import Path
 from finnmake.build.action import Action
 from finnmake.flow.stages import Stage
 
+MAIN_OUTPUTS = {
+    "import/out/graph.onnx": "imported",
+    "layers/out/manifest.json": "manifest",
+    "reference/out/expected.npy": "expected",
+    "stitch/out/stitched.v": "stitched",
+    "rtlsim/out/rtlsim.json": "stitched_simulation",
+    "place_and_route/timing.json": "place_and_route",
+    "timing/out/timing.json": "timing",
+    "bitstream/design.bit": "bitstream",
+    "deploy/out/deploy/": "deploy",
+    "report/out/report.json": "report",
+    "report/out/report.txt": "summary",
+    "report/out/report.svg": "picture",
+}
+"""Short names of outputs in the JSON of a build, by step and scratch path."""
+
 
 @dataclass(frozen=True)
 class PlannedTask:
@@ -28,6 +44,12 @@ class PlannedTask:
     stage: Stage
     after: tuple[str, ...] = ()
     expands: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether its outputs are what users build for."""
+        step = self.name.partition(":")[2]
+        return any(f"{step}/{scratch}" in MAIN_OUTPUTS for scratch in self.action.outputs)
 
 
 @dataclass(frozen=True)

@@ -15,27 +15,12 @@ from typing import TYPE_CHECKING, Any
 from finnmake.errors import BuildFileError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.build_files import load_build_file
+from finnmake.flow.plan import MAIN_OUTPUTS
 from finnmake.flow.stages import STAGE_NAMES, Stage
 from finnmake.flow.target import BUILD_FILE, Target
 
 if TYPE_CHECKING:
     from finnmake.build.api import BuildResult
-
-MAIN_OUTPUTS = {
-    "import/out/graph.onnx": "imported",
-    "layers/out/manifest.json": "manifest",
-    "reference/out/expected.npy": "expected",
-    "stitch/out/stitched.v": "stitched",
-    "rtlsim/out/rtlsim.json": "stitched_simulation",
-    "place_and_route/timing.json": "place_and_route",
-    "timing/out/timing.json": "timing",
-    "bitstream/design.bit": "bitstream",
-    "deploy/out/deploy/": "deploy",
-    "report/out/report.json": "report",
-    "report/out/report.txt": "summary",
-    "report/out/report.svg": "picture",
-}
-"""Short names of outputs in the JSON of a build, by step and scratch path."""
 
 
 def is_model(target: str | None) -> bool:

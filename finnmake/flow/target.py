@@ -70,6 +70,7 @@ class Target(ABC):
                 task_dep=planned.after,
                 workspace=workspace,
                 expanding=planned.expands,
+                final=planned.is_final,
             )
 
     def workspace(self) -> Workspace:

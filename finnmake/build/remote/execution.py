@@ -100,7 +100,16 @@ class RemoteExecutor:
         arguments = reapi.Command.FromString(action.command).arguments
         return not self._broken and all(len(text.encode()) < _LONGEST_ARGUMENT for text in arguments)
 
-    def run(self, action: ReapiAction, sources: Mapping[Digest, Path], log: Path, *, always: bool) -> Executed | None:
+    def run(
+        self,
+        action: ReapiAction,
+        sources: Mapping[Digest, Path],
+        log: Path,
+        *,
+        always: bool,
+        download: bool = True,
+        lost: Callable[[set[Digest]], None] = lambda blobs: None,
+    ) -> Executed | None:
         """Run an action.
 
         Args:
@@ -108,9 +117,11 @@ class RemoteExecutor:
             sources: files with the bytes of its inputs.
             log: file for the command's output.
             always: run it even if the engine knows its result.
+            download: bring its outputs into the local store.
+            lost: told of inputs that neither the engine nor this machine has; may raise.
 
         Returns:
-            Its result, with every blob in the local store; None where the engine cannot run it.
+            Its result; None where the engine cannot run it.
 
         Raises:
             FinnmakeError: the action failed, or the build is being stopped.
@@ -120,7 +131,7 @@ class RemoteExecutor:
         try:
             sent = with_platform(action, self._configuration)
             for attempt in (1, 2):
-                response = self._execute_with_blobs(sent, sources, always=always or attempt == 2)
+                response = self._execute_with_blobs(sent, sources, lost, always=always or attempt == 2)
                 result = response.result
                 self._write_log(result, log)
                 if result.exit_code == UNFIT:
@@ -128,7 +139,7 @@ class RemoteExecutor:
                     return None
                 if result.exit_code != 0:
                     raise self._failure(result, log)
-                found = self._take(result)
+                found = self._take(result, download=download)
                 if found is not None:
                     return Executed(found, response.cached_result)
             raise RemoteError("lost an output that it had just made", where=self._remote.url)
@@ -160,9 +171,14 @@ class RemoteExecutor:
 
     # -- giving the action -------------------------------------------------------------------------------------------
     def _execute_with_blobs(
-        self, action: ReapiAction, sources: Mapping[Digest, Path], *, always: bool
+        self,
+        action: ReapiAction,
+        sources: Mapping[Digest, Path],
+        lost: Callable[[set[Digest]], None],
+        *,
+        always: bool,
     ) -> reapi.ExecuteResponse:
-        self._upload(action, sources)
+        self._upload(action, sources, lost)
         try:
             response = self._execute(action.digest, always=always)
             if response.cached_result and response.result.exit_code != 0:
@@ -173,15 +189,19 @@ class RemoteExecutor:
             # Collected since this build has seen them.
             with self._lock:
                 self._known.clear()
-            self._upload(action, sources)
+            self._upload(action, sources, lost)
             return self._execute(action.digest, always=always)
 
-    def _upload(self, action: ReapiAction, sources: Mapping[Digest, Path]) -> None:
+    def _upload(self, action: ReapiAction, sources: Mapping[Digest, Path], lost: Callable[[set[Digest]], None]) -> None:
         parts = (action.action, action.command, *action.directories.values())
         messages = {digest_of_bytes(data): data for data in parts}
         with self._lock:
             unknown = {*messages, *sources} - self._known
         missing = self._cas.missing(unknown)
+        absent = {digest for digest in missing if digest not in messages and not sources[digest].exists()}
+        if absent:
+            lost(absent)
+            raise RemoteError("an input is neither there nor here", where=self._remote.url)
         folder = self._store.temporary_folder()
         try:
             files = {digest: sources[digest] for digest in missing if digest not in messages}
@@ -284,8 +304,8 @@ class RemoteExecutor:
         return RemoteError(what, where=self._remote.url, remedy=remedy)
 
     # -- taking the result -------------------------------------------------------------------------------------------
-    def _take(self, message: reapi.ActionResult) -> ActionResult | None:
-        """The result with its blobs in the store; None where one is missing."""
+    def _take(self, message: reapi.ActionResult, *, download: bool) -> ActionResult | None:
+        """The result, with its blobs in the store if they are downloaded; None where one is missing."""
         try:
             result = decode(message.SerializeToString(deterministic=True), self._tree)
         except StoreError as error:
@@ -294,7 +314,14 @@ class RemoteExecutor:
             raise RemoteError(f"gives a result that makes no sense: {error.what}", where=self._remote.url) from None
         # As in a local run: byte code is no output.
         files = tuple((path, file) for path, file in result.files if "/__pycache__/" not in f"/{path}")
-        if not self.download({file.digest for _, file in files}):
+        digests = {file.digest for _, file in files}
+        if not download:
+            # Engines keep results of which they have lost the blobs; these ones need no upload when they are inputs.
+            if self._cas.missing(digests):
+                return None
+            with self._lock:
+                self._known |= digests
+        elif not self.download(digests):
             return None
         return ActionResult(files, result.directories)
 

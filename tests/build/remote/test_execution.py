@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from finnmake.build.action import Action, ToolCommand
+from finnmake.build.action import Action, DirectoryOf, ToolCommand
+from finnmake.build.api import BuildResult, build
 from finnmake.build.configuration import ExecutionConfiguration, RemoteConfiguration
+from finnmake.build.doit_tasks import action_task
 from finnmake.build.key import Resolved, reapi_action
 from finnmake.build.reapi import remote_execution_pb2 as reapi
 from finnmake.build.rebuilder import Rebuilder
@@ -222,3 +224,107 @@ def test_properties_do_not_change_what_the_store_has(engine: Engine, project: Pr
         assert rebuilder.execute("t", COMPILE).how == "run"
     (project.root / "a.o").unlink()
     assert project.build({"t": COMPILE}) == {"t": "store"}
+
+
+def chain(suffix: str = "") -> dict[str, Action]:
+    """Three tasks in a row; only the last one's output is for the user."""
+    first = python(f"open('one', 'w').write(open('a.txt').read() + {suffix!r})", {"one": "one"})
+    script = "import os; os.makedirs('out/x'); open('out/x/two', 'w').write(open('one').read() * 2)"
+    second = Action("Two", ToolCommand(("python", "-c", script)), {"one": Path("one")}, {"out/": "two"})
+    script = "open('three', 'w').write(open('in/x/two').read() * 2)"
+    third = Action(
+        "Three", ToolCommand(("python", "-c", script)), {"in/": DirectoryOf("t:two", "out/")}, {"three": "three"}
+    )
+    return {"t:one": first, "t:two": second, "t:three": third}
+
+
+def built(project: Project, url: str | None, tasks: Mapping[str, Action]) -> BuildResult:
+    workspace = project.workspace()
+
+    class Creator:
+        def create_doit_tasks(self) -> Iterator[dict[str, object]]:
+            for name, action in tasks.items():
+                yield action_task(name, action, workspace=workspace)
+
+    return build({"creator": Creator()}, remote_execution=url)
+
+
+def there(project: Project) -> set[str]:
+    return {name for name in ("one", "two/x/two", "three") if (project.root / name).exists()}
+
+
+def test_what_nobody_needs_here_stays_with_the_engine(engine: Engine, project: Project) -> None:
+    result = built(project, engine.url, chain())
+    assert (result.ok, result.actions["run"]) == (True, 3)
+    assert list(result.outputs) == ["t:three/three"]
+    assert there(project) == {"three"}
+    assert project.read("three") == "hello\n" * 4
+    # Nothing to do, and nothing is fetched to find out.
+    assert built(project, engine.url, chain()).actions["up_to_date"] == 3
+    assert there(project) == {"three"}
+    # Another beginning: all of it runs, from inputs that are not here.
+    assert built(project, engine.url, chain("!")).actions["run"] == 3
+    assert project.read("three") == "hello\n!" * 4
+    assert there(project) == {"three"}
+    # Back again: what is not in the store the engine knows.
+    again = built(project, engine.url, chain())
+    assert (again.actions["remote"], again.actions["store"]) == (2, 1)
+    assert project.read("three") == "hello\n" * 4
+
+
+def test_files_of_an_earlier_local_build_are_not_taken_for_new_ones(engine: Engine, project: Project) -> None:
+    assert built(project, None, chain("old")).actions["run"] == 3
+    assert there(project) == {"one", "two/x/two", "three"}
+    assert built(project, engine.url, chain("new")).ok
+    assert project.read("three") == "hello\nnew" * 4
+    assert there(project) == {"three"}
+
+
+def test_an_edited_file_in_the_place_of_an_absent_output_is_seen(engine: Engine, project: Project) -> None:
+    assert built(project, engine.url, chain("edited")).ok
+    project.write("one", "by hand")
+    assert built(project, engine.url, chain("edited")).ok
+    assert project.read("three") == "hello\nedited" * 4
+    assert there(project) == {"three"}
+
+
+def test_a_local_need_brings_the_bytes(engine: Engine, project: Project) -> None:
+    tasks = chain("local")
+    assert built(project, engine.url, tasks).ok
+    # A worker of this version does not exist: the last action runs here, on inputs that are not here.
+    other = Project(project.root, {**TOOLS, "g++": replace(TOOLS["g++"], version_pattern=r"^(\d+)")})
+    here = {**tasks, "t:three": replace(tasks["t:three"], tools=("g++",))}
+    result = built(other, engine.url, here)
+    assert result.failures == {}
+    assert result.ran == ("t:three",)
+    assert there(project) == {"two/x/two", "three"}
+
+
+def test_a_build_without_the_engine_makes_what_is_not_here(engine: Engine, project: Project) -> None:
+    assert built(project, engine.url, chain("alone")).ok
+    assert built(project, None, chain("alone")).ok
+    assert there(project) == {"one", "two/x/two", "three"}
+
+
+@pytest.mark.parametrize("what", ["outputs", "everything", "the engine"])
+def test_what_an_engine_has_lost_is_made_again(project: Project, tmp_path: Path, what: str) -> None:
+    with casd_engine(tmp_path / "first") as first:
+        assert built(project, first.url, chain()).ok
+        with opened(project, first.url) as rebuilder:
+            outputs = [output for task in rebuilder.state.tasks.values() for output in task.outputs]
+        for output in outputs:
+            (first.blobs / output.sha256[:2] / output.sha256[2:]).unlink()
+        tasks = chain()
+        tasks["t:three"] = replace(tasks["t:three"], outputs={"three": "other"})
+        script = "open('three', 'w').write(open('in/x/two').read() * 3)"
+        tasks["t:three"] = replace(tasks["t:three"], command=ToolCommand(("python", "-c", script)))
+        if what == "outputs":
+            result = built(project, first.url, tasks)
+        elif what == "everything":
+            with casd_engine(tmp_path / "second") as second:
+                result = built(project, second.url, tasks)
+        else:
+            first.kill()
+            result = built(project, first.url, tasks)
+    assert result.failures == {}
+    assert project.read("other") == "hello\n" * 6
