@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.crop import Crop
 from finnmake.dataflow.depth_to_space import DepthToSpace
 from finnmake.dataflow.elementwise_binary import ElementwiseAdd, ElementwiseMul, ElementwiseSub
+from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.lookup import Lookup
@@ -41,6 +43,8 @@ LAYER_CLASSES: dict[str, type[Any]] = {
         ElementwiseMul,
         Requant,
         Lookup,
+        ConvolutionInputGenerator,
+        FMPadding,
     )
 }
 

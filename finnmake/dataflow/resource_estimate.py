@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.dot_product import decoded_width
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer, structural_datatype
@@ -63,6 +64,8 @@ def estimate_resources(layer: Layer) -> Resources:
             blocks += block_memories(image.depth, image.width)
     if isinstance(layer, StreamingFIFO) and layer.implementation() == "block":
         blocks += block_memories(layer.depth, layer.input_stream().width)
+    if isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "block":
+        blocks += block_memories(layer.memory_depth(), layer.input_stream().width)
     if isinstance(layer, MatrixVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
         dsp = layer.PE * layer.SIMD
     return Resources(round(sum(FACTORS[name] * count for name, count in parts.items())), blocks, dsp)
@@ -121,6 +124,8 @@ def lut_parts(layer: Layer) -> dict[str, int]:
         parts["sums"] = layer.PE * (layer.input_stream().datatype.bitwidth() + layer.output_stream().width)
     elif isinstance(layer, StreamingFIFO) and layer.implementation() == "distributed":
         parts["memory"] = distributed_luts(layer.depth, layer.input_stream().width)
+    elif isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "distributed":
+        parts["memory"] = distributed_luts(layer.memory_depth(), layer.input_stream().width)
     elif isinstance(layer, StreamingDataWidthConverter):
         parts["words"] *= 2
     return parts

@@ -1,0 +1,109 @@
+"""FMPadding: zeros around an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from finnmake.dataflow.checks import check_folding, check_integer_type
+from finnmake.dataflow.layer import IntegerArray, Layer, Stream, structural_datatype
+from finnmake.errors import ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class FMPadding(Layer):
+    """Puts rows and columns of zeros around an image (rows, columns, channels).
+
+    Attributes:
+        ImgDim: rows and columns of the input, as text: ``"28,28"``.
+        Padding: rows at the top, columns at the left, rows at the bottom, columns at the right, as text: ``"1,1,1,1"``.
+        NumChannels: channels of a pixel.
+        SIMD: channels in a word.
+        inputDataType: of the elements; it must have zero.
+    """
+
+    ImgDim: str
+    Padding: str
+    NumChannels: int
+    SIMD: int
+    inputDataType: str
+
+    op_type: ClassVar[str] = "FMPadding"
+    kernel: ClassVar[str] = "fm_padding"
+    verilog_files: ClassVar[tuple[str, ...]] = ("common/stream_register.v", "fm_padding/fm_padding.v")
+    cpp_files: ClassVar[tuple[str, ...]] = ("fm_padding/fm_padding.hpp",)
+
+    def check(self) -> None:
+        check_folding(self, "SIMD", "NumChannels")
+        datatype = check_integer_type(self, "inputDataType", 64)
+        for name, count, least in (("ImgDim", 2, 1), ("Padding", 4, 0)):
+            texts = str(getattr(self, name)).split(",")
+            if len(texts) != count or not all(text.isdecimal() and int(text) >= least for text in texts):
+                raise ModelError(
+                    f"{name} is {getattr(self, name)!r}",
+                    where=self.op_type,
+                    remedy=f"Give {count} numbers of {least} or more, with commas between them.",
+                )
+        if not datatype.allowed(0):
+            raise ModelError(
+                f"inputDataType {datatype.name} has no zero",
+                where=self.op_type,
+                remedy="Pad before the quantiser that makes it, or do not pad.",
+            )
+
+    @property
+    def padding(self) -> tuple[int, ...]:
+        """Top, left, bottom, right."""
+        return tuple(int(text) for text in self.Padding.split(","))
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """Rows and columns of the input."""
+        rows, columns = (int(text) for text in self.ImgDim.split(","))
+        return rows, columns
+
+    @property
+    def padded_image(self) -> tuple[int, int]:
+        """Rows and columns of the output."""
+        (rows, columns), (top, left, bottom, right) = self.image, self.padding
+        return top + rows + bottom, left + columns + right
+
+    def _stream(self, rows: int, columns: int) -> Stream:
+        words = rows * columns * (self.NumChannels // self.SIMD)
+        return Stream(structural_datatype(self.inputDataType), self.SIMD, words)
+
+    def input_stream(self) -> Stream:
+        return self._stream(*self.image)
+
+    def output_stream(self) -> Stream:
+        return self._stream(*self.padded_image)
+
+    def interval_cycles(self) -> int:
+        return self.output_stream().words_per_frame
+
+    def first_output_latency(self) -> int:
+        """A register at the input, whose first word starts a frame, and one at the output."""
+        return 2
+
+    def execute(self, frames: IntegerArray) -> IntegerArray:
+        top, left, bottom, right = self.padding
+        images = np.asarray(frames, dtype=np.int64).reshape(-1, *self.image, self.NumChannels)
+        return np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0))).reshape(len(images), -1)
+
+    def verilog_parameters(self) -> dict[str, int | str]:
+        words = self.NumChannels // self.SIMD
+        (rows, columns), (height, width), (top, left, _, _) = self.image, self.padded_image, self.padding
+        return {
+            "WIDTH": self.input_stream().width,
+            "HEIGHT": height,
+            "ROW": width * words,
+            "TOP": top,
+            "BOTTOM": top + rows - 1,
+            "LEFT": left * words,
+            "RIGHT": (left + columns) * words - 1,
+        }
+
+    def cpp_template_arguments(self) -> list[str]:
+        return [str(value) for value in self.verilog_parameters().values()]
