@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.build.remote.conftest import SERVERS, Server
+from tests.support.cache_servers import SERVERS, Server
 
 CLIENT = """
 import json, resource, sys, time

@@ -73,6 +73,14 @@ def _tree(files: dict[str, FileDigest]) -> bytes:
     return data
 
 
+def directories_of(tree: bytes) -> list[bytes]:
+    """The serialised ``Directory`` messages of a ``Tree`` that ``encode`` has made."""
+    from finnmake.build.reapi import remote_execution_pb2 as reapi
+
+    message = reapi.Tree.FromString(tree)
+    return [bytes(each.SerializeToString(deterministic=True)) for each in (message.root, *message.children)]
+
+
 def decode(data: bytes, get_bytes: Callable[[Digest], bytes]) -> ActionResult:
     """Read a REAPI ``ActionResult``.
 

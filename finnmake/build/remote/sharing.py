@@ -18,7 +18,7 @@ from contextlib import suppress
 from finnmake.build.digest import Digest, digest_of_bytes
 from finnmake.build.files import remove_tree
 from finnmake.build.remote.cache import RemoteCache, RemoteError, WrongBlobError
-from finnmake.build.result import ActionResult, decode, encode
+from finnmake.build.result import ActionResult, decode, directories_of, encode
 from finnmake.build.store import LocalStore
 from finnmake.errors import FinnmakeError, StoreError
 
@@ -175,11 +175,13 @@ class Sharing:
         result = self._store.get_result(action.sha256)
         if result is None:
             return False
-        trees: list[Digest] = []
+        trees: set[Digest] = set()
 
         def put_tree(data: bytes) -> Digest:
-            trees.append(self._store.put_bytes(data))
-            return trees[-1]
+            tree = self._store.put_bytes(data)
+            # Each directory of it as a blob too: buildbox-casd takes a result whose folders it does not have for lost.
+            trees.update({tree, *map(self._store.put_bytes, directories_of(data))})
+            return tree
 
         data = encode(result, put_tree)
         wanted = {*(file.digest for _, file in result.files), *trees}

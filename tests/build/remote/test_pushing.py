@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.build.remote.conftest import Misbehaving, Server
+from tests.build.remote.conftest import Misbehaving
+from tests.support.cache_servers import Server
 from tests.support.small_build import SmallBuild
 
 

@@ -10,7 +10,8 @@ import pytest
 from finnmake.build.digest import Digest
 from finnmake.build.reapi import remote_execution_pb2 as reapi
 from finnmake.build.remote.cache import RemoteCache, WrongBlobError
-from tests.build.remote.conftest import Server, digest_of
+from tests.build.remote.conftest import digest_of
+from tests.support.cache_servers import Server
 
 MIB = 1 << 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from finnmake.build.action import Action
+from finnmake.build.digest import Digest
 from finnmake.build.reapi import remote_execution_pb2 as reapi
 from finnmake.build.rebuilder import Rebuilder
 from finnmake.build.result import decode
 from finnmake.errors import StoreError
 from tests.build.conftest import Project, shell
-from tests.build.remote.conftest import Misbehaving, Server, digest_of, nginx_server
+from tests.build.remote.conftest import Misbehaving, digest_of
+from tests.support.cache_servers import Server, nginx_server
 
 SECRET = "user:correct-horse-battery"
 
@@ -41,6 +44,60 @@ def test_what_one_has_built_another_downloads(server: Server, tmp_path: Path) ->
     # Now it has it itself.
     (second.root / ".finnmake" / "state.sqlite").unlink()
     assert second.build(tasks()) == {"double": "store"}
+
+
+NESTED = "mkdir -p d/x/y d/z; cp a.txt d/x/y/deep.txt; cp a.txt d/z/deep.txt; touch d/empty; cp a.txt two.txt"
+
+
+def test_folders_inside_of_folders_are_shared(server: Server, tmp_path: Path) -> None:
+    """buildbox-casd gives a result only where it has each directory of its trees."""
+    first = project(tmp_path / "first", server.url)
+    assert first.build(tasks(NESTED)) == {"double": "run"}
+    second = project(tmp_path / "second", server.url, "read")
+    assert second.build(tasks(NESTED)) == {"double": "remote"}
+    assert second.read("build/d/x/y/deep.txt") == "one\n"
+    assert second.read("build/d/empty") == ""
+
+
+def test_results_are_what_validating_servers_take(misbehaving: Misbehaving, tmp_path: Path) -> None:
+    """What bazel-remote asks of an ActionResult: valid digests, relative paths, every blob there before the result."""
+    assert project(tmp_path / "made", misbehaving.url).build(tasks(NESTED)) == {"double": "run"}
+    sent: list[str] = []
+
+    def check(digest: reapi.Digest) -> bytes:
+        assert re.fullmatch("[0-9a-f]{64}", digest.hash)
+        data = misbehaving.stored[f"/cas/{digest.hash}"]
+        assert digest_of(data) == (digest.hash, digest.size_bytes)
+        assert f"/cas/{digest.hash}" in sent, "before the result"
+        return data
+
+    def check_path(path: str) -> None:
+        assert path
+        assert not path.startswith("/")
+        assert ".." not in path.split("/")
+
+    for method, path, _ in misbehaving.requests:
+        if method == "PUT":
+            sent.append(path)
+        if not (method == "PUT" and path.startswith("/ac/")):
+            continue
+        message = reapi.ActionResult.FromString(misbehaving.stored[path])
+        assert message.output_files
+        assert message.output_directories
+        for file in message.output_files:
+            check_path(file.path)
+            check(file.digest)
+        for directory in message.output_directories:
+            check_path(directory.path)
+            tree = reapi.Tree.FromString(check(directory.tree_digest))
+            folders = {digest_of(child.SerializeToString(deterministic=True)) for child in tree.children}
+            for folder in (tree.root, *tree.children):
+                assert all(
+                    Digest(child.digest.hash, child.digest.size_bytes) in folders for child in folder.directories
+                )
+                for node in folder.files:
+                    check(node.digest)
+    assert sum(path.startswith("/ac/") for path in sent) == 1
 
 
 def test_who_only_reads_gives_nothing(server: Server, tmp_path: Path) -> None:
