@@ -65,7 +65,7 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}{listen};
     root {folder}/data;
     client_max_body_size 0;
     location ~ "^/(ac|cas)/[0-9a-f]{{64}}$" {{ {access} dav_methods PUT; create_full_put_path on; }}
@@ -75,18 +75,38 @@ http {{
 """
 
 
-@contextmanager
-def nginx_server(folder: Path, access: str = "") -> Iterator[Server]:
+def _nginx() -> str:
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed (apt install nginx-light)")
+    return program
+
+
+@contextmanager
+def tls_proxy(folder: Path, certificate: Path, key: Path, behind: str, access: str = "") -> Iterator[str]:
+    """nginx that speaks TLS before the gRPC server at ``behind`` (host:port); its address."""
+    configuration = f"{access} grpc_pass grpc://{behind}; grpc_read_timeout 20s;"
+    port = free_port()
+    folder.mkdir(parents=True)
+    tls = f" ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key}"
+    text = NGINX.format(folder=folder, port=port, access="", listen=tls)
+    (folder / "nginx.conf").write_text(text.replace("return 404;", configuration))
+    with running(_nginx(), "-p", str(folder), "-c", str(folder / "nginx.conf"), log=folder / "log", port=port):
+        yield f"grpcs://127.0.0.1:{port}"
+
+
+@contextmanager
+def nginx_server(folder: Path, access: str = "", tls: tuple[Path, Path] | None = None) -> Iterator[Server]:
+    """nginx as a cache; with TLS where a certificate and its key are given."""
+    program = _nginx()
     port = free_port()
     (folder / "data").mkdir(parents=True)
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, access=access))
+    listen = f" ssl; ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]}" if tls else ""
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, access=access, listen=listen))
     command = (program, "-p", str(folder), "-c", str(folder / "nginx.conf"))
     with running(*command, log=folder / "log", port=port):
         data = folder / "data"
-        yield Server(f"http://127.0.0.1:{port}", data, lambda sha256: data / "cas" / sha256)
+        yield Server(f"http{'s' if tls else ''}://127.0.0.1:{port}", data, lambda sha256: data / "cas" / sha256)
 
 
 @contextmanager
