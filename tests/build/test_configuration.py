@@ -102,6 +102,7 @@ def test_remote_execution_needs_an_address(tmp_path: Path) -> None:
     [
         ("[remote_execution]\nurl = 'http://x'", "no address of a remote execution engine"),
         ("[remote_execution]\nurl = 'grpc://x'\nrole = 'read'", "unknown entries: role"),
+        ("[remote_execution]\nurl = 'grpc://x'\ndownload = 'some'", "download is 'some'"),
         ("[remote_execution]\nurl = 'grpc://x'\nsend_properties = 1", "not a list of texts"),
         ("[remote_execution]\nurl = 'grpc://x'\nproperties = {a = 1}", "properties are not texts"),
         ("[store]\nsize = 1", r"\[store\] unknown entries: size"),

@@ -24,6 +24,7 @@ files = ["script.py"]
 outputs = ["{top}.json", "logs/"]
 environment = { TOP = "{top}" }
 error_patterns = ["^ERROR"]
+licence = "yosys-pro"
 """
 
 
@@ -48,6 +49,7 @@ def test_application(tmp_path: Path) -> None:
     assert action.inputs["script.py"] == tmp_path / "flow" / "script.py"
     assert action.tools == ("python", "yosys")
     assert action.mnemonic == "Synth"
+    assert action.licence == "yosys-pro"
 
 
 def test_wrong_applications(tmp_path: Path) -> None:

@@ -121,6 +121,14 @@ def test_failures_are_those_of_a_local_run(engine: Engine, project: Project, use
     assert remote["refuse"][0] is ModelError
 
 
+def test_tools_in_arguments_and_environment_are_those_of_the_worker(engine: Engine, project: Project) -> None:
+    script = "import os, sys; open('b', 'w').write(' '.join([*sys.argv[1:], os.environ['CXX'], os.environ['LANG']]))"
+    command = ToolCommand(("python", "-c", script, "${tool:g++}"), {"CXX": "<${tool:g++}>"})
+    with opened(project, engine.url) as rebuilder:
+        rebuilder.execute("t", Action("Script", command, {}, {"b": "b"}, ("g++",)))
+    assert project.read("b") == "/usr/bin/g++ </usr/bin/g++> C.UTF-8"
+
+
 def test_undeclared_reads_fail(engine: Engine, project: Project) -> None:
     secret = project.write("undeclared.txt", "x")
     with opened(project, engine.url) as rebuilder, pytest.raises(ToolError, match="No such file"):
