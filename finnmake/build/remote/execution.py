@@ -297,7 +297,7 @@ class RemoteExecutor:
         remedy = ""
         if code in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT):
             remedy = (
-                "an engine that refuses platform properties: name those it knows, [remote_execution] send_properties"
+                "where properties are refused: name those that the engine knows in [remote_execution] send_properties"
             )
         elif code == grpc.StatusCode.UNIMPLEMENTED:
             remedy = "check that the address is that of an engine that executes, and [remote_execution] instance"
