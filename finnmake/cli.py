@@ -151,7 +151,14 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         "--profile", type=Path, metavar="FILE.json", help="write a trace of the build (Perfetto, chrome://tracing)"
     )
     _add_target_options(parser)
-    parser.add_argument(
+    elsewhere = parser.add_mutually_exclusive_group()
+    elsewhere.add_argument(
+        "--executor",
+        choices=("local", "slurm"),
+        default="local",
+        help="where tools run (default: local); with slurm, -j may exceed the CPUs",
+    )
+    elsewhere.add_argument(
         "--remote-exec",
         nargs="?",
         const="",

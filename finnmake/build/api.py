@@ -99,6 +99,7 @@ def build(
     output: IO[str] | None = None,
     profile: Path | None = None,
     remote_execution: str | None = None,
+    use_slurm: bool = False,
     stamp: StampWriter | None = None,
 ) -> BuildResult:
     """Bring tasks up to date.
@@ -114,6 +115,7 @@ def build(
         profile: file that a trace in Chrome's format is written to.
         remote_execution: address of the engine that actions run on; "" for that of ``finnmake.toml``, None to run them
             here.
+        use_slurm: run tools as Slurm jobs.
         stamp: takes down what was looked at; the caller has made it before it looked at anything itself, and writes it.
 
     Raises:
@@ -126,6 +128,7 @@ def build(
     command = Run(task_loader=loader, config={}, bin_name="finnmake", cmds={})
     command.raise_errors = True
     command.remote_execution = remote_execution
+    command.use_slurm = use_slurm
     command.may_run = may_run
     params, _ = command.cmdparser.parse([])
     # Set, not parsed: a value given here must win over the build file's DOIT_CONFIG.

@@ -1,4 +1,4 @@
-"""``finnmake.toml``: the store of a workspace, the remote cache that it shares, the engine that runs its actions."""
+"""``finnmake.toml``: a workspace's store, the remote cache that it shares, what runs its actions."""
 
 from __future__ import annotations
 
@@ -72,6 +72,29 @@ class ExecutionConfiguration:
 
 
 @dataclass(frozen=True)
+class SlurmConfiguration:
+    """How tool actions are submitted to Slurm. Nothing of it is in any key.
+
+    Attributes:
+        partition: "" for Slurm's default.
+        account: "" for Slurm's default.
+        options: further options of ``sbatch``, for every job.
+        rules: mnemonic of an action -> further options of ``sbatch``, such as memory and CPUs.
+        licences: name of an action's licence -> what is asked of Slurm for it; ``NAME:1`` by default.
+        poll: longest time between two looks at the jobs, in seconds.
+        max_jobs: how many of a build's jobs Slurm has at a time.
+    """
+
+    partition: str = ""
+    account: str = ""
+    options: tuple[str, ...] = ()
+    rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    licences: Mapping[str, str] = field(default_factory=dict)
+    poll: float = 5.0
+    max_jobs: int = 100
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What ``finnmake.toml`` says; its defaults where there is none.
 
@@ -80,12 +103,14 @@ class Configuration:
         store_size: bytes above which what has not been used for longest is removed; 0: no limit.
         remote: None where there is none.
         execution: engine that ``--remote-exec`` uses; None where there is none.
+        slurm: what ``--executor slurm`` uses.
     """
 
     store: Path
     store_size: int
     remote: RemoteConfiguration | None = None
     execution: ExecutionConfiguration | None = None
+    slurm: SlurmConfiguration = SlurmConfiguration()
 
 
 def parse_size(text: str) -> int:
@@ -117,16 +142,17 @@ def read_configuration(root: Path) -> Configuration:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BuildFileError(f"cannot be read: {error}", where=where) from error
     try:
-        tables = _Table(content, "", ("store", "remote", "remote_execution"))
+        tables = _Table(content, "", ("store", "remote", "remote_execution", "slurm"))
         store = _Table(tables.table("store"), "store", ("path", "max_size"))
         path = root / expanded(Path(store.text("path", DEFAULT_STORE)))
         size = parse_size(store.text("max_size", DEFAULT_SIZE))
         remote = _remote(tables.table("remote"), root) if "remote" in content else None
         engine = tables.table("remote_execution")
         execution = _execution(engine, root) if "remote_execution" in content else None
+        slurm = _slurm(tables.table("slurm"))
     except BuildFileError as error:
         raise BuildFileError(error.what, where=where, remedy=error.remedy) from None
-    return Configuration(path, size, remote, execution)
+    return Configuration(path, size, remote, execution, slurm)
 
 
 _CONNECTION = ("url", "instance", "credentials_file", "credentials_variable", "ca_file", "timeout", "retries")
@@ -155,6 +181,35 @@ def _execution(content: Mapping[str, Any], root: Path) -> ExecutionConfiguration
         raise BuildFileError(f"[remote_execution] download is {download!r}", remedy=f"say {' or '.join(DOWNLOADS)}")
     connection = _connection(table, "remote_execution", "read-write", root)
     return ExecutionConfiguration(connection, dict(properties), None if names is None else tuple(names), download)
+
+
+def _slurm(content: Mapping[str, Any]) -> SlurmConfiguration:
+    names = ("partition", "account", "options", "rules", "licences", "poll_seconds", "max_jobs")
+    table = _Table(content, "slurm", names)
+    licences = table.table("licences")
+    if not all(isinstance(text, str) for text in licences.values()):
+        raise BuildFileError("[slurm.licences] has a value that is not a text", remedy='for example vivado = "xlnx:1"')
+    return SlurmConfiguration(
+        table.text("partition", ""),
+        table.text("account", ""),
+        _sbatch_options(content.get("options", []), "[slurm] options"),
+        {rule: _sbatch_options(options, f"[slurm.rules] {rule}") for rule, options in table.table("rules").items()},
+        dict(licences),
+        table.number("poll_seconds", 5.0, 0.1, 3600),
+        int(table.number("max_jobs", 100, 1, 100_000)),
+    )
+
+
+def _sbatch_options(options: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(options, list) or not all(isinstance(text, str) and text.startswith("-") for text in options):
+        raise BuildFileError(
+            f"{what} is not a list of options of sbatch", remedy='one text an option, for example ["--mem=8G"]'
+        )
+    for text in options:
+        # One action is one job, whose script is the build's.
+        if text.startswith(("-a", "--array", "--wrap", "-W", "--wait", "--test-only", "--requeue")):
+            raise BuildFileError(f"{what} cannot have {text}", remedy="leave it out")
+    return tuple(options)
 
 
 def _connection(table: _Table, name: str, role: str, root: Path) -> RemoteConfiguration:

@@ -51,11 +51,12 @@ class EngineCommand(DoitCmdBase):  # type: ignore[misc] # doit is untyped
     raise_errors = False
     """For programs: FinnmakeErrors of build files and planning are raised, not printed."""
     remote_execution: str | None = None
-    """As of ``Session``."""
+    use_slurm = False
+    """Both as of ``Session``."""
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Load the tasks and run the command."""
-        self.session = Session(remote_execution=self.remote_execution)
+        self.session = Session(remote_execution=self.remote_execution, use_slurm=self.use_slurm)
         self.pos_args = args
         _ignore_classes(self.loader)
 

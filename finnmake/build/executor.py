@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from finnmake.build.action import PythonCommand, ToolCommand
 from finnmake.build.key import Resolved
@@ -27,6 +28,19 @@ SHOWN_LINES = 20
 _REFERENCE = re.compile(r"\$\{(tool|package):([^}]+)\}")
 
 
+class ToolRunner(Protocol):
+    """Runs tool actions somewhere else."""
+
+    def run(self, resolved: Resolved, scratch: Scratch, log: Path) -> None:
+        """Run a tool action whose inputs are in the scratch directory; raises as ``Executor.run`` does."""
+
+    def stop(self) -> None:
+        """End everything that runs, and start no more."""
+
+    def close(self) -> None:
+        """End for good."""
+
+
 class Executor:
     """Runs actions, any number at a time, each from its own thread.
 
@@ -34,10 +48,18 @@ class Executor:
         toolbox: finds the tools.
         pool: runs Python commands.
         bubblewrap: wraps tools where it works; None to do without.
+        elsewhere: runs tools in place of this machine.
     """
 
-    def __init__(self, toolbox: Toolbox, pool: WorkerPool, bubblewrap: Bubblewrap | None) -> None:
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        pool: WorkerPool,
+        bubblewrap: Bubblewrap | None,
+        elsewhere: ToolRunner | None = None,
+    ) -> None:
         self._toolbox = toolbox
+        self._elsewhere = elsewhere
         self._pool = pool
         self._bubblewrap = bubblewrap
         self._setpriv = shutil.which("setpriv", path=SYSTEM_PATH)
@@ -49,6 +71,7 @@ class Executor:
         """Run the command of an action whose inputs are in the scratch directory.
 
         Raises:
+            MachineLostError: it did not fail: it has to be run again, in another scratch directory.
             FinnmakeError: it failed. The message has the tool's own error lines first, then the path of the full log.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +82,8 @@ class Executor:
         command = resolved.action.command
         if isinstance(command, PythonCommand):
             self._run_python(command, resolved.sources, scratch, log)
+        elif self._elsewhere is not None:
+            self._elsewhere.run(resolved, scratch, log)
         else:
             self._run_tool(command, resolved.action.tools, scratch, log)
 
@@ -167,7 +192,19 @@ class Executor:
             running = list(self._running)
         for process in running:
             _kill(process)
+        if self._elsewhere is not None:
+            self._elsewhere.stop()
         self._pool.close()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+
+
+class MachineLostError(ToolError):
+    """The machine that ran a tool is gone; on another one it may run."""
 
 
 class ActionFailedError(ToolError):

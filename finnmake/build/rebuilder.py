@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from finnmake.build.collection import collect_after_build
 from finnmake.build.configuration import ExecutionConfiguration
 from finnmake.build.deferred import Deferred, NotHereError
 from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below
-from finnmake.build.executor import Executor
+from finnmake.build.executor import Executor, MachineLostError, ToolRunner
 from finnmake.build.key import ReapiAction, Resolved, reapi_action
 from finnmake.build.looked import Looked
 from finnmake.build.outcome import Mark, NotStoredError, Outcome, Status, unmarked
@@ -44,6 +44,10 @@ _UPLOAD_SECONDS = 10.0
 """How long a build that is done waits for uploads; the rest goes with the next build."""
 
 
+_LIVES = 3
+"""How often an action is run whose machine gets lost."""
+
+
 class Rebuilder:
     """The rebuilder of one workspace. Its methods may be called from any thread.
 
@@ -51,13 +55,19 @@ class Rebuilder:
         workspace: where everything is.
         use_bubblewrap: False runs tools without it even where it works.
         execution: remote engine that actions run on; None to run them here.
+        use_slurm: run tools as Slurm jobs.
 
     Attributes:
         settled: nothing is left to do for the next build, such as uploads.
     """
 
     def __init__(
-        self, workspace: Workspace, *, use_bubblewrap: bool = True, execution: ExecutionConfiguration | None = None
+        self,
+        workspace: Workspace,
+        *,
+        use_bubblewrap: bool = True,
+        execution: ExecutionConfiguration | None = None,
+        use_slurm: bool = False,
     ) -> None:
         self.workspace = workspace
         self._root = str(workspace.root)
@@ -70,12 +80,14 @@ class Rebuilder:
         self.sharing = self._open_sharing()
         self._remote_executor = self._open_executor(execution)
         self._deferred = Deferred(workspace.root, self.state, usable=execution is not None)
-        # Actions that wait for a remote engine may be more than this machine could run by itself.
+        self._slurm = self._open_slurm(bubblewrap=use_bubblewrap) if use_slurm else None
+        # Actions that wait for a remote engine or for Slurm may be more than this machine could run by itself.
         slots = len(os.sched_getaffinity(0))
-        self._local_slots = nullcontext() if execution is None else threading.Semaphore(slots)
+        elsewhere = execution is not None or use_slurm
+        self._local_slots = threading.Semaphore(slots) if elsewhere else nullcontext()
         self._scratch = ScratchFolder(folder / "scratch")
         self._pool = WorkerPool(folder / "logs" / "workers.log")
-        self._executor = Executor(self.toolbox, self._pool, Bubblewrap() if use_bubblewrap else None)
+        self._executor = Executor(self.toolbox, self._pool, Bubblewrap() if use_bubblewrap else None, self._slurm)
         self._canonical = CanonicalInputs(
             workspace.root,
             self.state,
@@ -113,6 +125,13 @@ class Rebuilder:
         from finnmake.build.remote.execution import RemoteExecutor
 
         return RemoteExecutor(configuration, self.store)
+
+    def _open_slurm(self, *, bubblewrap: bool) -> ToolRunner:
+        from finnmake.build.slurm.runner import SlurmRunner
+
+        slurm = self.workspace.configuration.slurm
+        folder = self.workspace.state_folder / "slurm"
+        return SlurmRunner(slurm, self.workspace.tools, folder, bubblewrap=bubblewrap)
 
     # Looking inputs up
 
@@ -335,7 +354,11 @@ class Rebuilder:
                 return "remote" if executed.cached else "run", executed.result, download
         self._deferred.require(path for path in looked.paths.values() if path is not None)
         mark("wait")
-        with self._local_slots:
+        is_tool = not isinstance(looked.resolved.action.command, PythonCommand)
+        with nullcontext() if self._slurm is not None and is_tool else self._local_slots:
+            for _ in range(_LIVES - 1):
+                with suppress(MachineLostError):
+                    return "run", self._run_here(name, looked, mark), True
             return "run", self._run_here(name, looked, mark), True
 
     def _run_here(self, name: str, looked: Looked, mark: Mark) -> ActionResult:
@@ -462,7 +485,7 @@ class Rebuilder:
 
     def close(self) -> None:
         """End workers, remove scratch directories, write the state."""
-        self._executor.stop()
+        self._executor.close()
         if self._remote_executor is not None:
             self._remote_executor.close()
         self._scratch.close()

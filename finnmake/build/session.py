@@ -50,6 +50,7 @@ class Session:
         profile: records when what was done; None for no record.
         remote_execution: address of the engine that actions run on; "" for that of the configuration, None for none.
         wanted: tasks whose outputs are to be here even if a remote engine has made them; None for all.
+        use_slurm: whether tools run as Slurm jobs.
         only_engine_tasks: False as soon as another task was looked at for a build.
     """
 
@@ -64,6 +65,7 @@ class Session:
     profile: Profile | None = None
     remote_execution: str | None = None
     wanted: frozenset[str] | None = None
+    use_slurm: bool = False
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
     _by_workspace: dict[int, Rebuilder] = field(default_factory=dict)
     """The same by identity: asked several times a task."""
@@ -100,7 +102,9 @@ class Session:
                 execution = None
                 if self.remote_execution is not None:
                     execution = execution_of(workspace.configuration, self.remote_execution)
-                rebuilder = Rebuilder(workspace, use_bubblewrap=self.use_bubblewrap, execution=execution)
+                rebuilder = Rebuilder(
+                    workspace, use_bubblewrap=self.use_bubblewrap, execution=execution, use_slurm=self.use_slurm
+                )
                 self._rebuilders[workspace.root] = rebuilder
             self._by_workspace[id(rebuilder.workspace)] = rebuilder
             return rebuilder

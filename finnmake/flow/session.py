@@ -146,6 +146,7 @@ def build_command(options: argparse.Namespace) -> int:
         output=output,
         profile=options.profile,
         remote_execution=options.remote_exec,
+        use_slurm=options.executor == "slurm",
         # An answer from a stamp has no profile.
         stamp=stamp if options.profile is None else None,
     )

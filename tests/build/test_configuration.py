@@ -97,9 +97,36 @@ def test_remote_execution_needs_an_address(tmp_path: Path) -> None:
         execution_of(configuration, "http://x")
 
 
+def test_slurm(tmp_path: Path) -> None:
+    text = """
+        [slurm]
+        partition = "fpga"
+        account = "nn"
+        options = ["--time=8:00:00"]
+        poll_seconds = 2
+        max_jobs = 8
+        [slurm.rules]
+        PlaceAndRoute = ["--mem=16G", "--cpus-per-task=2"]
+        [slurm.licences]
+        vivado = "xlnx@flex:1"
+    """
+    found = read_configuration(write(tmp_path, text)).slurm
+    assert (found.partition, found.account, found.options) == ("fpga", "nn", ("--time=8:00:00",))
+    assert found.rules == {"PlaceAndRoute": ("--mem=16G", "--cpus-per-task=2")}
+    assert (found.licences, found.poll, found.max_jobs) == ({"vivado": "xlnx@flex:1"}, 2, 8)
+    assert default_configuration(tmp_path).slurm == read_configuration(write(tmp_path, "[slurm]")).slurm
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[slurm]\nqueue = 'x'", r"\[slurm\] unknown entries: queue"),
+        ("[slurm]\noptions = '--mem=8G'", r"\[slurm\] options is not a list of options of sbatch"),
+        ("[slurm]\noptions = ['8G']", r"\[slurm\] options is not a list of options of sbatch"),
+        ("[slurm]\noptions = ['--array=1-9']", "cannot have --array=1-9"),
+        ("[slurm.rules]\nSynth = [1]", r"\[slurm.rules\] Synth is not a list of options"),
+        ("[slurm.licences]\nvivado = 1", "a value that is not a text"),
+        ("[slurm]\nmax_jobs = 0", "max_jobs is not a number from 1"),
         ("[remote_execution]\nurl = 'http://x'", "no address of a remote execution engine"),
         ("[remote_execution]\nurl = 'grpc://x'\nrole = 'read'", "unknown entries: role"),
         ("[remote_execution]\nurl = 'grpc://x'\ndownload = 'some'", "download is 'some'"),
