@@ -266,7 +266,8 @@ class State:
 
     def close(self) -> None:
         """Write what is pending. The connection itself is closed with the process: threads may still be using it."""
-        with self._lock:
+        # Pending are digests, which only save work: a disk that is full has been said elsewhere.
+        with self._lock, suppress(StoreError):
             if self._pending_digests:
                 self._execute()
 

@@ -15,6 +15,9 @@ import finnmake.errors
 from finnmake.build import worker_process
 from finnmake.errors import FinnmakeError
 
+_END_SECONDS = 5
+"""How long a worker that has closed its pipe may take to end."""
+
 
 class WorkerDiedError(FinnmakeError):
     """A worker process ended in the middle of an action."""
@@ -64,6 +67,9 @@ class _Worker:
             self._send(request)
             line = self.process.stdout.readline()
         if not line.endswith(b"\n"):
+            # It is ending: its own status says more than that of being killed here.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_END_SECONDS)
             self.kill()
             raise WorkerDiedError(
                 f"the worker process ended (status {self.process.returncode}) while it ran {request['function']}",

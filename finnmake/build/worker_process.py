@@ -10,6 +10,7 @@ a FinnmakeError, or with ``internal`` for any other exception (its traceback is 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -161,9 +162,37 @@ def _run(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
         traceback.print_exc()
         return {"ok": False, "kind": "BuildFileError", "what": str(error), "where": "", "remedy": ""}
     except BaseException as error:  # noqa: BLE001 (an action's failure is not the worker's)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _full(error)
         traceback.print_exc()
         return {"ok": False, "internal": f"{type(error).__name__}: {error}"}
     return {"ok": True}
+
+
+def _full(error: OSError) -> dict[str, Any]:
+    what = f"the disk is full: {error.strerror}"
+    remedy = "free space and build again"
+    return {"ok": False, "kind": "StoreError", "what": what, "where": str(error.filename or ""), "remedy": remedy}
+
+
+def _answer(request: dict[str, Any], guard: Guard) -> dict[str, Any]:
+    """Run a request with its log as standard output. A log that cannot be written fails the action, not the worker."""
+    try:
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        answer = _run(request, guard)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        # What could not be written must not end in the next action's log.
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _full(error)
+        return {"ok": False, "internal": f"its log cannot be written: {error}"}
+    return answer
 
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
@@ -174,15 +203,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     sys.addaudithook(guard)
     for line in requests:
         request = json.loads(line)
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        try:
-            answer = _run(request, guard)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+        answer = _answer(request, guard)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
