@@ -115,6 +115,12 @@ class ConvolutionInputGenerator(Layer):
         """A word is read the cycle after it has entered, and leaves the cycle after that: no row is awaited."""
         return 2
 
+    def output_image(self) -> tuple[int, int, int]:
+        """A pixel is a window."""
+        down, right = self.windows
+        kernel = _pair(self.ConvKernelDim)
+        return down, right, kernel[0] * kernel[1] * self.IFMChannels
+
     def execute(self, frames: IntegerArray) -> IntegerArray:
         words = np.asarray(frames, dtype=np.int64).reshape(len(frames), -1, self.SIMD)
         return words[:, self.schedule().addresses()].reshape(len(frames), -1)

@@ -87,6 +87,10 @@ class FMPadding(Layer):
         """A register at the input, whose first word starts a frame, and one at the output."""
         return 2
 
+    def output_image(self) -> tuple[int, int, int]:
+        """The padded image."""
+        return (*self.padded_image, self.NumChannels)
+
     def execute(self, frames: IntegerArray) -> IntegerArray:
         top, left, bottom, right = self.padding
         images = np.asarray(frames, dtype=np.int64).reshape(-1, *self.image, self.NumChannels)

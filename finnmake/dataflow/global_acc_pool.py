@@ -72,6 +72,10 @@ class GlobalAccPool(Layer):
         """All pixels but the last, whose first word makes the first sum; a register."""
         return (self.numInputVectors - 1) * self._folds + 1
 
+    def output_image(self) -> tuple[int, int, int]:
+        """One pixel."""
+        return 1, 1, self.NumChannels
+
     def execute(self, frames: IntegerArray) -> IntegerArray:
         pixels = np.asarray(frames, dtype=np.int64).reshape(len(frames), self.numInputVectors, self.NumChannels)
         sums: IntegerArray = pixels.sum(axis=1)

@@ -158,6 +158,10 @@ class Layer(ABC):
     def execute(self, frames: IntegerArray) -> IntegerArray:
         """NumPy reference: (batch, input elements per frame) to (batch, output elements per frame), int64."""
 
+    def output_image(self) -> tuple[int, int, int] | None:
+        """Rows, columns and elements of a pixel of the output, where the layer makes an image of another size."""
+        return None
+
     def execute_streams(self, frames: Sequence[IntegerArray]) -> tuple[IntegerArray, ...]:
         """`execute` with one array per input stream, giving one per output stream."""
         (only,) = frames

@@ -22,6 +22,7 @@ from finnmake.graph.model_wrapper import ModelWrapper, get_constant
 PARAMETER_INPUTS: Mapping[str, tuple[str, ...]] = {
     "MatrixVectorActivation": ("weights", "thresholds"),
     "Thresholding": ("thresholds",),
+    "VectorVectorActivation": ("weights", "thresholds"),
     "ElementwiseAdd": ("rhs",),
     "ElementwiseSub": ("rhs",),
     "ElementwiseMul": ("rhs",),

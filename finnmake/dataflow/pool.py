@@ -122,11 +122,16 @@ class Pool(Layer):
         """A word for each tap; the result leaves the cycle after the last."""
         return self.taps
 
+    def output_image(self) -> tuple[int, int, int]:
+        """A pixel of Channels for each window."""
+        rows, columns = self.OutImgDims.split(",")
+        return int(rows), int(columns), self.Channels
+
     def execute(self, frames: IntegerArray) -> IntegerArray:
         words = np.asarray(frames, dtype=np.int64).reshape(len(frames), -1, self.taps, self.PE)
-        if self.Function == "MaxPool":
-            return words.max(axis=2).reshape(len(words), -1)
-        return np.right_shift(words.sum(axis=2), self.Shift).reshape(len(words), -1)
+        largest = self.Function == "MaxPool"
+        results: IntegerArray = words.max(axis=2) if largest else np.right_shift(words.sum(axis=2), self.Shift)
+        return results.reshape(len(words), -1)
 
     def verilog_parameters(self) -> dict[str, int | str]:
         source = structural_datatype(self.inputDataType)
@@ -156,5 +161,5 @@ class Pool(Layer):
             cpp_datatype(accumulator),
             str(self.Shift),
             str(structural_datatype(self.outputDataType).bitwidth()),
-            str(self.windows),
+            str(self.output_stream().words_per_frame),
         ]

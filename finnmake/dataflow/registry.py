@@ -9,10 +9,12 @@ from finnmake.dataflow.crop import Crop
 from finnmake.dataflow.depth_to_space import DepthToSpace
 from finnmake.dataflow.elementwise_binary import ElementwiseAdd, ElementwiseMul, ElementwiseSub
 from finnmake.dataflow.fm_padding import FMPadding
+from finnmake.dataflow.global_acc_pool import GlobalAccPool
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.lookup import Lookup
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.pool import Pool
 from finnmake.dataflow.requant import Requant
 from finnmake.dataflow.shuffle import Shuffle
 from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
@@ -20,6 +22,7 @@ from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthC
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.thresholding import Thresholding
 from finnmake.dataflow.upsample import UpsampleNearestNeighbour
+from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
 from finnmake.errors import ModelError
 
 HARDWARE_DOMAIN = "finnmake.dataflow"
@@ -45,6 +48,9 @@ LAYER_CLASSES: dict[str, type[Any]] = {
         Lookup,
         ConvolutionInputGenerator,
         FMPadding,
+        VectorVectorActivation,
+        Pool,
+        GlobalAccPool,
     )
 }
 

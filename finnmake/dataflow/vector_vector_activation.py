@@ -1,4 +1,4 @@
-"""VectorVectorActivation: a depthwise convolution's products, each channel with weights of its own, with thresholds or without.
+"""VectorVectorActivation: a depthwise convolution's products, with thresholds or without.
 
 Its windows come from a ConvolutionInputGenerator in depthwise order: of PE channels all taps, then of the next ones.
 """
@@ -46,8 +46,8 @@ class VectorVectorActivation(Layer):
         resType: what multiplies: ``lut``, ``dsp`` or ``auto``.
         ram_style: what holds the weights: ``auto``, ``distributed`` or ``block``.
 
-    ``parameters["weights"]``: int64 (taps, Channels). ``parameters["thresholds"]``: int64 (Channels, numSteps), ascending
-    per row.
+    ``parameters["weights"]``: int64 (taps, Channels). ``parameters["thresholds"]``: int64 (Channels, numSteps), rows
+    ascending.
     """
 
     Channels: int
@@ -191,6 +191,11 @@ class VectorVectorActivation(Layer):
         return self.resType == "dsp" or (self.resType == "auto" and min(source.bitwidth(), weight.bitwidth()) >= 4)
 
     # -- function ----------------------------------------------------------------------------------------------------
+    def output_image(self) -> tuple[int, int, int]:
+        """A pixel of Channels for each window."""
+        rows, columns = self.Dim.split(",")
+        return int(rows), int(columns), self.Channels
+
     def execute(self, frames: IntegerArray) -> IntegerArray:
         weights = parameter(self, "weights").astype(np.int64)
         folds = self.Channels // self.PE

@@ -20,6 +20,10 @@ STREAMLINE = (
 )
 
 TO_HLS = (
+    "InferVectorVectorActivation",
+    "InferPool",
+    "InferGlobalAccPoolLayer",
+    "InferConvInpGen",
     "InferBinaryMatrixVectorActivation",
     "InferQuantizedMatrixVectorActivation",
     "InferThresholdingLayer",

@@ -73,6 +73,9 @@ class LayerOp(CustomOp):
         layer = layer_from_node(node)
         before = layer.input_streams()[0].elements_per_frame
         shape = inputs[0].shape
+        image = layer.output_image()
+        if image is not None:
+            return [(shape[0], *image)]
         vectors = int(np.prod(shape[1:-1]))
         has_vectors = vectors == layer.structure().get("numInputVectors", 1)
         shapes = []

@@ -14,7 +14,7 @@ from finnmake.errors import FoldingError
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import CHOICES, FOLDING, divisors, is_hardware
+from finnmake.transformation.to_hls.hardware import CHOICES, FOLDING, align_depthwise_windows, divisors, is_hardware
 
 _FINN_NAMES = {
     "MVAU": "MatrixVectorActivation",
@@ -24,6 +24,12 @@ _FINN_NAMES = {
     "Thresholding_Batch": "Thresholding",
     "LabelSelect": "LabelSelect",
     "LabelSelect_Batch": "LabelSelect",
+    "ConvolutionInputGenerator": "ConvolutionInputGenerator",
+    "FMPadding": "FMPadding",
+    "VVAU": "VectorVectorActivation",
+    "VectorVectorActivation": "VectorVectorActivation",
+    "Pool": "Pool",
+    "GlobalAccPool": "GlobalAccPool",
 }
 _FINN_NAME = re.compile(r"(.+?)(?:_hls|_rtl)?_(\d+)")
 _NO_LAYERS = frozenset({"Reshape", "Flatten", "Transpose", "StreamingFIFO", "StreamingDataWidthConverter"})
@@ -50,6 +56,8 @@ class ApplyFolding(Rewrite):
         folding: ``{layer name: {attribute: value}}``; ``"Defaults"`` applies to all layers that have the attribute.
             FINN's names (``MVAU_hls_0``, ``Thresholding_rtl_0``) are understood, so that a FINN folding file works.
         file: path of a JSON file that holds such a mapping, instead of ``folding``.
+
+    Windows in depthwise order get as SIMD the PE of the layer that takes them, whatever the folding says.
 
     Precondition: ``CreateDataflowPartition``.
     Postcondition: same outputs. What a FINN file says of nodes that are no layers here is ignored, with a note in the
@@ -87,6 +95,7 @@ class ApplyFolding(Rewrite):
                     ignored.append(f"{name}.{key}")
                 else:
                     _set(found, key, value)
+        align_depthwise_windows(model.graph)
         if ignored:
             model.set_metadata_prop(NOTE_KEY, "Ignored, as it has no counterpart here: " + ", ".join(sorted(ignored)))
 

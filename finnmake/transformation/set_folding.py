@@ -11,7 +11,14 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import FOLDING, divisors, interval_cycles, is_hardware
+from finnmake.transformation.to_hls.hardware import (
+    FOLDING,
+    align_depthwise_windows,
+    depthwise_windows,
+    divisors,
+    interval_cycles,
+    is_hardware,
+)
 
 _WIDEST_STREAM = 1024
 """Bits of a stream word that a folding may ask for."""
@@ -45,6 +52,7 @@ class SetFolding(Rewrite):
             if is_hardware(node) and node.op_type in FOLDING:
                 for name, value in _fold(node, self._target).items():
                     node.attributes.add(ir.AttrInt64(name, value))
+        align_depthwise_windows(model.graph)
 
 
 def _fold(node: ir.Node, target: int) -> dict[str, int]:
@@ -59,12 +67,17 @@ def _fold(node: ir.Node, target: int) -> dict[str, int]:
         multipliers = 1
         for value in folding.values():
             multipliers *= value
-        return multipliers, folding["PE"]
+        return multipliers, folding.get("PE", 1)
 
-    fast_enough = [folding for folding in legal if interval_cycles(node, folding) <= target]
+    def cycles(folding: dict[str, int]) -> int:
+        windows = depthwise_windows(node)
+        before = interval_cycles(windows, {"SIMD": folding["PE"]}) if windows is not None else 0
+        return max(before, interval_cycles(node, folding))
+
+    fast_enough = [folding for folding in legal if cycles(folding) <= target]
     if fast_enough:
         return min(fast_enough, key=cost)
-    return min(legal, key=lambda folding: (interval_cycles(node, folding), *cost(folding)))
+    return min(legal, key=lambda folding: (cycles(folding), *cost(folding)))
 
 
 def _widest(node: ir.Node, folding: dict[str, int]) -> int:
@@ -72,6 +85,8 @@ def _widest(node: ir.Node, folding: dict[str, int]) -> int:
         datatypes = [attribute(node, name) for name in names]
         return max(DataType[str(name)].bitwidth() for name in datatypes if name is not None)
 
-    inputs = bits("inputDataType", "lhs_dtype", "rhs_dtype") * folding.get("SIMD", folding["PE"])
-    outputs = 0 if node.op_type == "LabelSelect" else bits("outputDataType", "out_dtype") * folding["PE"]
+    inputs = bits("inputDataType", "lhs_dtype", "rhs_dtype") * folding.get("SIMD", folding.get("PE", 1))
+    if node.op_type == "LabelSelect" or "PE" not in folding:
+        return inputs
+    outputs = bits("outputDataType", "out_dtype") * folding["PE"]
     return max(inputs, outputs)

@@ -7,12 +7,12 @@
 #include "datatypes.hpp"
 #include "hls_stream.h"
 
-template <int PE, int Taps, bool Sum, typename Input, typename Accumulator, int Shift, int OutputWidth, unsigned Windows>
+template <int PE, int Taps, bool Sum, typename Input, typename Accumulator, int Shift, int OutputWidth, unsigned Results>
 void pool(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE * OutputWidth>>& out, unsigned frames) {
 #pragma HLS inline
     typename Accumulator::Value held[PE];
 #pragma HLS array_partition variable=held complete
-    for (unsigned long long window = 0; window < static_cast<unsigned long long>(frames) * Windows; ++window) {
+    for (unsigned long long count = 0; count < static_cast<unsigned long long>(frames) * Results; ++count) {
         for (int tap = 0; tap < Taps; ++tap) {
 #if !defined(__BAMBU__)
 #pragma HLS pipeline II = 1

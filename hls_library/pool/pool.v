@@ -46,10 +46,14 @@ module pool #(
             if (SUM != 0) begin : sum
                 assign next = first ? value : held + value;
             end else begin : largest
-                // With its highest bit turned, a signed number compares as unsigned.
-                localparam [ACCUMULATOR_WIDTH-1:0] TURN =
-                    {INPUT_SIGNED != 0, {ACCUMULATOR_WIDTH{1'b0}}} >> 1;
-                assign next = (first || (value ^ TURN) > (held ^ TURN)) ? value : held;
+                wire [ACCUMULATOR_WIDTH:0] key, held_key;
+                resize #(.FROM(ACCUMULATOR_WIDTH), .TO(ACCUMULATOR_WIDTH + 1), .SIGNED(INPUT_SIGNED)) extend (
+                    .from(value), .to(key)
+                );
+                resize #(.FROM(ACCUMULATOR_WIDTH), .TO(ACCUMULATOR_WIDTH + 1), .SIGNED(INPUT_SIGNED)) extend_held (
+                    .from(held), .to(held_key)
+                );
+                assign next = (first || $signed(key) > $signed(held_key)) ? value : held;
             end
             always @(posedge aclk) if (enter) held <= next;
             resize #(.FROM(ACCUMULATOR_WIDTH - SHIFT), .TO(OUTPUT_WIDTH), .SIGNED(INPUT_SIGNED)) fit (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from finnmake.dataflow.nodes import chain, layer_from_node
@@ -13,7 +14,9 @@ from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
+from finnmake.transformation.apply_folding import ApplyFolding
 from finnmake.transformation.flow import AS_FAR_AS_IT_GOES, AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.set_folding import SetFolding
 from finnmake.transformation.to_hls import (
     CreateDataflowPartition,
     InferBinaryStreamingFCLayer,
@@ -22,11 +25,15 @@ from finnmake.transformation.to_hls import (
     InferThresholdingLayer,
 )
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
+from finnmake.transformation.to_hls.hardware import interval_cycles
 from tests.support.integer_graphs import IntegerGraph, same_function
 from tests.support.qonnx_models import shared_file
 
-INTEGER_OPS = {"Im2Col", "DepthwiseMatMul", "MaxPoolNHWC", "Add", "ReduceSum", "Transpose", "Reshape"}
-HARDWARE = {"MatrixVectorActivation", "Thresholding", "LabelSelect"}
+INTEGER_OPS = {"Add", "Transpose", "Reshape"}
+HARDWARE = {
+    *("MatrixVectorActivation", "Thresholding", "LabelSelect", "ConvolutionInputGenerator", "FMPadding"),
+    *("VectorVectorActivation", "Pool", "GlobalAccPool"),
+}
 
 
 def to_layers(model: ModelWrapper) -> ModelWrapper:
@@ -101,12 +108,7 @@ def test_ops_without_a_layer_are_named_once_each() -> None:
     with pytest.raises(ModelError) as caught:
         to_layers(g.model(x)).transform(CreateDataflowPartition())
     assert caught.value.text == (
-        "7 nodes have no hardware layer\n"
-        "  Im2Col: sliding windows have no layer yet: 3 nodes, first Im2Col_0.\n"
-        "  Add: sums of two branches have no layer yet: 1 node, Add_0.\n"
-        "  DepthwiseMatMul: products channel by channel have no layer yet: 1 node, DepthwiseMatMul_0.\n"
-        "  MaxPoolNHWC: the largest of a window has no layer yet: 1 node, MaxPoolNHWC_0.\n"
-        "  ReduceSum: sums over an image have no layer yet: 1 node, ReduceSum_0."
+        "1 node has no hardware layer\n  Add: sums of two branches have no layer yet: 1 node, Add_0."
     )
 
 
@@ -129,8 +131,59 @@ def test_shared_networks(name: str, transposes: int, others: set[str]) -> None:
     # What is left beside them are scale and bias of the output.
     assert set(counts) - {"Mul", "Sub", "Div"} <= HARDWARE | INTEGER_OPS | others
     assert same_function(streamlined, layers)
-    with pytest.raises(ModelError, match="Im2Col: sliding windows have no layer yet"):
-        layers.transform(CreateDataflowPartition())
+
+
+@pytest.mark.parametrize("name", ["cnv_s_w2a2", "mbnet_s_w4a4"])
+def test_shared_networks_without_branches_become_a_chain_of_layers(name: str) -> None:
+    layers = to_layers(
+        import_model(shared_file(f"models/{name}.qonnx.onnx")).transform(make_transformation("Streamline", {}))
+    )
+    result = layers.transform(CreateDataflowPartition())
+    assert {node.op_type for node in result.nodes} <= HARDWARE | {"Transpose"}
+
+
+def _images(rows: int = 8) -> tuple[IntegerGraph, ir.Value]:
+    g = IntegerGraph((1, 4, rows, 8))
+    return g, g.threshold(g.input)
+
+
+def test_a_padded_convolution_is_padding_windows_and_a_product() -> None:
+    g, x = _images()
+    model = g.model(g.threshold(g.conv(x, 6, (3, 3), pads=[1] * 4)))
+    layers = to_layers(model)
+    assert [node.op_type for node in layers.nodes if node.op_type in HARDWARE] == [
+        *("Thresholding", "FMPadding", "ConvolutionInputGenerator", "MatrixVectorActivation")
+    ]
+    assert same_function(model, layers)
+
+
+def test_a_depthwise_convolution_has_the_folding_of_its_windows() -> None:
+    g, x = _images()
+    model = g.model(g.threshold(g.conv(x, 4, (3, 3), pads=[1] * 4, group=4)))
+    layers = to_layers(model)
+    partition = layers.transform(CreateDataflowPartition())
+    for folded in (
+        partition.transform(SetFolding(target_cycles=600)),
+        partition.transform(ApplyFolding({"VectorVectorActivation_0": {"PE": 2}})),
+    ):
+        windows = next(node for node in folded.nodes if node.op_type == "ConvolutionInputGenerator")
+        product = next(node for node in folded.nodes if node.op_type == "VectorVectorActivation")
+        assert attribute(windows, "depthwise") == 1
+        assert attribute(windows, "SIMD") == attribute(product, "PE") > 1
+        assert same_function(partition, folded)
+        assert interval_cycles(product) == layer_from_node(product).interval_cycles()
+        assert interval_cycles(windows) == layer_from_node(windows).interval_cycles()
+    assert same_function(model, layers)
+
+
+def test_pooling_is_windows_and_their_largest_and_a_sum_over_an_image() -> None:
+    g, x = _images()
+    model = g.model(g.sum(g.max_pool(x), keepdims=0))
+    layers = to_layers(model)
+    assert [node.op_type for node in layers.nodes if node.op_type in HARDWARE] == [
+        *("Thresholding", "ConvolutionInputGenerator", "Pool", "GlobalAccPool")
+    ]
+    assert same_function(model, layers)
 
 
 def test_as_far_as_it_goes_ends_in_labels() -> None:

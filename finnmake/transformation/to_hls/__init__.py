@@ -4,12 +4,15 @@ FINN's older names of the matrix layer stay usable: ``InferBinaryStreamingFCLaye
 """
 
 from finnmake.transformation.to_hls.create_dataflow_partition import CreateDataflowPartition
+from finnmake.transformation.to_hls.infer_conv_inp_gen import InferConvInpGen
 from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
 from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
     InferBinaryMatrixVectorActivation,
     InferQuantizedMatrixVectorActivation,
 )
+from finnmake.transformation.to_hls.infer_pool import InferGlobalAccPoolLayer, InferPool
 from finnmake.transformation.to_hls.infer_thresholding_layer import InferThresholdingLayer
+from finnmake.transformation.to_hls.infer_vector_vector_activation import InferVectorVectorActivation
 
 InferBinaryStreamingFCLayer = InferBinaryMatrixVectorActivation
 InferQuantizedStreamingFCLayer = InferQuantizedMatrixVectorActivation
@@ -18,8 +21,12 @@ __all__ = [
     "CreateDataflowPartition",
     "InferBinaryMatrixVectorActivation",
     "InferBinaryStreamingFCLayer",
+    "InferConvInpGen",
+    "InferGlobalAccPoolLayer",
     "InferLabelSelectLayer",
+    "InferPool",
     "InferQuantizedMatrixVectorActivation",
     "InferQuantizedStreamingFCLayer",
     "InferThresholdingLayer",
+    "InferVectorVectorActivation",
 ]

@@ -31,6 +31,11 @@ FOLDING: Mapping[str, Mapping[str, str]] = {
     "ElementwiseSub": {"PE": "NumChannels"},
     "ElementwiseMul": {"PE": "NumChannels"},
     "Requant": {"PE": "NumChannels"},
+    "ConvolutionInputGenerator": {"SIMD": "IFMChannels"},
+    "FMPadding": {"SIMD": "NumChannels"},
+    "VectorVectorActivation": {"PE": "Channels"},
+    "Pool": {"PE": "Channels"},
+    "GlobalAccPool": {"PE": "NumChannels"},
 }
 """Folding attributes by op type, each with the attribute that it divides."""
 
@@ -46,6 +51,11 @@ CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "Requant": {"rounding": ("FLOOR", "HALF_UP", "HALF_EVEN"), "ram_style": ("auto", "distributed", "block")},
     "Lookup": {"ram_style": ("auto", "distributed", "block")},
+    "ConvolutionInputGenerator": {"ram_style": ("auto", "distributed", "block")},
+    "VectorVectorActivation": {
+        "resType": ("auto", "lut", "dsp"),
+        "ram_style": ("auto", "distributed", "block"),
+    },
 }
 """Other attributes that a user may set, with their values."""
 
@@ -62,11 +72,85 @@ def divisors(number: int) -> list[int]:
 
 def interval_cycles(node: ir.Node, folding: Mapping[str, int] | None = None) -> int:
     """Cycles per frame of a folded node: the product of size / folding, times the vectors in a frame."""
-    cycles = int(attribute(node, "numInputVectors", 1))
+    cycles = _vectors(node)
     for name, size in FOLDING.get(node.op_type, {}).items():
         value = (folding or {}).get(name, int(attribute(node, name, 1)))
         cycles *= int(attribute(node, size)) // value
     return cycles
+
+
+def _vectors(node: ir.Node) -> int:
+    """Vectors of a frame; of images the pixels, or the pixels of all windows, whichever are more."""
+
+    def numbers(name: str) -> list[int]:
+        return [int(number) for number in str(attribute(node, name)).split(",")]
+
+    if node.op_type == "FMPadding":
+        rows, columns = numbers("ImgDim")
+        top, left, bottom, right = numbers("Padding")
+        return (top + rows + bottom) * (left + columns + right)
+    if node.op_type == "VectorVectorActivation":
+        return math.prod((*numbers("Kernel"), *numbers("Dim")))
+    if node.op_type == "Pool":
+        return math.prod((*numbers("KernelSize"), *numbers("OutImgDims")))
+    if node.op_type == "ConvolutionInputGenerator":
+        image, kernel = numbers("IFMDim"), numbers("ConvKernelDim")
+        steps = zip(image, kernel, numbers("Stride"), numbers("Dilation"), strict=True)
+        windows = math.prod((size - (taps - 1) * dilation - 1) // stride + 1 for size, taps, stride, dilation in steps)
+        return max(math.prod(image), windows * math.prod(kernel))
+    return int(attribute(node, "numInputVectors", 1))
+
+
+def depthwise_windows(node: ir.Node) -> ir.Node | None:
+    """The ConvolutionInputGenerator that gives a node windows in depthwise order: its SIMD must be the node's PE."""
+    source = node.inputs[0].producer() if node.inputs and node.inputs[0] is not None else None
+    if source is None or source.op_type != "ConvolutionInputGenerator" or not attribute(source, "depthwise", 0):
+        return None
+    return source
+
+
+def align_depthwise_windows(graph: ir.Graph) -> None:
+    """Gives depthwise windows the folding of the layers that take them, whose order of elements they have."""
+    for node in graph:
+        windows = depthwise_windows(node) if is_hardware(node) else None
+        if windows is not None:
+            windows.attributes.add(ir.AttrInt64("SIMD", int(attribute(node, "PE", 1))))
+
+
+def insert_hardware(
+    before: ir.Node,
+    op_type: str,
+    source: ir.Value,
+    structure: Mapping[str, int | str | bool],
+    datatype: AnyDataType,
+    shape: Sequence[int],
+) -> ir.Value:
+    """Puts a hardware node of one input before another node, and gives its output.
+
+    Args:
+        before: the other node.
+        op_type: of the new node.
+        source: its input.
+        structure: its attributes.
+        datatype: of its output.
+        shape: of its output.
+    """
+    node = ir.Node(HARDWARE_DOMAIN, op_type, [source], _attributes(structure))
+    output = node.outputs[0]
+    output.shape, output.type = ir.Shape(shape), ir.TensorType(ir.DataType.FLOAT)
+    set_datatype(output, datatype)
+    graph = before.graph
+    if isinstance(graph, ir.Graph):
+        graph.insert_before(before, node)
+        graph.opset_imports[HARDWARE_DOMAIN] = 1
+    return output
+
+
+def _attributes(structure: Mapping[str, int | str | bool]) -> list[ir.Attr]:
+    return [
+        ir.AttrString(key, value) if isinstance(value, str) else ir.AttrInt64(key, int(value))
+        for key, value in structure.items()
+    ]
 
 
 def replace_by_hardware(
@@ -90,11 +174,7 @@ def replace_by_hardware(
     output = last.outputs[-1] if last.op_type == "TopK" else last.outputs[0]
     if not isinstance(graph, ir.Graph):
         return
-    attributes = [
-        ir.AttrString(key, value) if isinstance(value, str) else ir.AttrInt64(key, int(value))
-        for key, value in structure.items()
-    ]
-    node = ir.Node(HARDWARE_DOMAIN, op_type, inputs, attributes)
+    node = ir.Node(HARDWARE_DOMAIN, op_type, inputs, _attributes(structure))
     fresh = node.outputs[0]
     fresh.shape, fresh.type = output.shape, ir.TensorType(ir.DataType.FLOAT)
     set_datatype(fresh, output_datatype)

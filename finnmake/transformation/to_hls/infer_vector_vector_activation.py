@@ -1,0 +1,98 @@
+"""Depthwise convolutions, with the thresholds behind them, as VectorVectorActivation."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.datatype import DataType
+from finnmake.graph.editing import add_initialiser
+from finnmake.graph.im2col import im2col_windows
+from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
+from finnmake.graph.naming import name_by_position
+from finnmake.transformation.base import Rewrite
+from finnmake.transformation.to_hls.hardware import (
+    MOST_BITS,
+    has_channels_innermost,
+    integer_thresholds,
+    replace_by_hardware,
+)
+from finnmake.transformation.to_hls.sliding_windows import has_padding_of_zeros, image_of, insert_windows, text
+
+
+class InferVectorVectorActivation(Rewrite):
+    """Makes an Im2Col and the DepthwiseMatMul behind it alone a ConvolutionInputGenerator and a VectorVectorActivation.
+
+    The MultiThreshold that follows alone becomes part of it, where its channels are innermost. An FMPadding comes first
+    where the Im2Col pads. Both nodes are taken at once, as the two layers have another order of a window's elements
+    between them: channels outside of taps.
+
+    Precondition: ``LowerToChannelsLast``, datatypes are annotated.
+    Postcondition: same outputs; PE and SIMD are 1. Others than products of integers of 1 to 8 bits stay.
+    """
+
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        for node in model.get_nodes_by_op_type("DepthwiseMatMul"):
+            windows = node.inputs[0].producer() if node.inputs[0] is not None else None
+            if windows is not None and windows.op_type == "Im2Col" and len(windows.outputs[0].uses()) == 1:
+                _replace(model, windows, node)
+        name_by_position(model)
+
+
+def _replace(model: ModelWrapper, im2col: ir.Node, node: ir.Node) -> None:
+    source, weights, output = im2col.inputs[0], node.inputs[1], node.outputs[0]
+    image, matrix = image_of(source), get_constant(weights)
+    if source is None or weights is None or image is None or matrix is None:
+        return
+    datatype, weight = get_datatype(source), get_datatype(weights)
+    windows = im2col_windows(im2col)
+    if (
+        not weight.is_integer()
+        or not get_datatype(output).is_integer()
+        or max(datatype.bitwidth(), weight.bitwidth()) > MOST_BITS
+        or float(attribute(im2col, "pad_value", 0)) != 0
+        or not has_padding_of_zeros(windows, image, datatype)
+    ):
+        return
+    products = [matrix * float(bound) for bound in (datatype.min(), datatype.max())]
+    low = int(np.minimum(*products).sum(axis=0).min())
+    high = int(np.maximum(*products).sum(axis=0).max())
+    accumulator = DataType.smallest_for_range(min(low, 0), max(high, 1))
+    users = output.consumers()
+    follower = users[0] if len(users) == 1 and not output.is_graph_output() else None
+    thresholds = None
+    if follower is not None and has_channels_innermost(follower, 4):
+        thresholds = integer_thresholds(follower)
+    structure: dict[str, int | str | bool] = {
+        "Channels": image[2],
+        "PE": 1,
+        "Kernel": text(*windows.kernel),
+        "Dim": text(*windows.output_size(image[0], image[1])),
+        "inputDataType": datatype.name,
+        "weightDataType": weight.name,
+        "accDataType": accumulator.name,
+        "outputDataType": accumulator.name,
+        "noActivation": thresholds is None,
+        "numSteps": 0,
+        "ActVal": 0,
+        "resType": "auto",
+        "ram_style": "auto",
+    }
+    fresh = insert_windows(im2col, source, windows, image, depthwise=True)
+    inputs, old, output_datatype = [fresh, weights], [im2col, node], accumulator
+    if follower is not None and thresholds is not None:
+        old.append(follower)
+        output_datatype = get_datatype(follower.outputs[0])
+        structure |= {
+            "outputDataType": output_datatype.name,
+            "numSteps": int(thresholds.shape[1]),
+            "ActVal": int(attribute(follower, "out_bias", 0.0)),
+        }
+        held = follower.inputs[1]
+        if thresholds.shape[0] != image[2] or held is None:
+            per_channel = np.broadcast_to(thresholds, (image[2], thresholds.shape[1]))
+            held = add_initialiser(model.graph, per_channel, "thresholds", accumulator)
+        inputs.append(held)
+    replace_by_hardware(old, "VectorVectorActivation", inputs, structure, output_datatype)

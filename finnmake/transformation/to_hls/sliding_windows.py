@@ -1,0 +1,80 @@
+"""How the Infer… transformations of images put padding and windows before a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from finnmake.graph.datatype import AnyDataType
+from finnmake.graph.model_wrapper import get_datatype, get_shape
+from finnmake.graph.sliding_windows import Windows
+from finnmake.transformation.to_hls.hardware import insert_hardware
+
+
+def image_of(value: ir.Value | None) -> tuple[int, int, int] | None:
+    """Rows, columns, channels of an image of integers (1, H, W, C); None for other tensors."""
+    shape = get_shape(value) if value is not None else None
+    if value is None or shape is None or len(shape) != 4 or shape[0] != 1 or not get_datatype(value).is_integer():
+        return None
+    return shape[1], shape[2], shape[3]
+
+
+def has_padding_of_zeros(windows: Windows, image: Sequence[int], datatype: AnyDataType) -> bool:
+    """True where windows need no padding, or zeros that the datatype has."""
+    return not any(_pads(windows, image)) or datatype.allowed(0)
+
+
+def insert_windows(
+    before: ir.Node, source: ir.Value, windows: Windows, image: tuple[int, int, int], *, depthwise: bool
+) -> ir.Value:
+    """An FMPadding where there is padding, and a ConvolutionInputGenerator: the windows' tensor.
+
+    Args:
+        before: where the nodes go.
+        source: the image (1, H, W, C).
+        windows: over it.
+        image: H, W, C.
+        depthwise: the order of the windows' elements.
+    """
+    rows, columns, channels = image
+    datatype = get_datatype(source)
+    top, left, bottom, right = _pads(windows, image)
+    down, across = windows.output_size(rows, columns)
+    if top or left or bottom or right:
+        structure: dict[str, int | str | bool] = {
+            "ImgDim": text(rows, columns),
+            "Padding": text(top, left, bottom, right),
+            "NumChannels": channels,
+            "SIMD": 1,
+            "inputDataType": datatype.name,
+        }
+        rows, columns = rows + top + bottom, columns + left + right
+        source = insert_hardware(before, "FMPadding", source, structure, datatype, (1, rows, columns, channels))
+    structure = {
+        "ConvKernelDim": text(*windows.kernel),
+        "IFMChannels": channels,
+        "IFMDim": text(rows, columns),
+        "Stride": text(*windows.strides),
+        "Dilation": text(*windows.dilations),
+        "SIMD": 1,
+        "inputDataType": datatype.name,
+        "depthwise": depthwise,
+        "ram_style": "auto",
+    }
+    shape = (1, down, across, windows.taps * channels)
+    return insert_hardware(before, "ConvolutionInputGenerator", source, structure, datatype, shape)
+
+
+def text(*numbers: int) -> str:
+    """Numbers as a layer's attribute has them."""
+    return ",".join(str(number) for number in numbers)
+
+
+def _pads(windows: Windows, image: Sequence[int]) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right, with what windows beyond the padding need."""
+    needed = []
+    for axis, count in enumerate(windows.output_size(image[0], image[1])):
+        reach = (count - 1) * windows.strides[axis] + windows.dilations[axis] * (windows.kernel[axis] - 1) + 1
+        needed.append(max(windows.pads[axis + 2], reach - image[axis] - windows.pads[axis]))
+    return windows.pads[0], windows.pads[1], needed[0], needed[1]
