@@ -201,7 +201,7 @@ class VectorVectorActivation(Layer):
         folds = self.Channels // self.PE
         words = np.asarray(frames, dtype=np.int64).reshape(-1, folds, self.taps, self.PE)
         factors = weights.reshape(self.taps, folds, self.PE).transpose(1, 0, 2)
-        sums = (words * factors).sum(axis=2).reshape(-1, self.Channels)
+        sums: IntegerArray = (words * factors).sum(axis=2).reshape(-1, self.Channels)
         if not self.noActivation:
             thresholds = parameter(self, "thresholds").astype(np.int64)
             sums = activate(sums, thresholds, self.ActVal, structural_datatype(self.outputDataType))
