@@ -19,6 +19,7 @@ from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.thresholding import Thresholding
+from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
 from finnmake.graph.datatype import AnyDataType
 
 _BLOCK_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
@@ -68,6 +69,8 @@ def estimate_resources(layer: Layer) -> Resources:
         blocks += block_memories(layer.memory_depth(), layer.input_stream().width)
     if isinstance(layer, MatrixVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
         dsp = layer.PE * layer.SIMD
+    if isinstance(layer, VectorVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
+        dsp = layer.PE
     return Resources(round(sum(FACTORS[name] * count for name, count in parts.items())), blocks, dsp)
 
 
@@ -118,6 +121,8 @@ def lut_parts(layer: Layer) -> dict[str, int]:
             parts["weights" if name == "weights" else "levels"] += image.width * -(-image.depth // 16)
     if isinstance(layer, MatrixVectorActivation):
         parts |= _matrix_parts(layer)
+    elif isinstance(layer, VectorVectorActivation):
+        parts |= _product_parts(layer, layer.PE)
     elif isinstance(layer, Thresholding):
         parts["thresholds"] = layer.PE * layer.numSteps * layer.memory_images()["thresholds"].datatype.bitwidth()
     elif isinstance(layer, LabelSelect):
@@ -132,8 +137,15 @@ def lut_parts(layer: Layer) -> dict[str, int]:
 
 
 def _matrix_parts(layer: MatrixVectorActivation) -> dict[str, int]:
+    parts = _product_parts(layer, layer.PE * layer.SIMD)
+    if layer.MH > layer.PE and layer.MW > layer.SIMD:  # the vector is kept for the other folds
+        parts["memory"] = distributed_luts(layer.MW // layer.SIMD, layer.input_stream().width)
+    return parts
+
+
+def _product_parts(layer: MatrixVectorActivation | VectorVectorActivation, pairs: int) -> dict[str, int]:
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
-    pairs, planes = layer.PE * layer.SIMD, _planes(layer)
+    planes = _planes(layer)
     product_bits = source.bitwidth() * weight.bitwidth()
     parts = {
         "planes": pairs * planes,
@@ -144,12 +156,10 @@ def _matrix_parts(layer: MatrixVectorActivation) -> dict[str, int]:
     if not layer.noActivation:
         threshold = layer.memory_images()["thresholds"].datatype
         parts["thresholds"] = layer.PE * layer.numSteps * threshold.bitwidth()
-    if layer.MH > layer.PE and layer.MW > layer.SIMD:  # the vector is kept for the other folds
-        parts["memory"] = distributed_luts(layer.MW // layer.SIMD, layer.input_stream().width)
     return parts
 
 
-def _planes(layer: MatrixVectorActivation) -> int:
+def _planes(layer: MatrixVectorActivation | VectorVectorActivation) -> int:
     """Products of single bits per product; 0 where operands are too wide for that."""
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
     if source.bitwidth() == weight.bitwidth() == 1:

@@ -12,6 +12,8 @@ from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenera
 from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.layer_file import layer_text, read_layer
+from finnmake.dataflow.resource_estimate import block_memories, estimate_resources
+from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
 from finnmake.errors import FoldingError, ModelError
 from finnmake.graph.im2col import Im2Col
 
@@ -105,3 +107,14 @@ def test_what_is_not_legal_is_said(
     with pytest.raises(error) as problem:
         kind(*arguments)
     assert text in str(problem.value)
+
+
+def test_resources_count_memories_and_multipliers() -> None:
+    windows = ConvolutionInputGenerator("3,3", 16, "34,34", "1,1", "1,1", 16, "INT8")
+    blocks = block_memories(windows.memory_depth(), 128)
+    assert estimate_resources(windows).BRAM_18K == blocks
+    parameters = {"weights": np.ones((9, 4), dtype=np.int64)}
+    product = VectorVectorActivation(
+        4, 2, "3,3", "5,5", "INT8", "INT8", "INT20", "INT20", True, resType="dsp", parameters=parameters
+    )
+    assert estimate_resources(product).DSP == 2
