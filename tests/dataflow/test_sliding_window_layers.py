@@ -111,8 +111,8 @@ def test_what_is_not_legal_is_said(
 
 def test_resources_count_memories_and_multipliers() -> None:
     windows = ConvolutionInputGenerator("3,3", 16, "34,34", "1,1", "1,1", 16, "INT8")
-    blocks = block_memories(windows.memory_depth(), 128)
-    assert estimate_resources(windows).BRAM_18K == blocks
+    estimated = estimate_resources(windows)
+    assert block_memories(windows.memory_depth(), 128) == estimated.BRAM_18K
     parameters = {"weights": np.ones((9, 4), dtype=np.int64)}
     product = VectorVectorActivation(
         4, 2, "3,3", "5,5", "INT8", "INT8", "INT20", "INT20", True, resType="dsp", parameters=parameters
