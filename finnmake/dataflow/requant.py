@@ -93,15 +93,15 @@ class Requant(Layer):
                 )
         if self.shift < 0:
             raise ModelError(f"shift = {self.shift}", where=self.op_type, remedy="No negative shift is possible.")
-        if self._accumulator_width > _MOST_BITS:
+        if self.accumulator_width > _MOST_BITS:
             raise ModelError(
-                f"shift = {self.shift} with sums of {self._accumulator_width} bits",
+                f"shift = {self.shift} with sums of {self.accumulator_width} bits",
                 where=self.op_type,
                 remedy=f"At most {_MOST_BITS} bits are possible: use a smaller shift or narrower types.",
             )
 
     @property
-    def _accumulator_width(self) -> int:
+    def accumulator_width(self) -> int:
         """Bits of a signed number that holds value * multiplier + bias, and half a step more."""
         values, factors = structural_datatype(self.inputDataType), structural_datatype(self.multiplierDataType)
         most = max(abs(int(values.min())), abs(int(values.max()))) * abs(int(factors.min()))
@@ -146,7 +146,7 @@ class Requant(Layer):
             "INPUT_KIND": element_kind(source),
             "MULTIPLIER_WIDTH": structural_datatype(self.multiplierDataType).bitwidth(),
             "BIAS_WIDTH": bias.bitwidth(),
-            "ACC_WIDTH": self._accumulator_width,
+            "ACC_WIDTH": self.accumulator_width,
             "SHIFT": self.shift,
             "ROUNDING": ROUNDINGS.index(self.rounding),
             "OUTPUT_WIDTH": output.bitwidth(),
@@ -160,7 +160,7 @@ class Requant(Layer):
         return [
             *(str(number) for number in (self.PE, self._folds, self.numInputVectors)),
             *(cpp_datatype(DataType[name]) for name in types),
-            *(str(number) for number in (self._accumulator_width, self.shift, ROUNDINGS.index(self.rounding))),
+            *(str(number) for number in (self.accumulator_width, self.shift, ROUNDINGS.index(self.rounding))),
             cpp_datatype(output),
             "true" if output.signed() else "false",
         ]

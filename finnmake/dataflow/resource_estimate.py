@@ -9,13 +9,18 @@ report has the synthesis' own numbers; this is for choosing a folding before tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.dot_product import decoded_width
+from finnmake.dataflow.elementwise_binary import ElementwiseBinaryOperation, ElementwiseMul
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer, structural_datatype
+from finnmake.dataflow.lookup import Lookup
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.requant import Requant
+from finnmake.dataflow.stream_reorder import StreamReorder
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.thresholding import Thresholding
@@ -67,11 +72,22 @@ def estimate_resources(layer: Layer) -> Resources:
         blocks += block_memories(layer.depth, layer.input_stream().width)
     if isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "block":
         blocks += block_memories(layer.memory_depth(), layer.input_stream().width)
+    if isinstance(layer, StreamReorder) and parameters["RAM_STYLE"] == "block":
+        blocks += block_memories(2 * layer.block_words, layer.input_stream().width)
     if isinstance(layer, MatrixVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
         dsp = layer.PE * layer.SIMD
-    if isinstance(layer, VectorVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
+    elif isinstance(layer, VectorVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
         dsp = layer.PE
+    elif isinstance(layer, ElementwiseMul):
+        dsp = layer.PE * _multipliers(layer.lhs_dtype, layer.rhs_dtype)
+    elif isinstance(layer, Requant):
+        dsp = layer.PE * _multipliers(layer.inputDataType, layer.multiplierDataType)
     return Resources(round(sum(FACTORS[name] * count for name, count in parts.items())), blocks, dsp)
+
+
+def _multipliers(*operands: str) -> int:
+    """Hard multipliers of 18 x 18 bits for a product."""
+    return math.prod(-(-structural_datatype(name).bitwidth() // 18) for name in operands)
 
 
 def block_memories(depth: int, width: int) -> int:
@@ -126,13 +142,25 @@ def lut_parts(layer: Layer) -> dict[str, int]:
     elif isinstance(layer, Thresholding):
         parts["thresholds"] = layer.PE * layer.numSteps * layer.memory_images()["thresholds"].datatype.bitwidth()
     elif isinstance(layer, LabelSelect):
-        parts["sums"] = layer.PE * (layer.input_stream().datatype.bitwidth() + layer.output_stream().width)
+        # Of several labels every place compares, and takes the element, its neighbour's or its own.
+        places = 4 * layer.K if layer.K > 1 else layer.PE
+        parts["sums"] = places * (layer.input_stream().datatype.bitwidth() + layer.output_stream().width)
     elif isinstance(layer, StreamingFIFO) and layer.implementation() == "distributed":
         parts["memory"] = distributed_luts(layer.depth, layer.input_stream().width)
     elif isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "distributed":
         parts["memory"] = distributed_luts(layer.memory_depth(), layer.input_stream().width)
     elif isinstance(layer, StreamingDataWidthConverter):
         parts["words"] *= 2
+    elif isinstance(layer, StreamReorder):
+        if parameters["RAM_STYLE"] == "distributed":
+            parts["memory"] = distributed_luts(2 * layer.block_words, layer.input_stream().width)
+    elif isinstance(layer, ElementwiseBinaryOperation | Requant):
+        # Results wait in a queue. Of a sum there is the bias, half a step, and a comparison with each end.
+        output = layer.output_stream().width
+        sums = 4 * layer.PE * layer.accumulator_width if isinstance(layer, Requant) else output
+        parts |= {"sums": sums, "memory": distributed_luts(4, output), "words": 0}
+    elif isinstance(layer, Lookup):
+        parts["words"] = 0
     return parts
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from finnmake.codegen.core import CoreTemplates, render_core
+from finnmake.dataflow.elementwise_binary import ElementwiseMul, ElementwiseSub
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.dataflow.packing import memory_words
+from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.thresholding import Thresholding
@@ -66,6 +68,11 @@ LAYERS = (
     LabelSelect(Labels=2, PE=1, inputDataType="BINARY", outputDataType="BINARY"),
     StreamingFIFO("BINARY", elements_per_word=1, words_per_frame=2, depth=2),
     StreamingDataWidthConverter("BINARY", elements_in=1, elements_out=2, elements_per_frame=2),
+    # Several streams, with and without memories.
+    StreamingConcat("2,6", 2, "INT5"),
+    StreamingSplit("2,6,4", 2, "UINT3", 2),
+    ElementwiseSub(4, 2, "UINT4", "INT3", "INT6"),
+    ElementwiseMul(4, 2, "UINT4", "INT3", "INT7", "const", parameters={"rhs": np.array([-4, 3, 0, 1])}),
 )
 
 
@@ -74,29 +81,23 @@ def words(values: IntegerArray, stream: Stream) -> list[str]:
     return memory_words(MemoryImage(values.reshape(-1, stream.elements_per_word), stream.datatype))
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.op_type}-{layer.input_stream().width}")
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.op_type}-{layer.input_streams()[0].width}")
 def test_a_top_is_whole_without_the_simulation(layer: Layer, tmp_path: Path) -> None:
     templates = CoreTemplates(TEMPLATES / "core.v.j2", TEMPLATES / "configured.v.j2", TEMPLATES / "top.cpp.j2")
     for name, text in render_core(layer, templates).items():
         (tmp_path / name).write_text(text)
-    source, sink = layer.input_stream(), layer.output_stream()
-    low, high = int(source.datatype.min()), int(source.datatype.max())
-    frames = np.random.default_rng(1).integers(low, high, (3, source.elements_per_frame), endpoint=True)
-    initialisers = "".join(f'"0x{word}",\n' for word in words(frames, source))
+    generator = np.random.default_rng(1)
+    frames, lines = [], []
+    for name, stream in layer.input_ports().items():
+        low, high = int(stream.datatype.min()), int(stream.datatype.max())
+        frames.append(generator.integers(low, high, (3, stream.elements_per_frame), endpoint=True))
+        lines += [f"hls::stream<ap_uint<{stream.width}>> {name};"]
+        lines += [f'{name}.write(ap_uint<{stream.width}>("0x{word}"));' for word in words(frames[-1], stream)]
+    lines += [f"hls::stream<ap_uint<{stream.width}>> {name};" for name, stream in layer.output_ports().items()]
+    lines += [f"{layer.core_name()}({', '.join([*layer.input_ports(), *layer.output_ports()])}, 3);"]
+    lines += [f"while (!{name}.empty()) std::puts({name}.read().to_hex().c_str());" for name in layer.output_ports()]
     (tmp_path / "main.cpp").write_text(
-        f"""\
-#include <cstdio>
-#include "top.cpp"
-int main() {{
-    hls::stream<ap_uint<{source.width}>> input;
-    hls::stream<ap_uint<{sink.width}>> output;
-    const ap_uint<{source.width}> words[] = {{
-{initialisers}}};
-    for (const auto& word : words) input.write(word);
-    {layer.core_name()}(input, output, 3);
-    while (!output.empty()) std::puts(output.read().to_hex().c_str());
-}}
-"""
+        '#include <cstdio>\n#include "top.cpp"\nint main() {\n    ' + "\n    ".join(lines) + "\n}\n"
     )
     headers = [f"-I{LIBRARY / folder}" for folder in ("include", layer.kernel)]
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unknown-pragmas"]
@@ -105,4 +106,5 @@ int main() {{
     )
     assert built.returncode == 0, built.stderr
     ran = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == words(layer.execute(frames), sink)
+    pairs = zip(layer.execute_streams(frames), layer.output_streams(), strict=True)
+    assert ran.stdout.split() == [word for values, stream in pairs for word in words(values, stream)]

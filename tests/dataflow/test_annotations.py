@@ -8,14 +8,23 @@ import numpy as np
 import pytest
 
 from finnmake.dataflow import AnnotateCycles, AnnotateResources, getCustomOp
+from finnmake.dataflow.crop import Crop
+from finnmake.dataflow.elementwise_binary import ElementwiseAdd, ElementwiseMul, ElementwiseSub
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.lookup import Lookup
 from finnmake.dataflow.nodes import layer_from_node
+from finnmake.dataflow.requant import Requant
 from finnmake.dataflow.resource_estimate import block_memories, estimate_resources
+from finnmake.dataflow.shuffle import Shuffle
+from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
+from finnmake.dataflow.upsample import UpsampleNearestNeighbour
 from finnmake.errors import ModelError
 from tests.hls_library.random_layers import random_mvau, random_thresholding
 from tests.support.hardware_models import hardware_model
+
+ONE = np.array([1])
 
 SYNTHESISED: list[tuple[Layer, tuple[int, int, int]]] = [
     (random_mvau((784, 64), (49, 16), ("BIPOLAR", "BIPOLAR"), (1, "BIPOLAR")), (2623, 22, 0)),
@@ -31,6 +40,21 @@ SYNTHESISED: list[tuple[Layer, tuple[int, int, int]]] = [
     (LabelSelect(10, 10, "INT12", "UINT4"), (330, 0, 0)),
     (StreamingFIFO("INT2", 16, 32, 32), (182, 0, 0)),
     (StreamingFIFO("INT4", 32, 64, 1024), (135, 8, 0)),
+    (ElementwiseAdd(64, 8, "INT8", "INT8", "INT9"), (227, 0, 0)),
+    (ElementwiseSub(64, 16, "UINT4", "INT4", "INT6"), (279, 0, 0)),
+    (ElementwiseMul(64, 4, "INT8", "INT8", "INT16", "const", parameters={"rhs": np.arange(64)}), (200, 0, 4)),
+    (
+        Requant(64, 4, "INT16", "INT6", "INT22", "UINT8", 8, parameters={"multipliers": ONE, "biases": ONE}),
+        (563, 0, 4),
+    ),
+    (Lookup(256, 16, 4, "UINT8", "INT8", 4, parameters={"embeddings": np.ones((256, 16), dtype=np.int64)}), (33, 2, 0)),
+    (StreamingConcat("64,32", 8, "INT8", 16), (165, 0, 0)),
+    (StreamingSplit("64,64,32", 8, "INT4", 16), (131, 0, 0)),
+    (UpsampleNearestNeighbour(8, 16, 16, 32, 16, 8, "INT4"), (58, 1, 0)),
+    (UpsampleNearestNeighbour(8, 32, 16, 64, 64, 8, "INT8"), (88, 2, 0)),
+    (Shuffle("16,16,8", "1,0,2", 8, "INT4"), (64, 1, 0)),
+    (Crop(16, 16, 16, 8, "INT8", 1, 1, 1, 1), (98, 0, 0)),
+    (LabelSelect(100, 1, "INT16", "UINT7", K=5), (598, 0, 0)),
 ]
 """LUT4s, block memories and multipliers of cores as Yosys 0.70 makes them for ECP5."""
 

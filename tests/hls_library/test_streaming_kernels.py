@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,7 +10,7 @@ from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.errors import VerificationError
-from tests.hls_library.harness import LIBRARY, Bench, core_verilog, random_frames
+from tests.hls_library.harness import Bench, random_frames
 
 FIFOS = [
     StreamingFIFO("INT3", 5, 6, 1),
@@ -90,16 +86,3 @@ def test_among_equal_maxima_the_lowest_index_wins(bench: Bench) -> None:
     assert layer.execute(frames).ravel().tolist() == [0, *range(1, 8)]
     bench.check_rtl(layer, frames)
     bench.check_cpp(layer, frames)
-
-
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not installed")
-@pytest.mark.parametrize("layer", [FIFOS[1], FIFOS[2], FIFOS[3], CONVERTERS[0], SELECTORS[1]], ids=name)
-def test_icarus_takes_the_verilog(tmp_path: Path, layer: Layer) -> None:
-    core = tmp_path / "core.v"
-    core.write_text(core_verilog(layer))
-    files = [str(LIBRARY / file) for file in layer.verilog_files]
-    options = ["-g2005", "-Wall", "-Wno-timescale", "-s", layer.core_name(), "-o", str(tmp_path / "core.vvp")]
-    command = ["iverilog", *options, str(core)]
-    result = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert "warning" not in result.stderr, result.stderr

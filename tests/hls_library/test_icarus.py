@@ -1,0 +1,30 @@
+"""Icarus takes the Verilog of the kernels, without a warning."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from finnmake.dataflow.layer import Layer
+from tests.hls_library.harness import LIBRARY, core_verilog
+from tests.hls_library.test_arithmetic_kernels import LAYERS as ARITHMETIC
+from tests.hls_library.test_stream_order_kernels import LAYERS as STREAM_ORDER
+from tests.hls_library.test_streaming_kernels import CONVERTERS, FIFOS, SELECTORS, name
+
+LAYERS = [*FIFOS[1:], CONVERTERS[0], SELECTORS[1], SELECTORS[3], *ARITHMETIC, *STREAM_ORDER]
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not installed")
+@pytest.mark.parametrize("layer", LAYERS, ids=name)
+def test_icarus_takes_the_verilog(tmp_path: Path, layer: Layer) -> None:
+    core = tmp_path / "core.v"
+    core.write_text(core_verilog(layer))
+    files = [str(LIBRARY / file) for file in layer.verilog_files]
+    options = ["-g2005", "-Wall", "-Wno-timescale", "-s", layer.core_name(), "-o", str(tmp_path / "core.vvp")]
+    command = ["iverilog", *options, str(core)]
+    result = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "warning" not in result.stderr, result.stderr
