@@ -7,6 +7,7 @@ from typing import Any
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.crop import Crop
 from finnmake.dataflow.depth_to_space import DepthToSpace
+from finnmake.dataflow.duplicate_streams import DuplicateStreams
 from finnmake.dataflow.elementwise_binary import ElementwiseAdd, ElementwiseMul, ElementwiseSub
 from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.global_acc_pool import GlobalAccPool
@@ -35,6 +36,7 @@ LAYER_CLASSES: dict[str, type[Any]] = {
         LabelSelect,
         StreamingFIFO,
         StreamingDataWidthConverter,
+        DuplicateStreams,
         StreamingConcat,
         StreamingSplit,
         UpsampleNearestNeighbour,

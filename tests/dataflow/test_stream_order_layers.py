@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from finnmake.dataflow.crop import Crop
 from finnmake.dataflow.depth_to_space import DepthToSpace
+from finnmake.dataflow.duplicate_streams import DuplicateStreams
 from finnmake.dataflow.layer import IntegerArray, Layer
 from finnmake.dataflow.layer_file import layer_text, read_layer
 from finnmake.dataflow.shuffle import Shuffle
@@ -85,6 +86,7 @@ def test_ports_are_numbered_where_there_are_several() -> None:
     [
         StreamingConcat("2,6", 2, "INT8"),
         StreamingSplit("2,6", 2, "INT8"),
+        DuplicateStreams(6, 2, 3, "INT8"),
         UpsampleNearestNeighbour(2, 2, 4, 6, 1, 1, "UINT4"),
         DepthToSpace(3, 4, 18, 3, 1, "UINT16", "CRD"),
         Shuffle("3,4", "1,0", 1, "INT2"),
@@ -106,6 +108,8 @@ def test_a_layer_file_gives_the_layer_back(layer: Layer) -> None:
         (StreamingConcat, ("4", 1, "INT8"), ModelError, "two or more"),
         (StreamingSplit, ("4,0", 1, "INT8"), ModelError, "ChannelsPerStream"),
         (StreamingSplit, ("4,4", 1, "FLOAT32"), ModelError, "inputDataType"),
+        (DuplicateStreams, (6, 2, 1, "INT8"), ModelError, "NumOutputStreams is 1"),
+        (DuplicateStreams, (6, 4, 2, "INT8"), FoldingError, "PE = 4"),
         (UpsampleNearestNeighbour, (2, 2, 3, 4, 1, 1, "INT8"), ModelError, "HO = 3 is no multiple of HI = 2"),
         (UpsampleNearestNeighbour, (2, 2, 2, 4, 4, 3, "INT8"), FoldingError, "Legal values of SIMD: 1, 2, 4"),
         (DepthToSpace, (2, 2, 6, 2, 1, "INT8"), ModelError, "multiple of blocksize squared"),

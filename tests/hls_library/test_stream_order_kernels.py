@@ -1,4 +1,4 @@
-"""Kernels that order, repeat and drop words of streams: Verilog and C++ against the layer, cycles as stated."""
+"""Kernels that order, repeat, copy and drop words of streams: Verilog and C++ against the layer, cycles as stated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from finnmake.dataflow.crop import Crop
 from finnmake.dataflow.depth_to_space import DepthToSpace
+from finnmake.dataflow.duplicate_streams import DuplicateStreams
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.shuffle import Shuffle
 from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
@@ -17,6 +18,8 @@ LAYERS = [
     StreamingConcat("1,2,5,1", 1, "UINT3"),
     StreamingSplit("6,3", 3, "INT4", 5),
     StreamingSplit("1,2,5,1", 1, "BIPOLAR", 2),
+    DuplicateStreams(6, 2, 2, "INT4", 3),
+    DuplicateStreams(5, 5, 5, "BIPOLAR"),
     UpsampleNearestNeighbour(3, 4, 6, 12, 4, 2, "INT4"),
     DepthToSpace(2, 3, 12, 2, 1, "UINT4", "CRD"),
     DepthToSpace(2, 3, 16, 2, 2, "INT3", "DCR"),
@@ -25,6 +28,9 @@ LAYERS = [
     Crop(5, 4, 6, 2, "INT4", 1, 1, 2, 0),
 ]
 MORE = [
+    DuplicateStreams(1, 1, 2, "UINT1"),
+    DuplicateStreams(8, 1, 3, "INT33", 4),
+    DuplicateStreams(64, 64, 11, "UINT2", 2),
     *(
         UpsampleNearestNeighbour(h, w, h * a, w * b, 6, simd, "UINT3")
         for h, w, a, b, simd in ((1, 1, 1, 1, 6), (1, 1, 3, 2, 2), (4, 5, 2, 2, 6), (7, 2, 1, 3, 3), (2, 30, 4, 1, 1))

@@ -36,6 +36,7 @@ FOLDING: Mapping[str, Mapping[str, str]] = {
     "VectorVectorActivation": {"PE": "Channels"},
     "Pool": {"PE": "Channels"},
     "GlobalAccPool": {"PE": "NumChannels"},
+    "DuplicateStreams": {"PE": "NumChannels"},
 }
 """Folding attributes by op type, each with the attribute that it divides."""
 

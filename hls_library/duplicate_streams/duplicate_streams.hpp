@@ -1,0 +1,22 @@
+// The same words to several streams.
+
+#ifndef FINNMAKE_DUPLICATE_STREAMS_HPP
+#define FINNMAKE_DUPLICATE_STREAMS_HPP
+
+#include "ap_int.h"
+#include "hls_stream.h"
+
+// Stream: 0, 1, … for each output. Width depends on them in name only, to make as many parameters as there are streams.
+template <int Width, unsigned Words, int... Stream>
+void duplicate_streams(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Stream >= 0 ? Width : 0>>&... out,
+                       unsigned frames) {
+    for (unsigned word = 0; word < frames * Words; ++word) {
+#if !defined(__BAMBU__)
+#pragma HLS pipeline II = 1
+#endif
+        const ap_uint<Width> value = in.read();
+        (out.write(value), ...);
+    }
+}
+
+#endif
