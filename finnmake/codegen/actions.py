@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from finnmake.codegen.core import CoreTemplates, render_core
-from finnmake.codegen.stitch import Instance, render_stitched
+from finnmake.codegen.stitch import Instance, Port, render_stitched
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.layer_file import read_layer
 
@@ -36,8 +36,9 @@ def stitch() -> None:
             core=entry["core"],
             configured=entry["configured"],
             memories=tuple(entry["memories"]),
-            input_width=entry["input"]["width"],
-            output_width=entry["output"]["width"],
+            inputs=tuple(Port(stream["port"], stream["width"]) for stream in entry["inputs"]),
+            outputs=tuple(Port(stream["port"], stream["width"]) for stream in entry["outputs"]),
+            sources=tuple((source, port) for source, port in entry["sources"]),
         )
         for position, entry in enumerate(layers)
     ]

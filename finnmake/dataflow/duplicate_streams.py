@@ -45,9 +45,7 @@ class DuplicateStreams(MultiStreamLayer):
         check_integer_type(self, "inputDataType", 64)
         for name, least in (("NumOutputStreams", 2), ("numInputVectors", 1)):
             if getattr(self, name) < least:
-                raise ModelError(
-                    f"{name} is {getattr(self, name)}", where=self.op_type, remedy=f"Use {least} or more."
-                )
+                raise ModelError(f"{name} is {getattr(self, name)}", where=self.op_type, remedy=f"Use {least} or more.")
 
     def _stream(self) -> Stream:
         words = self.numInputVectors * self.NumChannels // self.PE

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-
-from finnmake.dataflow.nodes import chain, hardware_node, layer_from_node, splice
+from finnmake.dataflow.nodes import hardware_node, splice
+from finnmake.dataflow.stream_graph import INPUT, stream_graph, stream_inputs
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
 
@@ -18,18 +17,22 @@ class InsertFIFO(Rewrite):
     interval. A FIFO that holds one vector lets the layer before it go on meanwhile, so that the chain runs at the
     interval of its slowest layer. The first layer needs none: what feeds the accelerator waits.
 
-    Needs: a chain of folded hardware layers with equal words at every edge. Leaves: same function, same order.
+    Needs: a graph of folded hardware layers with equal words at every edge. Leaves: same function, same order.
     """
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
         number = 0
-        for producer, node in itertools.pairwise(chain(model)):
-            layer = layer_from_node(node)
-            stream = layer.input_stream()
+        graph = stream_graph(model)
+        streams = [
+            (node, layer, stream, value)
+            for node, layer, sources in zip(graph.nodes, graph.layers, graph.sources, strict=True)
+            for stream, value, place in zip(layer.input_streams(), stream_inputs(node, layer), sources, strict=True)
+            if place != INPUT
+        ]
+        for node, layer, stream, source in streams:
             if node.op_type in _WITHOUT_PAUSE or layer.interval_cycles() <= stream.words_per_frame:
                 continue
-            source = producer.outputs[0]
             vectors = int(layer.structure().get("numInputVectors", 1))
             fifo = hardware_node(
                 "StreamingFIFO",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-
-from finnmake.dataflow.nodes import chain, hardware_node, layer_from_node, splice
+from finnmake.dataflow.nodes import hardware_node, splice
+from finnmake.dataflow.stream_graph import INPUT, stream_graph
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.model_wrapper import ModelWrapper
@@ -14,7 +13,7 @@ from finnmake.transformation.base import Rewrite
 class InsertDWC(Rewrite):
     """Puts a StreamingDataWidthConverter wherever producer and consumer differ in elements a word.
 
-    Needs: a chain of folded hardware layers. Leaves: every producer's words are its consumer's words; same function.
+    Needs: a graph of folded hardware layers. Leaves: every producer's words are its consumer's words; same function.
 
     Raises:
         ModelError: where producer and consumer differ in more than the size of words.
@@ -23,9 +22,17 @@ class InsertDWC(Rewrite):
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
         number = 0
-        for producer, consumer in itertools.pairwise(chain(model)):
-            source = layer_from_node(producer).output_stream()
-            sink = layer_from_node(consumer).input_stream()
+        graph = stream_graph(model)
+        edges = [
+            (position, port, place)
+            for position, sources in enumerate(graph.sources)
+            for port, place in enumerate(sources)
+            if place != INPUT
+        ]
+        for position, port, (before, output) in edges:
+            producer, consumer = graph.nodes[before], graph.nodes[position]
+            source = graph.layers[before].output_streams()[output]
+            sink = graph.layers[position].input_streams()[port]
             if source.datatype.bitwidth() != sink.datatype.bitwidth() or (
                 source.elements_per_frame != sink.elements_per_frame
             ):
@@ -38,7 +45,7 @@ class InsertDWC(Rewrite):
                 continue
             node = hardware_node(
                 "StreamingDataWidthConverter",
-                producer.outputs[0],
+                producer.outputs[output],
                 {
                     "datatype": sink.datatype.name,
                     "elements_in": source.elements_per_word,
@@ -48,4 +55,4 @@ class InsertDWC(Rewrite):
                 f"StreamingDataWidthConverter_{number}",
             )
             number += 1
-            splice(model, producer.outputs[0], node)
+            splice(model, producer.outputs[output], node)

@@ -88,52 +88,6 @@ def hardware_node(layer_type: str, source: ir.Value, structure: Mapping[str, Any
     return ir.Node(HARDWARE_DOMAIN, layer_type, inputs=[source], attributes=attributes, name=name)
 
 
-def chain(model: ModelWrapper) -> list[ir.Node]:
-    """The hardware nodes from the graph's input on, in stream order.
-
-    What follows the last of them (an output scale in floats) is the host's business and is left out.
-
-    Raises:
-        ModelError: where the graph does not start with a chain of hardware layers, or has hardware layers beside it.
-    """
-    value = next(value for value in model.graph.inputs if not value.is_initializer())
-    _check_input(value)
-    ordered: list[ir.Node] = []
-    while True:
-        users = list(value.consumers())
-        hardware = [user for user in users if is_hardware(user)]
-        if not hardware:
-            break
-        if len(users) > 1:
-            raise ModelError(
-                f"tensor {value.name} goes to {len(users)} nodes",
-                where=", ".join(describe(user) for user in users),
-                remedy="The stitched design is a chain of layers: every tensor must have one consumer.",
-            )
-        ordered.append(hardware[0])
-        value = hardware[0].outputs[0]
-    missed = [describe(node) for node in model.nodes if is_hardware(node) and node not in ordered]
-    if missed or not ordered:
-        raise ModelError(
-            "hardware layers are not connected to the input by other hardware layers"
-            if missed
-            else "no hardware layers",
-            where=", ".join(missed),
-        )
-    return ordered
-
-
-def _check_input(value: ir.Value) -> None:
-    for user in value.consumers():
-        if not is_hardware(user) and any(is_hardware(behind) for behind in user.successors()):
-            raise ModelError(
-                f"the input is not in the order in which the hardware takes it: {describe(user)} comes first",
-                where=f"input {value.name}",
-                remedy="A stitched design takes images with channels innermost: export the model with an input of "
-                "shape (1, H, W, C).",
-            )
-
-
 def splice(model: ModelWrapper, value: ir.Value, node: ir.Node) -> None:
     """Puts a node, whose input is ``value``, between ``value`` and its consumers.
 

@@ -32,7 +32,7 @@ def shell_stream(entry: dict[str, Any], shape: list[int]) -> ShellStream:
     """The stream of a manifest's entry.
 
     Args:
-        entry: ``input`` of the first layer or ``output`` of the last one.
+        entry: of ``inputs`` of the first layer or ``outputs`` of the last one.
         shape: of a tensor of one frame; a leading axis of 1 is the batch and is left out.
     """
     datatype: AnyDataType = DataType[entry["datatype"]]
@@ -58,8 +58,8 @@ def render_shell(*, clock_mhz: float) -> None:
     shell = plan_shell(
         read_board(Path("board.toml")),
         manifest["stitched"],
-        shell_stream(manifest["layers"][0]["input"], manifest["input_shape"]),
-        shell_stream(manifest["layers"][-1]["output"], manifest["output_shape"]),
+        shell_stream(manifest["layers"][0]["inputs"][0], manifest["input_shape"]),
+        shell_stream(manifest["layers"][-1]["outputs"][0], manifest["output_shape"]),
         clock_mhz,
     )
     _write("out/shell.json", shell_description(shell))

@@ -11,21 +11,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finnmake.codegen.stitch import Instance, stitched_name
+from finnmake.codegen.stitch import Instance, Port, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
-from finnmake.dataflow.nodes import chain, layer_from_node
+from finnmake.dataflow.stream_graph import Source, stream_graph
 from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
 from finnmake.runtime.batch import output_scaling
 
 
-def _stream_entry(stream: Stream) -> StreamEntry:
-    return StreamEntry(stream.datatype.name, stream.elements_per_word, stream.words_per_frame, stream.width)
+def _stream_entries(ports: Mapping[str, Stream]) -> tuple[StreamEntry, ...]:
+    return tuple(
+        StreamEntry(port, stream.datatype.name, stream.elements_per_word, stream.words_per_frame, stream.width)
+        for port, stream in ports.items()
+    )
 
 
-def _layer_entry(name: str, layer: Layer) -> LayerEntry:
+def _ports(entries: tuple[StreamEntry, ...]) -> tuple[Port, ...]:
+    return tuple(Port(entry.port, entry.width) for entry in entries)
+
+
+def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...]) -> LayerEntry:
     return LayerEntry(
         name=name,
         op_type=layer.op_type,
@@ -37,8 +44,9 @@ def _layer_entry(name: str, layer: Layer) -> LayerEntry:
         cpp_files=layer.cpp_files,
         parameters=tuple(sorted(layer.parameters)),
         memories=tuple(layer.memory_images()),
-        input=_stream_entry(layer.input_stream()),
-        output=_stream_entry(layer.output_stream()),
+        inputs=_stream_entries(layer.input_ports()),
+        outputs=_stream_entries(layer.output_ports()),
+        sources=sources,
         interval=layer.interval_cycles(),
         latency=layer.first_output_latency(),
     )
@@ -49,19 +57,21 @@ def write_layers() -> None:
     model = ModelWrapper(Path("in/graph.onnx"))
     counts: dict[str, int] = {}
     entries: list[LayerEntry] = []
-    for node in chain(model):
-        layer = layer_from_node(node)
-        index = counts.get(node.op_type, 0)
-        counts[node.op_type] = index + 1
-        name = f"{node.op_type}_{index}"
+    graph = stream_graph(model)
+    for layer, sources in zip(graph.layers, graph.sources, strict=True):
+        index = counts.get(layer.op_type, 0)
+        counts[layer.op_type] = index + 1
+        name = f"{layer.op_type}_{index}"
         folder = Path("out/layers", name)
         folder.mkdir(parents=True)
         (folder / "layer.json").write_text(layer_text(layer), encoding="utf-8")
         for parameter, values in layer.parameters.items():
             (folder / f"{parameter}.npy").write_bytes(parameter_bytes(values))
-        entries.append(_layer_entry(name, layer))
+        entries.append(_layer_entry(name, layer, sources))
     instances = [
-        Instance(i, entry.core, entry.configured, entry.memories, entry.input.width, entry.output.width)
+        Instance(
+            i, entry.core, entry.configured, entry.memories, _ports(entry.inputs), _ports(entry.outputs), entry.sources
+        )
         for i, entry in enumerate(entries)
     ]
     scaling = output_scaling(model)

@@ -9,13 +9,14 @@ from typing import Any
 
 from finnmake.errors import BuildFileError
 
-MANIFEST_FORMAT = 2
+MANIFEST_FORMAT = 3
 
 
 @dataclass(frozen=True)
 class StreamEntry:
-    """A stream at the edge of a layer: datatype name, elements in a word, words in a frame, bits of a word."""
+    """A stream at the edge of a layer: the core's port, datatype name, elements a word, words a frame, bits of a word."""
 
+    port: str
     datatype: str
     elements_per_word: int
     words_per_frame: int
@@ -36,6 +37,10 @@ class LayerEntry:
         cpp_files: kernel headers, relative to the kernel library.
         parameters: names of its parameter files.
         memories: names of its memory images.
+        inputs: its input streams.
+        outputs: its output streams.
+        sources: for each input the position of the layer that feeds it, and which output of that; position -1 is the
+            accelerator's input.
         interval: cycles between frames.
         latency: cycles from the first word in to the first word out.
     """
@@ -50,15 +55,18 @@ class LayerEntry:
     cpp_files: tuple[str, ...]
     parameters: tuple[str, ...]
     memories: tuple[str, ...]
-    input: StreamEntry
-    output: StreamEntry
+    inputs: tuple[StreamEntry, ...]
+    outputs: tuple[StreamEntry, ...]
+    sources: tuple[tuple[int, int], ...]
     interval: int
     latency: int
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The layers in stream order, and what the whole accelerator takes and gives.
+    """The layers, each behind those that feed it, and what the whole accelerator takes and gives.
+
+    The first layer takes the accelerator's input, the last gives its output.
 
     Attributes:
         stitched: module name of the stitched design.
@@ -112,8 +120,9 @@ def parse_manifest(body: dict[str, Any]) -> Manifest:
                     "cpp_files": tuple(entry["cpp_files"]),
                     "parameters": tuple(entry["parameters"]),
                     "memories": tuple(entry["memories"]),
-                    "input": StreamEntry(**entry["input"]),
-                    "output": StreamEntry(**entry["output"]),
+                    "inputs": tuple(StreamEntry(**stream) for stream in entry["inputs"]),
+                    "outputs": tuple(StreamEntry(**stream) for stream in entry["outputs"]),
+                    "sources": tuple((position, port) for position, port in entry["sources"]),
                 }
             )
             for entry in body["layers"]

@@ -86,8 +86,8 @@ def _execute(accelerator: Accelerator, manifest: Manifest, options: argparse.Nam
                     link.symlink_to(folder / "layers" / layer.name / f"{memory}.mem")
             result = batch.run_stitched(folder / "stitched", Path(memories), frames)
     else:
-        folders = [folder / "layers" / layer.name for layer in manifest.layers]
-        result = (batch.run_cpp if options.engine == "cpp" else batch.run_rtl)(folders, frames)
+        cores = [batch.Core(folder / "layers" / layer.name, layer.sources) for layer in manifest.layers]
+        result = (batch.run_cpp if options.engine == "cpp" else batch.run_rtl)(cores, frames)
     outputs = result.outputs
     if options.engine != "reference":
         outputs = batch.output_floats(outputs, manifest.output_scale, manifest.output_bias)

@@ -43,13 +43,14 @@ def _row(position: int, entry: dict[str, Any]) -> LayerRow:
     return LayerRow(
         name=entry["name"],
         core=entry["core"],
-        input=_label(entry["input"]),
-        output=_label(entry["output"]),
+        input=_label(entry["inputs"]),
+        output=_label(entry["outputs"]),
         interval=measured["interval_cycles"],
         latency=measured["first_output_latency"],
         resources={key: int(resources.get(key, 0)) for key in RESOURCES},
     )
 
 
-def _label(stream: dict[str, Any]) -> str:
-    return stream_label(stream["datatype"], stream["elements_per_word"], stream["words_per_frame"])
+def _label(streams: list[dict[str, Any]]) -> str:
+    labels = [stream_label(s["datatype"], s["elements_per_word"], s["words_per_frame"]) for s in streams]
+    return " + ".join(labels)

@@ -22,7 +22,7 @@ from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import load_inputs, output_integers, read_array, run_chain, run_original
+from finnmake.runtime.batch import load_inputs, output_integers, read_array, run_graph, run_original
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.exact_sums import run_with_exact_sums
 from finnmake.runtime.rtlsim import RtlSimulation
@@ -112,7 +112,7 @@ def reference() -> None:
     imported, layers = ModelWrapper(Path("imported/graph.onnx")), ModelWrapper(Path("in/graph.onnx"))
     samples = _samples(imported)
     wanted = run_original(ModelWrapper(Path("model.onnx")), read_input_quantisation(imported), samples)
-    expected = run_chain(layers, samples)
+    expected = run_graph(layers, samples)
     integers = _hardware_outputs(layers, wanted, expected.shape)
     rounded = np.flatnonzero((expected != integers).any(axis=1))
     if len(rounded):
@@ -230,7 +230,7 @@ def simulate_stitched() -> None:
     Writes ``out/rtlsim.json`` with the measured interval and latency.
     """
     layers = json.loads(Path("manifest.json").read_text(encoding="utf-8"))["layers"]
-    source, sink = layers[0]["input"], layers[-1]["output"]
+    source, sink = layers[0]["inputs"][0], layers[-1]["outputs"][0]
     samples = np.load("samples.npy", allow_pickle=False).astype(np.int64)
     expected = np.load("expected.npy", allow_pickle=False).astype(np.int64)
     words = npy_to_packed(samples, _stream_datatype(source), source["elements_per_word"])

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from finnmake.codegen.actions import load_layer
 from finnmake.dataflow.layer import IntegerArray, Layer
-from finnmake.dataflow.nodes import chain, layer_from_node
 from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
+from finnmake.dataflow.stream_graph import INPUT, Source, stream_graph
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
 from finnmake.graph.datatype import DataType
@@ -181,54 +181,73 @@ def output_floats(integers: IntegerArray, scale: Sequence[float], bias: Sequence
     return (integers * np.asarray(scale) + np.asarray(bias)).astype(np.float32) if len(scale) else integers
 
 
-def run_chain(model: ModelWrapper, frames: IntegerArray) -> IntegerArray:
-    """The integers that the chain of hardware layers in a model gives, shape (samples, output elements of a frame)."""
-    for node in chain(model):
-        frames = layer_from_node(node).execute(frames)
-    return frames
+def run_graph(model: ModelWrapper, frames: IntegerArray) -> IntegerArray:
+    """The integers that the hardware layers in a model give, shape (samples, output elements of a frame)."""
+    graph = stream_graph(model)
+    made: dict[Source, IntegerArray] = {INPUT: frames}
+    for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
+        outputs = layer.execute_streams([made.pop(source) for source in sources])
+        made.update({(position, port): output for port, output in enumerate(outputs)})
+    return made[len(graph.layers) - 1, 0]
+
+
+@dataclass(frozen=True)
+class Core:
+    """A core that was built: its folder, and where its inputs come from, as the manifest has it."""
+
+    folder: Path
+    sources: tuple[Source, ...]
 
 
 def run_layers(
-    folders: Sequence[Path], frames: IntegerArray, simulate: Callable[[Layer, Path, PackedWords, int], PackedWords]
+    cores: Sequence[Core],
+    frames: IntegerArray,
+    simulate: Callable[[Core, Layer, list[PackedWords], list[int]], Sequence[PackedWords]],
 ) -> IntegerArray:
     """Runs the cores one after the other, each on the whole batch."""
-    for folder in folders:
-        layer = load_layer(folder)
-        source, sink = layer.input_stream(), layer.output_stream()
-        words = npy_to_packed(frames, source.datatype, source.elements_per_word)
-        outputs = simulate(layer, folder, words, len(frames) * sink.words_per_frame)
-        frames = packed_to_npy(outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
-    return frames
+    made: dict[Source, IntegerArray] = {INPUT: frames}
+    for position, core in enumerate(cores):
+        layer = load_layer(core.folder)
+        words = [
+            npy_to_packed(made.pop(source), stream.datatype, stream.elements_per_word)
+            for source, stream in zip(core.sources, layer.input_streams(), strict=True)
+        ]
+        sinks = layer.output_streams()
+        outputs = simulate(core, layer, words, [len(frames) * sink.words_per_frame for sink in sinks])
+        for port, (output, sink) in enumerate(zip(outputs, sinks, strict=True)):
+            made[position, port] = packed_to_npy(output, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+    return made[len(cores) - 1, 0]
 
 
-def run_cpp(folders: Sequence[Path], frames: IntegerArray) -> BatchResult:
+def run_cpp(cores: Sequence[Core], frames: IntegerArray) -> BatchResult:
     """Runs every core's C++."""
 
-    def simulate(layer: Layer, folder: Path, words: PackedWords, output_words: int) -> PackedWords:
-        memories = {name: folder / f"{name}.mem" for name in layer.memory_images()}
-        return CppSimulation(folder / "cppsim.so").run(words, output_words, memories)
+    def simulate(core: Core, layer: Layer, words: list[PackedWords], output_words: list[int]) -> Sequence[PackedWords]:
+        memories = {name: core.folder / f"{name}.mem" for name in layer.memory_images()}
+        return CppSimulation(core.folder / "cppsim.so").run_streams(words, output_words, memories)
 
-    return BatchResult(run_layers(folders, frames, simulate))
+    return BatchResult(run_layers(cores, frames, simulate))
 
 
-def run_rtl(folders: Sequence[Path], frames: IntegerArray) -> BatchResult:
+def run_rtl(cores: Sequence[Core], frames: IntegerArray) -> BatchResult:
     """Runs every core's RTL.
 
-    The interval is that of the slowest core. The latency is the sum of the cores' own latencies, each measured with
-    its input at full rate: a lower bound of the stitched design's.
+    The interval is that of the slowest core. The latency is the sum of the cores' own latencies on the longest way,
+    each measured with its inputs at full rate: a lower bound of the stitched design's.
     """
-    intervals, latency = [], 0
+    intervals: list[int] = []
+    latencies: list[int] = []
 
-    def simulate(layer: Layer, folder: Path, words: PackedWords, output_words: int) -> PackedWords:
-        nonlocal latency
-        with RtlSimulation(folder / "rtlsim.so", folder) as simulation:
-            result = simulation.run(words, output_words)
-        intervals.append(interval(result, layer.output_stream().words_per_frame))
-        latency += result.first_output_latency()
-        return result.outputs
+    def simulate(core: Core, layer: Layer, words: list[PackedWords], output_words: list[int]) -> Sequence[PackedWords]:
+        with RtlSimulation(core.folder / "rtlsim.so", core.folder) as simulation:
+            result = simulation.run_streams(words, output_words)
+        intervals.append(interval(result, layer.output_streams()[0].words_per_frame))
+        before = max(latencies[position] if position >= 0 else 0 for position, _ in core.sources)
+        latencies.append(before + result.first_output_latency())
+        return result.all_outputs
 
-    outputs = run_layers(folders, frames, simulate)
-    return BatchResult(outputs, max(intervals), latency)
+    outputs = run_layers(cores, frames, simulate)
+    return BatchResult(outputs, max(intervals), latencies[-1])
 
 
 def run_stitched(folder: Path, memories: Path, frames: IntegerArray) -> BatchResult:

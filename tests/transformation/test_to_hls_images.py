@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from finnmake.dataflow.nodes import chain, layer_from_node
+from finnmake.dataflow.nodes import layer_from_node
+from finnmake.dataflow.stream_graph import stream_graph
 from finnmake.errors import ModelError
 from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
@@ -72,7 +73,7 @@ def test_a_chain_that_starts_with_a_transpose_is_not_stitched() -> None:
     g = IntegerGraph((1, 3, 4, 5))
     result = to_layers(g.model(g.conv(g.input, 6, (1, 1)))).transform(CreateDataflowPartition())
     with pytest.raises(ModelError, match=r"input global_in: .*Transpose_0 \(Transpose\) comes first"):
-        chain(result)
+        stream_graph(result)
 
 
 def test_thresholds_with_channels_first_stay() -> None:

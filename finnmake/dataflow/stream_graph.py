@@ -1,0 +1,134 @@
+"""The layers of a model as a graph of streams: which layer's output goes to which layer's input."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.nodes import is_hardware, layer_from_node
+from finnmake.errors import ModelError
+from finnmake.graph.custom_op import describe
+from finnmake.graph.model_wrapper import ModelWrapper
+
+Source = tuple[int, int]
+"""Where a stream comes from: a layer's position and its output; position -1 is the accelerator's input."""
+
+INPUT: Source = (-1, 0)
+"""The accelerator's input."""
+
+
+@dataclass(frozen=True)
+class StreamGraph:
+    """The hardware nodes in an order in which each comes after those that feed it.
+
+    The first takes the accelerator's input, the last gives its output.
+
+    Attributes:
+        nodes: of the graph.
+        layers: those of the nodes.
+        sources: for each layer where each of its inputs comes from.
+    """
+
+    nodes: tuple[ir.Node, ...]
+    layers: tuple[Layer, ...]
+    sources: tuple[tuple[Source, ...], ...]
+
+
+def stream_graph(model: ModelWrapper) -> StreamGraph:
+    """The streams from the graph's input on.
+
+    What follows the last layer (an output scale in floats) is the host's business and is left out. Each tensor and each
+    layer is looked at once.
+
+    Raises:
+        ModelError: where the graph does not start with a hardware layer, has hardware layers that are not connected to
+            the input by others, a tensor that goes to several nodes, or more than one output.
+    """
+    value = next(value for value in model.graph.inputs if not value.is_initializer())
+    _check_input(value)
+    made: dict[ir.Value, Source] = {value: INPUT}
+    waiting: dict[ir.Node, int] = {}
+    layer_of: dict[ir.Node, Layer] = {}
+    order: dict[ir.Node, int] = {}
+    open_ends: list[ir.Node] = []
+    arrived = deque([value])
+    while arrived:
+        value = arrived.popleft()
+        user = _consumer(value)
+        if user is None:
+            open_ends += [node for node in [value.producer()] if node is not None]
+            continue
+        if user not in waiting:
+            layer_of[user] = layer_from_node(user)
+            waiting[user] = len(layer_of[user].input_streams())
+        waiting[user] -= 1
+        if not waiting[user]:
+            order[user] = len(order)
+            for port, output in enumerate(user.outputs):
+                made[output] = (order[user], port)
+                arrived.append(output)
+    _check_complete(model, order, open_ends)
+    return StreamGraph(
+        tuple(order),
+        tuple(layer_of[node] for node in order),
+        tuple(tuple(made[value] for value in stream_inputs(node, layer_of[node])) for node in order),
+    )
+
+
+def stream_inputs(node: ir.Node, layer: Layer) -> list[ir.Value]:
+    """The tensors that a node takes as streams, its parameters left out.
+
+    Raises:
+        ModelError: one of them is missing.
+    """
+    values = [value for value in list(node.inputs)[: len(layer.input_streams())] if value is not None]
+    if len(values) != len(layer.input_streams()):
+        raise ModelError(f"takes {len(layer.input_streams())} streams and has {len(values)}", where=describe(node))
+    return values
+
+
+def _consumer(value: ir.Value) -> ir.Node | None:
+    """The hardware node that takes a tensor; None where it goes to the host."""
+    users = [use.node for use in value.uses()]
+    hardware = [user for user in users if is_hardware(user)]
+    if not hardware:
+        return None
+    if len(users) > 1 or value.is_graph_output():
+        places = len(users) + value.is_graph_output()
+        raise ModelError(
+            f"tensor {value.name} goes to {places} nodes",
+            where=", ".join(describe(user) for user in users),
+            remedy="A stream has one consumer: InferDuplicateStreamsLayer makes a copy for each.",
+        )
+    return hardware[0]
+
+
+def _check_complete(model: ModelWrapper, order: dict[ir.Node, int], open_ends: list[ir.Node]) -> None:
+    missed = [describe(node) for node in model.nodes if is_hardware(node) and node not in order]
+    if missed or not order:
+        raise ModelError(
+            "hardware layers are not connected to the input by other hardware layers"
+            if missed
+            else "no hardware layers",
+            where=", ".join(missed),
+        )
+    if len(open_ends) != 1:
+        raise ModelError(
+            f"{len(open_ends)} streams leave the accelerator, it has one output",
+            where=", ".join(describe(node) for node in open_ends),
+            remedy="Export the model with one output.",
+        )
+
+
+def _check_input(value: ir.Value) -> None:
+    for user in value.consumers():
+        if not is_hardware(user) and any(is_hardware(behind) for behind in user.successors()):
+            raise ModelError(
+                f"the input is not in the order in which the hardware takes it: {describe(user)} comes first",
+                where=f"input {value.name}",
+                remedy="A stitched design takes images with channels innermost: export the model with an input of "
+                "shape (1, H, W, C).",
+            )
