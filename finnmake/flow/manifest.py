@@ -14,7 +14,7 @@ MANIFEST_FORMAT = 3
 
 @dataclass(frozen=True)
 class StreamEntry:
-    """A stream at the edge of a layer: the core's port, datatype name, elements a word, words a frame, bits of a word."""
+    """A stream at the edge of a layer: port of the core, datatype, elements a word, words a frame, bits of a word."""
 
     port: str
     datatype: str

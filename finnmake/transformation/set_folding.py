@@ -83,7 +83,7 @@ def _fold(node: ir.Node, target: int) -> dict[str, int]:
 def _widest(node: ir.Node, folding: dict[str, int]) -> int:
     def bits(*names: str) -> int:
         datatypes = [attribute(node, name) for name in names]
-        return max(DataType[str(name)].bitwidth() for name in datatypes if name is not None)
+        return max((DataType[str(name)].bitwidth() for name in datatypes if name is not None), default=0)
 
     inputs = bits("inputDataType", "lhs_dtype", "rhs_dtype") * folding.get("SIMD", folding.get("PE", 1))
     if node.op_type == "LabelSelect" or "PE" not in folding:
