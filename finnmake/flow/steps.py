@@ -24,6 +24,7 @@ TO_HLS = (
     "InferPool",
     "InferGlobalAccPoolLayer",
     "InferConvInpGen",
+    "InferAddStreamsLayer",
     "InferBinaryMatrixVectorActivation",
     "InferQuantizedMatrixVectorActivation",
     "InferThresholdingLayer",

@@ -21,6 +21,7 @@ AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("InferPool", {}),
     ("InferGlobalAccPoolLayer", {}),
     ("InferConvInpGen", {}),
+    ("InferAddStreamsLayer", {}),
     ("InferBinaryMatrixVectorActivation", {}),
     ("InferQuantizedMatrixVectorActivation", {}),
     ("InferThresholdingLayer", {}),

@@ -103,12 +103,12 @@ def test_finns_older_names() -> None:
 def test_ops_without_a_layer_are_named_once_each() -> None:
     g = IntegerGraph((1, 3, 8, 8))
     x = g.threshold(g.conv(g.input, 4, (3, 3), pads=[1] * 4))
-    x = g.threshold(g.add(g.conv(x, 4, (3, 3), pads=[1] * 4), x))
-    x = g.sum(g.max_pool(g.threshold(g.conv(x, 4, (3, 3), group=4))), keepdims=0)
+    x = g.threshold(g.concat([g.conv(x, 4, (3, 3), pads=[1] * 4), x]))
+    x = g.sum(g.max_pool(g.threshold(g.conv(x, 8, (3, 3), group=8))), keepdims=0)
     with pytest.raises(ModelError) as caught:
         to_layers(g.model(x)).transform(CreateDataflowPartition())
     assert caught.value.text == (
-        "1 node has no hardware layer\n  Add: sums of two branches have no layer yet: 1 node, Add_0."
+        "1 node has no hardware layer\n  Concat: joined streams have no layer yet: 1 node, Concat_0."
     )
 
 

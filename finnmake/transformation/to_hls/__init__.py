@@ -4,7 +4,9 @@ FINN's older names of the matrix layer stay usable: ``InferBinaryStreamingFCLaye
 """
 
 from finnmake.transformation.to_hls.create_dataflow_partition import CreateDataflowPartition
+from finnmake.transformation.to_hls.infer_add_streams_layer import InferAddStreamsLayer
 from finnmake.transformation.to_hls.infer_conv_inp_gen import InferConvInpGen
+from finnmake.transformation.to_hls.infer_duplicate_streams_layer import InferDuplicateStreamsLayer
 from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
 from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
     InferBinaryMatrixVectorActivation,
@@ -19,9 +21,11 @@ InferQuantizedStreamingFCLayer = InferQuantizedMatrixVectorActivation
 
 __all__ = [
     "CreateDataflowPartition",
+    "InferAddStreamsLayer",
     "InferBinaryMatrixVectorActivation",
     "InferBinaryStreamingFCLayer",
     "InferConvInpGen",
+    "InferDuplicateStreamsLayer",
     "InferGlobalAccPoolLayer",
     "InferLabelSelectLayer",
     "InferPool",

@@ -14,6 +14,7 @@ from finnmake.graph.standard_ops import is_standard
 from finnmake.graph.transposes import moves_nothing
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import is_hardware
+from finnmake.transformation.to_hls.infer_duplicate_streams_layer import InferDuplicateStreamsLayer
 from finnmake.transformation.to_hls.missing_layers import no_layers
 from finnmake.transformation.to_hls.output_scaling import output_scaling_of
 
@@ -30,7 +31,9 @@ class CreateDataflowPartition(Rewrite):
 
     Reshapes between layers go, and Transposes that move only dimensions of size 1: a stream has no shape. Scale and
     bias behind the last layer go to the host: they are recorded in the metadata, and the graph's output becomes the
-    integers. Transposes and Reshapes behind the input, or before the output, stay: the host does them, as the hardware
+    integers. A tensor that several layers take becomes a stream for each (``InferDuplicateStreamsLayer``).
+
+    Transposes and Reshapes behind the input, or before the output, stay: the host does them, as the hardware
     takes and gives images with channels innermost.
 
     Precondition: the ``Infer…`` transformations.
@@ -58,6 +61,7 @@ class CreateDataflowPartition(Rewrite):
             raise no_layers(left)
         if not any(is_hardware(node) for node in model.graph):
             raise ModelError("the model has no node that is a hardware layer", remedy="Quantise its layers.")
+        InferDuplicateStreamsLayer().rewrite(model)
         name_by_position(model)
 
 
