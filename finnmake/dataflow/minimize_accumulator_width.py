@@ -34,7 +34,8 @@ class MinimizeAccumulatorWidth(Rewrite):
     The range of an accumulator is that of the worst output for the worst input: per output, the sum over its weights of
     the least and of the largest product with an input of the input's datatype. Thresholds beyond the range are moved to
     its ends: they are reached always, or never, as before. Where the accumulator is a layer's output
-    (``noActivation``), the layers behind take the narrower datatype.
+    (``noActivation``), the layers behind take the narrower datatype; where a layer behind works on several streams, the
+    accumulator stays as it is.
 
     The datatypes depend on the weights' values: a retrained network may get other cores. Without this
     transformation, the structure depends on shapes and datatypes only.
@@ -53,6 +54,8 @@ class MinimizeAccumulatorWidth(Rewrite):
                 continue
             layer = layer_from_node(node)
             if isinstance(layer, MatrixVectorActivation):
+                if layer.noActivation and not _all_can_be_told(node.outputs[0]):
+                    continue
                 minimum, maximum = layer.accumulator_range()
                 accumulator = DataType.smallest_for_range(minimum, maximum)
                 node.attributes.add(ir.AttrString("accDataType", accumulator.name))
@@ -65,6 +68,18 @@ class MinimizeAccumulatorWidth(Rewrite):
                 source = layer.input_stream().datatype
                 narrow = _clip_thresholds(model.graph, node, 1, int(source.min()), int(source.max()))
                 node.attributes.add(ir.AttrString("thresholdDataType", narrow.name))
+
+
+def _all_can_be_told(value: ir.Value) -> bool:
+    """True where every hardware layer that takes a stream is of a type whose input datatype can be changed alone."""
+    pending = [value]
+    while pending:
+        for user in pending.pop().consumers():
+            if is_hardware(user) and user.op_type not in _INPUT_DATATYPE:
+                return False
+            if user.op_type in _PASS_ON:
+                pending.append(user.outputs[0])
+    return True
 
 
 def _set_datatype(value: ir.Value, datatype: AnyDataType) -> None:
