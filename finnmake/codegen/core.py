@@ -31,6 +31,7 @@ def core_values(layer: Layer) -> dict[str, object]:
         "template_arguments": layer.cpp_template_arguments(),
         "header": f"{layer.kernel}.hpp",
         "memories": list(layer.memory_images()),
+        "memory_arguments": layer.cpp_memory_arguments(),
         "images": layer.memory_images(),
         "inputs": layer.input_ports(),
         "outputs": layer.output_ports(),

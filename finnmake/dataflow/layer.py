@@ -180,9 +180,13 @@ class Layer(ABC):
         """The core's memories by name (``weights``, ``thresholds``).
 
         For ``name`` the Verilog kernel has a string parameter ``NAME_FILE`` and the C++ kernel takes an array of
-        ``ap_uint<width>`` with ``depth`` words after its streams, in the order of this mapping.
+        ``ap_uint<width>`` with ``depth`` words after its streams, as `cpp_memory_arguments` orders them.
         """
         return {}
+
+    def cpp_memory_arguments(self) -> list[str]:
+        """The arguments of the C++ kernel function between its streams and ``frames``, in order, as C++ text."""
+        return list(self.memory_images())
 
 
 def _ports(streams: Sequence[Stream], only: str, prefix: str) -> dict[str, Stream]:

@@ -14,15 +14,16 @@ import numpy as np
 from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
 from finnmake.dataflow.dot_product import dot_product_cycles, element_kind
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
-from finnmake.dataflow.pipelines import multi_threshold_cycles, rom_style
+from finnmake.dataflow.pipelines import first_block_stage, multi_threshold_cycles, rom_style
 from finnmake.dataflow.thresholds import (
     THRESHOLD_VERILOG_FILES,
     activate,
     check_activation,
     check_thresholds,
     output_offset,
+    threshold_arguments,
     threshold_datatype,
-    threshold_image,
+    threshold_images,
 )
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType
@@ -72,7 +73,10 @@ class MatrixVectorActivation(Layer):
     kernel: ClassVar[str] = "matrix_vector_activation"
     verilog_files: ClassVar[tuple[str, ...]] = (
         *THRESHOLD_VERILOG_FILES,
+        "common/adder_tree.v",
+        "common/full_count.v",
         "common/output_queue.v",
+        "common/popcount.v",
         "common/resize.v",
         "matrix_vector_activation/dot_product.v",
         "matrix_vector_activation/input_replay.v",
@@ -80,6 +84,7 @@ class MatrixVectorActivation(Layer):
     )
     cpp_files: ClassVar[tuple[str, ...]] = (
         "include/datatypes.hpp",
+        "include/thresholds.hpp",
         "matrix_vector_activation/matrix_vector_activation.hpp",
     )
 
@@ -259,6 +264,7 @@ class MatrixVectorActivation(Layer):
             "WEIGHTS_RAM_STYLE": rom_style(
                 self.ram_style, self.MW // self.SIMD * folds, self.PE * self.SIMD * weight.bitwidth()
             ),
+            "FIRST_BLOCK_STAGE": first_block_stage(self.numSteps, folds, threshold_width),
             "THRESHOLDS_RAM_STYLE": rom_style("auto", folds, self.PE * self.numSteps * threshold_width),
             "USE_DSP": "yes" if self.multiplies_with_dsp else "no",
         }
@@ -282,10 +288,10 @@ class MatrixVectorActivation(Layer):
         ]
 
     def memory_images(self) -> dict[str, MemoryImage]:
-        """``weights``, and ``thresholds`` if there is an activation.
+        """``weights``, and thresholds if there is an activation.
 
         Weights: element ``pe * SIMD + simd`` of word ``nf * SF + sf`` is ``W[sf * SIMD + simd, nf * PE + pe]``.
-        Thresholds: element ``pe * numSteps + step`` of word ``nf`` is threshold ``step`` of output ``nf * PE + pe``.
+        Thresholds: see `threshold_images`.
         """
         weights = parameter(self, "weights").astype(np.int64)
         folded = weights.reshape(self.MW // self.SIMD, self.SIMD, self.MH // self.PE, self.PE)
@@ -293,5 +299,8 @@ class MatrixVectorActivation(Layer):
         images = {"weights": MemoryImage(np.ascontiguousarray(words), structural_datatype(self.weightDataType))}
         if not self.noActivation:
             thresholds = parameter(self, "thresholds")
-            images["thresholds"] = threshold_image(thresholds, self.PE, *self._accumulator_range)
+            images |= threshold_images(thresholds, self.PE, *self._accumulator_range)
         return images
+
+    def cpp_memory_arguments(self) -> list[str]:
+        return ["weights"] if self.noActivation else ["weights", threshold_arguments(self.numSteps)]

@@ -6,7 +6,13 @@ POPCOUNT_GROUP = 7
 """Bits that ``popcount.v`` counts without a register in between: seven bits make a full three-bit number."""
 
 COMBINATIONAL_STEPS = 3
-"""Up to so many thresholds ``multi_threshold.v`` compares and counts in one cycle."""
+"""Up to so many thresholds ``multi_threshold.v`` compares and counts in one cycle; more are searched."""
+
+SEARCH_STAGES = 8
+"""Most bits of a count that ``multi_threshold.v`` searches."""
+
+BLOCK_STAGE_BITS = 4096
+"""From so many bits on, a search stage's memory is a block memory: a quarter of one, or about 500 LUT4s of ECP5."""
 
 
 def adder_tree_cycles(operands: int) -> int:
@@ -22,9 +28,30 @@ def popcount_cycles(bits: int) -> int:
 def multi_threshold_cycles(num_steps: int) -> int:
     """Registers from input to output of ``multi_threshold.v``.
 
-    None for few steps, else one for the comparisons and those of the count.
+    None for few steps, else one for each bit of the count.
     """
-    return 0 if num_steps <= COMBINATIONAL_STEPS else 1 + popcount_cycles(num_steps)
+    return search_stages(num_steps)
+
+
+def search_stages(num_steps: int) -> int:
+    """Stages of ``multi_threshold.v``'s binary search, one a bit of the count; 0 where all steps are compared."""
+    return 0 if num_steps <= COMBINATIONAL_STEPS else num_steps.bit_length()
+
+
+def first_block_stage(num_steps: int, folds: int, width: int) -> int:
+    """First stage of a binary search whose memories are block memories; those behind it are deeper.
+
+    ``SEARCH_STAGES`` where there is none.
+
+    Args:
+        num_steps: thresholds per channel.
+        folds: words of the first stage's memory.
+        width: bits of a threshold: each value that is compared has memories of its own.
+    """
+    for stage in range(search_stages(num_steps)):
+        if (folds << stage) * width >= BLOCK_STAGE_BITS:
+            return stage
+    return SEARCH_STAGES
 
 
 def rom_style(ram_style: str, depth: int, width: int) -> str:

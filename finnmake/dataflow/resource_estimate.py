@@ -10,15 +10,17 @@ report has the synthesis' own numbers; this is for choosing a folding before tha
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.dot_product import decoded_width
 from finnmake.dataflow.elementwise_binary import ElementwiseBinaryOperation, ElementwiseMul
 from finnmake.dataflow.label_select import LabelSelect
-from finnmake.dataflow.layer import Layer, structural_datatype
+from finnmake.dataflow.layer import Layer, MemoryImage, VerilogLiteral, structural_datatype
 from finnmake.dataflow.lookup import Lookup
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.pipelines import search_stages
 from finnmake.dataflow.requant import Requant
 from finnmake.dataflow.stream_reorder import StreamReorder
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
@@ -66,8 +68,8 @@ def estimate_resources(layer: Layer) -> Resources:
     blocks, dsp = 0, 0
     parameters = layer.verilog_parameters()
     for name, image in layer.memory_images().items():
-        if parameters.get(f"{name.upper()}_RAM_STYLE", parameters.get("RAM_STYLE")) == "block":
-            blocks += block_memories(image.depth, image.width)
+        if _is_block_memory(name, parameters):
+            blocks += block_memories(image.depth, image.width, *_copies(layer, name, image))
     if isinstance(layer, StreamingFIFO) and layer.implementation() == "block":
         blocks += block_memories(layer.depth, layer.input_stream().width)
     if isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "block":
@@ -90,9 +92,35 @@ def _multipliers(*operands: str) -> int:
     return math.prod(-(-structural_datatype(name).bitwidth() // 18) for name in operands)
 
 
-def block_memories(depth: int, width: int) -> int:
-    """Block memories of 18 kbit that a memory takes in the best of their shapes."""
-    return min(-(-width // w) * -(-depth // d) for w, d in _BLOCK_SHAPES)
+def _is_block_memory(name: str, parameters: Mapping[str, int | str | VerilogLiteral]) -> bool:
+    """True where the kernel has this memory as block memory."""
+    if name.startswith("thresholds_"):
+        return int(name.removeprefix("thresholds_")) >= int(str(parameters["FIRST_BLOCK_STAGE"]))
+    return parameters.get(f"{name.upper()}_RAM_STYLE", parameters.get("RAM_STYLE")) == "block"
+
+
+def _copies(layer: Layer, name: str, image: MemoryImage) -> tuple[int, int]:
+    """How many memories a core has of an image, and their width: each value that is searched has its own."""
+    if name.startswith("thresholds_"):
+        return layer.output_stream().elements_per_word, image.datatype.bitwidth()
+    return 1, image.width
+
+
+def block_memories(depth: int, width: int, copies: int = 1, part: int = 0) -> int:
+    """Block memories of 18 kbit that a memory takes in the best of their shapes.
+
+    Args:
+        depth: words.
+        width: bits of a word.
+        copies: how many memories are loaded with the same words, each of which keeps a part.
+        part: bits of a part, of which copy ``i`` keeps the ``i``-th; 0 for whole words. A block memory starts at a
+            multiple of its width in the word, so that some parts lie in one more than they would fill.
+    """
+    part = part or width
+    firsts = [copy * part % width for copy in range(copies)]
+    return min(
+        -(-depth // d) * sum((first + part - 1) // w - first // w + 1 for first in firsts) for w, d in _BLOCK_SHAPES
+    )
 
 
 def distributed_luts(depth: int, width: int) -> int:
@@ -125,22 +153,24 @@ def lut_parts(layer: Layer) -> dict[str, int]:
 
     ``planes``: products of single bits, with their count. ``products``: bits of multiplier times multiplicand, with the
     sum. ``sums``: bits of sums behind hard multipliers, or that are compared. ``accumulators``, ``thresholds``: bits of
-    them that work at once. ``weights``, ``levels``: LUTs of the memories of weights and thresholds where they are
-    gates, one for 16 words of a bit. ``memory``: LUTs of distributed memory. ``words``: bits of words in the stream.
-    ``core``: one.
+    them that work at once. ``weights``: LUTs of the memories of weights, and of thresholds that are searched, where
+    they are gates, one for 16 words of a bit. ``levels``: the same of thresholds that are compared at once.
+    ``memory``: LUTs of distributed memory. ``words``: bits of words in the stream. ``core``: one.
     """
     parts = dict.fromkeys(FACTORS, 0) | {"core": 1, "words": word_bits(layer)}
     parameters = layer.verilog_parameters()
     for name, image in layer.memory_images().items():
-        style = parameters.get(f"{name.upper()}_RAM_STYLE", parameters.get("RAM_STYLE"))
-        if style != "block" and image.depth > 1:  # one word is a constant
-            parts["weights" if name == "weights" else "levels"] += image.width * -(-image.depth // 16)
+        if not _is_block_memory(name, parameters) and image.depth > 1:  # one word is a constant
+            copies, width = _copies(layer, name, image)
+            parts["weights" if name == "weights" or name.startswith("thresholds_") else "levels"] += (
+                copies * width * -(-image.depth // 16)
+            )
     if isinstance(layer, MatrixVectorActivation):
         parts |= _matrix_parts(layer)
     elif isinstance(layer, VectorVectorActivation):
         parts |= _product_parts(layer, layer.PE)
     elif isinstance(layer, Thresholding):
-        parts["thresholds"] = layer.PE * layer.numSteps * layer.memory_images()["thresholds"].datatype.bitwidth()
+        parts["thresholds"] = _compared_bits(layer, layer.numSteps)
     elif isinstance(layer, LabelSelect):
         # Of several labels every place compares, and takes the element, its neighbour's or its own.
         places = 4 * layer.K if layer.K > 1 else layer.PE
@@ -182,9 +212,15 @@ def _product_parts(layer: MatrixVectorActivation | VectorVectorActivation, pairs
         "accumulators": layer.PE * structural_datatype(layer.accDataType).bitwidth(),
     }
     if not layer.noActivation:
-        threshold = layer.memory_images()["thresholds"].datatype
-        parts["thresholds"] = layer.PE * layer.numSteps * threshold.bitwidth()
+        parts["thresholds"] = _compared_bits(layer, layer.numSteps)
     return parts
+
+
+def _compared_bits(layer: Layer, num_steps: int) -> int:
+    """Bits of thresholds that are compared in one cycle."""
+    comparators = search_stages(num_steps) or num_steps
+    width = next(image.datatype.bitwidth() for name, image in layer.memory_images().items() if name != "weights")
+    return layer.output_stream().elements_per_word * comparators * width
 
 
 def _planes(layer: MatrixVectorActivation | VectorVectorActivation) -> int:

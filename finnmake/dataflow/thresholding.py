@@ -9,15 +9,16 @@ import numpy as np
 
 from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
-from finnmake.dataflow.pipelines import multi_threshold_cycles, rom_style
+from finnmake.dataflow.pipelines import first_block_stage, multi_threshold_cycles, rom_style
 from finnmake.dataflow.thresholds import (
     THRESHOLD_VERILOG_FILES,
     activate,
     check_activation,
     check_thresholds,
     output_offset,
+    threshold_arguments,
     threshold_datatype,
-    threshold_image,
+    threshold_images,
 )
 from finnmake.errors import ModelError
 
@@ -57,7 +58,11 @@ class Thresholding(Layer):
         "common/output_queue.v",
         "thresholding/thresholding.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "thresholding/thresholding.hpp")
+    cpp_files: ClassVar[tuple[str, ...]] = (
+        "include/datatypes.hpp",
+        "include/thresholds.hpp",
+        "thresholding/thresholding.hpp",
+    )
 
     def check(self) -> None:
         check_folding(self, "PE", "NumChannels")
@@ -104,7 +109,10 @@ class Thresholding(Layer):
         return self.numInputVectors * (self.NumChannels // self.PE)
 
     def first_output_latency(self) -> int:
-        """Input register, comparison and count, output queue: ``2 + multi_threshold_cycles(numSteps)``."""
+        """Input register, ``multi_threshold.v``, output queue: ``2 + multi_threshold_cycles(numSteps)``.
+
+        That is 2 for up to three thresholds, else 2 and the bits of the count.
+        """
         return 2 + multi_threshold_cycles(self.numSteps)
 
     def execute(self, frames: IntegerArray) -> IntegerArray:
@@ -127,6 +135,9 @@ class Thresholding(Layer):
             "OUTPUT_OFFSET": output_offset(self.ActVal, output),
             "NUM_STEPS": self.numSteps,
             "SHARED_THRESHOLDS": int(self.sharedThresholds),
+            "FIRST_BLOCK_STAGE": first_block_stage(
+                self.numSteps, self._folds_of_thresholds, threshold_datatype(*self._range).bitwidth()
+            ),
             "RAM_STYLE": rom_style("auto", self._folds_of_thresholds, self._threshold_word_width),
         }
 
@@ -145,4 +156,7 @@ class Thresholding(Layer):
 
     def memory_images(self) -> dict[str, MemoryImage]:
         thresholds = parameter(self, "thresholds")
-        return {"thresholds": threshold_image(thresholds, self.PE, *self._range)}
+        return threshold_images(thresholds, self.PE, *self._range)
+
+    def cpp_memory_arguments(self) -> list[str]:
+        return [threshold_arguments(self.numSteps)]

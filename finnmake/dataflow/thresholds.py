@@ -5,20 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage
+from finnmake.dataflow.pipelines import SEARCH_STAGES, search_stages
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.quantisation import count_thresholds
 
-THRESHOLD_VERILOG_FILES = (
-    "common/adder_tree.v",
-    "common/full_count.v",
-    "common/popcount.v",
-    "common/multi_threshold.v",
-)
+THRESHOLD_VERILOG_FILES = ("common/multi_threshold.v", "common/threshold_stage.v")
 """Verilog files of ``multi_threshold`` and of what it instantiates, relative to ``hls_library``."""
 
-MOST_STEPS = 255
-"""Thresholds per channel: all are compared at once."""
+MOST_STEPS = (1 << SEARCH_STAGES) - 1
+"""Thresholds per channel."""
 
 MOST_OUTPUT_BITS = 31
 """What is added to the count is a Verilog integer and a C++ int."""
@@ -103,18 +99,41 @@ def threshold_datatype(minimum: int, maximum: int) -> AnyDataType:
     return DataType.smallest_for_range(minimum, maximum + 1)
 
 
-def threshold_image(thresholds: IntegerArray, pe: int, minimum: int, maximum: int) -> MemoryImage:
-    """The threshold memory: word ``nf`` holds element ``pe * steps + step`` of the channels ``nf * PE + pe``.
+def threshold_images(thresholds: IntegerArray, pe: int, minimum: int, maximum: int) -> dict[str, MemoryImage]:
+    """The threshold memories by name, as ``multi_threshold.v`` and ``thresholds.hpp`` read them.
+
+    Few thresholds are compared at once: word ``nf`` of ``thresholds`` holds element ``pe * steps + step`` of the
+    channels ``nf * PE + pe``. More are searched: word ``nf * 2**i + bits`` of ``thresholds_i`` holds, of the same
+    channels, what decides bit ``i`` of the count (the most significant is bit 0) after ``bits``. Steps that a search
+    could reach but that there are not are thresholds above ``maximum``.
 
     Thresholds outside of the values' range are always or never reached; they are moved to the range's ends, so that the
     memory's width follows from the structure alone.
 
     Args:
-        thresholds: (channels or 1, steps); a single row is shared by all channels and makes one word of its steps.
+        thresholds: (channels or 1, steps), ascending per row; a single row is shared by all channels.
         pe: channels side by side.
         minimum: smallest value that is compared.
         maximum: largest value that is compared.
     """
     clipped = np.clip(thresholds.astype(np.int64), minimum, maximum + 1)
-    words = clipped if len(clipped) == 1 else clipped.reshape(len(clipped) // pe, -1)
-    return MemoryImage(np.ascontiguousarray(words), threshold_datatype(minimum, maximum))
+    datatype = threshold_datatype(minimum, maximum)
+    rows, steps = clipped.shape
+    pe = min(pe, rows)
+    stages = search_stages(steps)
+    if not stages:
+        return {"thresholds": MemoryImage(np.ascontiguousarray(clipped.reshape(-1, pe * steps)), datatype)}
+    padded = np.pad(clipped, ((0, 0), (0, (1 << stages) - 1 - steps)), constant_values=maximum + 1)
+    images = {}
+    for stage in range(stages):
+        half = 1 << (stages - stage - 1)
+        deciding = padded[:, half - 1 :: 2 * half]
+        words = deciding.reshape(-1, pe, 1 << stage).transpose(0, 2, 1).reshape(-1, pe)
+        images[f"thresholds_{stage}"] = MemoryImage(np.ascontiguousarray(words), datatype)
+    return images
+
+
+def threshold_arguments(num_steps: int) -> str:
+    """The threshold memories as one argument of a C++ kernel: their name, or those of all stages in braces."""
+    stages = search_stages(num_steps)
+    return f"{{{', '.join(f'thresholds_{stage}' for stage in range(stages))}}}" if stages else "{thresholds}"

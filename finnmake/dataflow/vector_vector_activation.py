@@ -13,15 +13,16 @@ import numpy as np
 from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
 from finnmake.dataflow.dot_product import dot_product_cycles, element_kind
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
-from finnmake.dataflow.pipelines import multi_threshold_cycles, rom_style
+from finnmake.dataflow.pipelines import first_block_stage, multi_threshold_cycles, rom_style
 from finnmake.dataflow.thresholds import (
     THRESHOLD_VERILOG_FILES,
     activate,
     check_activation,
     check_thresholds,
     output_offset,
+    threshold_arguments,
     threshold_datatype,
-    threshold_image,
+    threshold_images,
 )
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType
@@ -68,13 +69,17 @@ class VectorVectorActivation(Layer):
     kernel: ClassVar[str] = "vector_vector_activation"
     verilog_files: ClassVar[tuple[str, ...]] = (
         *THRESHOLD_VERILOG_FILES,
+        "common/adder_tree.v",
+        "common/full_count.v",
         "common/output_queue.v",
+        "common/popcount.v",
         "common/resize.v",
         "matrix_vector_activation/dot_product.v",
         "vector_vector_activation/vector_vector_activation.v",
     )
     cpp_files: ClassVar[tuple[str, ...]] = (
         "include/datatypes.hpp",
+        "include/thresholds.hpp",
         "vector_vector_activation/vector_vector_activation.hpp",
     )
 
@@ -232,6 +237,7 @@ class VectorVectorActivation(Layer):
             "OUTPUT_WIDTH": output.bitwidth(),
             "OUTPUT_OFFSET": 0 if self.noActivation else output_offset(self.ActVal, output),
             "WEIGHTS_RAM_STYLE": rom_style(self.ram_style, self.taps * folds, self.PE * weight.bitwidth()),
+            "FIRST_BLOCK_STAGE": first_block_stage(self.numSteps, folds, threshold_width),
             "THRESHOLDS_RAM_STYLE": rom_style("auto", folds, self.PE * self.numSteps * threshold_width),
             "USE_DSP": "yes" if self.multiplies_with_dsp else "no",
         }
@@ -250,13 +256,16 @@ class VectorVectorActivation(Layer):
         ]
 
     def memory_images(self) -> dict[str, MemoryImage]:
-        """``weights``: element ``pe`` of word ``fold * taps + tap``; ``thresholds`` if there is an activation."""
+        """``weights``: element ``pe`` of word ``fold * taps + tap``; thresholds if there is an activation."""
         weights = parameter(self, "weights").astype(np.int64)
         words = weights.reshape(self.taps, -1, self.PE).transpose(1, 0, 2).reshape(-1, self.PE)
         images = {"weights": MemoryImage(np.ascontiguousarray(words), structural_datatype(self.weightDataType))}
         if not self.noActivation:
-            images["thresholds"] = threshold_image(parameter(self, "thresholds"), self.PE, *self._accumulator_range)
+            images |= threshold_images(parameter(self, "thresholds"), self.PE, *self._accumulator_range)
         return images
+
+    def cpp_memory_arguments(self) -> list[str]:
+        return ["weights"] if self.noActivation else ["weights", threshold_arguments(self.numSteps)]
 
 
 def _product(text: str) -> int:

@@ -44,19 +44,6 @@ typename Type::Value element(const ap_uint<WordWidth>& word, int index) {
     return Type::decode(bits_of<Type::width>(word, index));
 }
 
-// Offset plus the number of thresholds that `value` has reached, modulo the width of the output. The thresholds are the
-// elements of `word` from `first` on.
-template <typename Threshold, typename Output, int NumSteps, int Offset, typename Value, int WordWidth>
-ap_uint<Output::width> count_thresholds(const Value& value, const ap_uint<WordWidth>& word, int first) {
-#pragma HLS inline
-    ap_uint<Output::width> count = Offset;
-    for (int step = 0; step < NumSteps; ++step) {
-#pragma HLS unroll
-        if (value >= element<Threshold>(word, first + step)) count = count + 1;
-    }
-    return count;
-}
-
 }  // namespace finnmake
 
 #endif

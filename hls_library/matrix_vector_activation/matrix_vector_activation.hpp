@@ -1,8 +1,7 @@
 // Matrix-vector product with PE x SIMD multipliers, output-stationary, with thresholds behind the accumulator or without.
 //
 // A vector is MW/SIMD words in and MH/PE words out. Weights: word fold * MW/SIMD + step, element pe * SIMD + simd.
-// Thresholds: word fold, element pe * NumSteps + step. In xnor mode inputs and weights are bits for -1 and +1 and the
-// accumulator counts equal ones.
+// In xnor mode inputs and weights are bits for -1 and +1 and the accumulator counts equal ones.
 
 #ifndef FINNMAKE_MATRIX_VECTOR_ACTIVATION_HPP
 #define FINNMAKE_MATRIX_VECTOR_ACTIVATION_HPP
@@ -10,6 +9,7 @@
 #include "ap_int.h"
 #include "datatypes.hpp"
 #include "hls_stream.h"
+#include "thresholds.hpp"
 
 namespace finnmake {
 
@@ -44,25 +44,6 @@ struct NoActivation {
         for (int pe = 0; pe < PE; ++pe) {
 #pragma HLS unroll
             result.range((pe + 1) * Output::width - 1, pe * Output::width) = ap_uint<Output::width>(accumulators[pe]);
-        }
-        return result;
-    }
-};
-
-template <int PE, typename Threshold, typename Output, int NumSteps, int Offset>
-struct Thresholds {
-    using Word = ap_uint<PE * NumSteps * Threshold::width>;
-    const Word* words;
-
-    template <typename Accumulator>
-    ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int fold) const {
-#pragma HLS inline
-        const Word levels = words[fold];
-        ap_uint<PE * Output::width> result = 0;
-        for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
-            result.range((pe + 1) * Output::width - 1, pe * Output::width) =
-                count_thresholds<Threshold, Output, NumSteps, Offset>(accumulators[pe], levels, pe * NumSteps);
         }
         return result;
     }
@@ -129,11 +110,11 @@ template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typ
 void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
                               hls::stream<ap_uint<PE * Output::width>>& out,
                               const ap_uint<PE * SIMD * Weight::width>* weights,
-                              const ap_uint<PE * NumSteps * Threshold::width>* thresholds, unsigned frames) {
+                              const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
+                              unsigned frames) {
 #pragma HLS inline
-    const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset> activation{thresholds};
     finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, weights,
-                                                                                                 activation, frames);
+                                                                                                 thresholds, frames);
 }
 
 // Without: the accumulators are the output. NumSteps and Offset are 0, Threshold says nothing.

@@ -22,6 +22,7 @@ module matrix_vector_activation #(
     parameter THRESHOLD_WIDTH = 8,
     parameter OUTPUT_WIDTH = 2,
     parameter OUTPUT_OFFSET = 0,
+    parameter FIRST_BLOCK_STAGE = 8,
     // Read by synthesis alone, as an attribute, which Verilator does not count as use.
     // verilator lint_off UNUSEDPARAM
     parameter WEIGHTS_RAM_STYLE = "auto",
@@ -29,7 +30,18 @@ module matrix_vector_activation #(
     // verilator lint_on UNUSEDPARAM
     parameter USE_DSP = "no",
     parameter WEIGHTS_FILE = "weights.mem",
-    parameter THRESHOLDS_FILE = "thresholds.mem"
+    // Which of these files there are follows from NUM_STEPS: see multi_threshold.
+    // verilator lint_off UNUSEDPARAM
+    parameter THRESHOLDS_FILE = "thresholds.mem",
+    parameter THRESHOLDS_0_FILE = "thresholds_0.mem",
+    parameter THRESHOLDS_1_FILE = "thresholds_1.mem",
+    parameter THRESHOLDS_2_FILE = "thresholds_2.mem",
+    parameter THRESHOLDS_3_FILE = "thresholds_3.mem",
+    parameter THRESHOLDS_4_FILE = "thresholds_4.mem",
+    parameter THRESHOLDS_5_FILE = "thresholds_5.mem",
+    parameter THRESHOLDS_6_FILE = "thresholds_6.mem",
+    parameter THRESHOLDS_7_FILE = "thresholds_7.mem"
+    // verilator lint_on UNUSEDPARAM
 ) (
     input  wire                        aclk,
     input  wire                        aresetn,
@@ -55,7 +67,7 @@ module matrix_vector_activation #(
     localparam POPCOUNT_CYCLES = 1 + ($clog2((SIMD + 6) / 7) + 1) / 2;
     localparam DOT_PRODUCT_CYCLES = ONE_BIT ? POPCOUNT_CYCLES + ((INPUT_KIND == BIPOLAR) ? 1 : 0)
         : (DECODED_PRODUCT <= 4) ? POPCOUNT_CYCLES + 1 : 1 + ($clog2(SIMD) + 1) / 2;
-    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : 2 + ($clog2((NUM_STEPS + 6) / 7) + 1) / 2;
+    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : $clog2(NUM_STEPS + 1);
     localparam OPERAND_CYCLES = 2;
     localparam SUM_CYCLES = OPERAND_CYCLES + DOT_PRODUCT_CYCLES;
     localparam PIPELINE_CYCLES = SUM_CYCLES + ((SF > 1) ? 1 : 0) + COUNT_CYCLES + 1;
@@ -169,7 +181,12 @@ module matrix_vector_activation #(
             multi_threshold #(
                 .PE(PE), .FOLDS(NF), .VALUE_WIDTH(ACCUMULATOR_WIDTH), .VALUE_SIGNED(ACCUMULATOR_SIGNED),
                 .THRESHOLD_WIDTH(THRESHOLD_WIDTH), .NUM_STEPS(NUM_STEPS), .OUTPUT_WIDTH(OUTPUT_WIDTH),
-                .OUTPUT_OFFSET(OUTPUT_OFFSET), .RAM_STYLE(THRESHOLDS_RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE)
+                .OUTPUT_OFFSET(OUTPUT_OFFSET), .FIRST_BLOCK_STAGE(FIRST_BLOCK_STAGE),
+                .RAM_STYLE(THRESHOLDS_RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE),
+                .THRESHOLDS_0_FILE(THRESHOLDS_0_FILE), .THRESHOLDS_1_FILE(THRESHOLDS_1_FILE),
+                .THRESHOLDS_2_FILE(THRESHOLDS_2_FILE), .THRESHOLDS_3_FILE(THRESHOLDS_3_FILE),
+                .THRESHOLDS_4_FILE(THRESHOLDS_4_FILE), .THRESHOLDS_5_FILE(THRESHOLDS_5_FILE),
+                .THRESHOLDS_6_FILE(THRESHOLDS_6_FILE), .THRESHOLDS_7_FILE(THRESHOLDS_7_FILE)
             ) comparison (
                 .aclk(aclk), .aresetn(aresetn), .valid(totals_valid), .values(totals),
                 .result_valid(results_valid), .results(results)

@@ -11,11 +11,23 @@ module thresholding #(
     parameter OUTPUT_OFFSET = 0,
     parameter NUM_STEPS = 3,
     parameter SHARED_THRESHOLDS = 0,
+    parameter FIRST_BLOCK_STAGE = 8,
     // Read by synthesis alone, as an attribute, which Verilator does not count as use.
     // verilator lint_off UNUSEDPARAM
     parameter RAM_STYLE = "auto",
     // verilator lint_on UNUSEDPARAM
-    parameter THRESHOLDS_FILE = "thresholds.mem"
+    // Which of these files there are follows from NUM_STEPS: see multi_threshold.
+    // verilator lint_off UNUSEDPARAM
+    parameter THRESHOLDS_FILE = "thresholds.mem",
+    parameter THRESHOLDS_0_FILE = "thresholds_0.mem",
+    parameter THRESHOLDS_1_FILE = "thresholds_1.mem",
+    parameter THRESHOLDS_2_FILE = "thresholds_2.mem",
+    parameter THRESHOLDS_3_FILE = "thresholds_3.mem",
+    parameter THRESHOLDS_4_FILE = "thresholds_4.mem",
+    parameter THRESHOLDS_5_FILE = "thresholds_5.mem",
+    parameter THRESHOLDS_6_FILE = "thresholds_6.mem",
+    parameter THRESHOLDS_7_FILE = "thresholds_7.mem"
+    // verilator lint_on UNUSEDPARAM
 ) (
     input  wire                       aclk,
     input  wire                       aresetn,
@@ -27,7 +39,7 @@ module thresholding #(
     input  wire                       m_axis_tready
 );
     localparam VALUE_WIDTH = (INPUT_BIPOLAR != 0) ? 2 : INPUT_WIDTH;
-    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : 2 + ($clog2((NUM_STEPS + 6) / 7) + 1) / 2;
+    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : $clog2(NUM_STEPS + 1);
     localparam PLACES = 3 + COUNT_CYCLES;
 
     wire place_free;
@@ -59,7 +71,11 @@ module thresholding #(
         .PE(PE), .FOLDS(NUM_CHANNELS / PE), .SHARED_THRESHOLDS(SHARED_THRESHOLDS), .VALUE_WIDTH(VALUE_WIDTH),
         .VALUE_SIGNED((INPUT_SIGNED != 0 || INPUT_BIPOLAR != 0) ? 1 : 0), .THRESHOLD_WIDTH(THRESHOLD_WIDTH),
         .NUM_STEPS(NUM_STEPS), .OUTPUT_WIDTH(OUTPUT_WIDTH), .OUTPUT_OFFSET(OUTPUT_OFFSET),
-        .RAM_STYLE(RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE)
+        .FIRST_BLOCK_STAGE(FIRST_BLOCK_STAGE), .RAM_STYLE(RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE),
+        .THRESHOLDS_0_FILE(THRESHOLDS_0_FILE), .THRESHOLDS_1_FILE(THRESHOLDS_1_FILE),
+        .THRESHOLDS_2_FILE(THRESHOLDS_2_FILE), .THRESHOLDS_3_FILE(THRESHOLDS_3_FILE),
+        .THRESHOLDS_4_FILE(THRESHOLDS_4_FILE), .THRESHOLDS_5_FILE(THRESHOLDS_5_FILE),
+        .THRESHOLDS_6_FILE(THRESHOLDS_6_FILE), .THRESHOLDS_7_FILE(THRESHOLDS_7_FILE)
     ) comparison (
         .aclk(aclk), .aresetn(aresetn), .valid(valid), .values(values),
         .result_valid(results_valid), .results(results)

@@ -1,7 +1,7 @@
 // Each channel of a window by weights of its own, summed over the window's Taps, with thresholds behind the sum or without.
 //
 // A window is Channels/PE folds of Taps words of PE channels, and Channels/PE words out. Weights: word fold * Taps + tap,
-// element pe. Thresholds: word fold, element pe * NumSteps + step.
+// element pe.
 
 #ifndef FINNMAKE_VECTOR_VECTOR_ACTIVATION_HPP
 #define FINNMAKE_VECTOR_VECTOR_ACTIVATION_HPP
@@ -9,6 +9,7 @@
 #include "ap_int.h"
 #include "datatypes.hpp"
 #include "hls_stream.h"
+#include "thresholds.hpp"
 
 namespace finnmake {
 
@@ -43,7 +44,7 @@ void vector_vector(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_u
     }
 }
 
-// The activations differ in one argument only, the thresholds: what turns PE sums into an output word.
+// What turns PE sums into an output word where there are no thresholds.
 template <int PE, typename Output>
 struct SumsAsTheyAre {
     template <typename Accumulator>
@@ -58,25 +59,6 @@ struct SumsAsTheyAre {
     }
 };
 
-template <int PE, typename Threshold, typename Output, int NumSteps, int Offset>
-struct ThresholdsOfSums {
-    using Word = ap_uint<PE * NumSteps * Threshold::width>;
-    const Word* words;
-
-    template <typename Accumulator>
-    ap_uint<PE * Output::width> operator()(const Accumulator* sums, int fold) const {
-#pragma HLS inline
-        const Word levels = words[fold];
-        ap_uint<PE * Output::width> result = 0;
-        for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
-            result.range((pe + 1) * Output::width - 1, pe * Output::width) =
-                count_thresholds<Threshold, Output, NumSteps, Offset>(sums[pe], levels, pe * NumSteps);
-        }
-        return result;
-    }
-};
-
 }  // namespace finnmake
 
 // With thresholds.
@@ -85,10 +67,10 @@ template <int Channels, int PE, int Taps, typename Input, typename Weight, typen
 void vector_vector_activation(hls::stream<ap_uint<PE * Input::width>>& in,
                               hls::stream<ap_uint<PE * Output::width>>& out,
                               const ap_uint<PE * Weight::width>* weights,
-                              const ap_uint<PE * NumSteps * Threshold::width>* thresholds, unsigned frames) {
+                              const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
+                              unsigned frames) {
 #pragma HLS inline
-    const finnmake::ThresholdsOfSums<PE, Threshold, Output, NumSteps, Offset> activation{thresholds};
-    finnmake::vector_vector<Channels, PE, Taps, Input, Weight, Accumulator, Output, Windows>(in, out, weights, activation,
+    finnmake::vector_vector<Channels, PE, Taps, Input, Weight, Accumulator, Output, Windows>(in, out, weights, thresholds,
                                                                                              frames);
 }
 

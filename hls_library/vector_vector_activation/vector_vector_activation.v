@@ -20,6 +20,7 @@ module vector_vector_activation #(
     parameter THRESHOLD_WIDTH = 8,
     parameter OUTPUT_WIDTH = 2,
     parameter OUTPUT_OFFSET = 0,
+    parameter FIRST_BLOCK_STAGE = 8,
     // Read by synthesis alone, as an attribute, which Verilator does not count as use.
     // verilator lint_off UNUSEDPARAM
     parameter WEIGHTS_RAM_STYLE = "auto",
@@ -27,7 +28,18 @@ module vector_vector_activation #(
     // verilator lint_on UNUSEDPARAM
     parameter USE_DSP = "no",
     parameter WEIGHTS_FILE = "weights.mem",
-    parameter THRESHOLDS_FILE = "thresholds.mem"
+    // Which of these files there are follows from NUM_STEPS: see multi_threshold.
+    // verilator lint_off UNUSEDPARAM
+    parameter THRESHOLDS_FILE = "thresholds.mem",
+    parameter THRESHOLDS_0_FILE = "thresholds_0.mem",
+    parameter THRESHOLDS_1_FILE = "thresholds_1.mem",
+    parameter THRESHOLDS_2_FILE = "thresholds_2.mem",
+    parameter THRESHOLDS_3_FILE = "thresholds_3.mem",
+    parameter THRESHOLDS_4_FILE = "thresholds_4.mem",
+    parameter THRESHOLDS_5_FILE = "thresholds_5.mem",
+    parameter THRESHOLDS_6_FILE = "thresholds_6.mem",
+    parameter THRESHOLDS_7_FILE = "thresholds_7.mem"
+    // verilator lint_on UNUSEDPARAM
 ) (
     input  wire                       aclk,
     input  wire                       aresetn,
@@ -50,7 +62,7 @@ module vector_vector_activation #(
     localparam DECODED_PRODUCT = ((INPUT_KIND == BIPOLAR) ? 2 : INPUT_WIDTH) * ((WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH);
     localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
     localparam DOT_PRODUCT_CYCLES = ONE_BIT ? 1 + ((INPUT_KIND == BIPOLAR) ? 1 : 0) : (DECODED_PRODUCT <= 4) ? 2 : 1;
-    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : 2 + ($clog2((NUM_STEPS + 6) / 7) + 1) / 2;
+    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : $clog2(NUM_STEPS + 1);
     localparam OPERAND_CYCLES = 2;
     localparam SUM_CYCLES = OPERAND_CYCLES + DOT_PRODUCT_CYCLES;
     localparam PIPELINE_CYCLES = SUM_CYCLES + ((TAPS > 1) ? 1 : 0) + COUNT_CYCLES + 1;
@@ -150,7 +162,12 @@ module vector_vector_activation #(
             multi_threshold #(
                 .PE(PE), .FOLDS(NF), .VALUE_WIDTH(ACCUMULATOR_WIDTH), .VALUE_SIGNED(ACCUMULATOR_SIGNED),
                 .THRESHOLD_WIDTH(THRESHOLD_WIDTH), .NUM_STEPS(NUM_STEPS), .OUTPUT_WIDTH(OUTPUT_WIDTH),
-                .OUTPUT_OFFSET(OUTPUT_OFFSET), .RAM_STYLE(THRESHOLDS_RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE)
+                .OUTPUT_OFFSET(OUTPUT_OFFSET), .FIRST_BLOCK_STAGE(FIRST_BLOCK_STAGE),
+                .RAM_STYLE(THRESHOLDS_RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE),
+                .THRESHOLDS_0_FILE(THRESHOLDS_0_FILE), .THRESHOLDS_1_FILE(THRESHOLDS_1_FILE),
+                .THRESHOLDS_2_FILE(THRESHOLDS_2_FILE), .THRESHOLDS_3_FILE(THRESHOLDS_3_FILE),
+                .THRESHOLDS_4_FILE(THRESHOLDS_4_FILE), .THRESHOLDS_5_FILE(THRESHOLDS_5_FILE),
+                .THRESHOLDS_6_FILE(THRESHOLDS_6_FILE), .THRESHOLDS_7_FILE(THRESHOLDS_7_FILE)
             ) comparison (
                 .aclk(aclk), .aresetn(aresetn), .valid(totals_valid), .values(totals),
                 .result_valid(results_valid), .results(results)

@@ -9,13 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finnmake.dataflow.pipelines import adder_tree_cycles, multi_threshold_cycles, popcount_cycles, rom_style
+from finnmake.dataflow.pipelines import (
+    SEARCH_STAGES,
+    adder_tree_cycles,
+    first_block_stage,
+    multi_threshold_cycles,
+    popcount_cycles,
+    rom_style,
+)
 from finnmake.dataflow.thresholding import Thresholding
+from finnmake.dataflow.thresholds import threshold_images
 from finnmake.errors import FoldingError, ModelError
 from finnmake.graph.datatype import DataType
 from finnmake.graph.quantisation import count_thresholds
 from tests.hls_library.harness import random_frames
-from tests.hls_library.random_layers import grid_thresholding
+from tests.hls_library.random_layers import grid_thresholding, thresholds_in_memory
 from tests.hls_library.strategies import thresholdings
 
 
@@ -38,17 +46,33 @@ def test_execute_and_image(layer: Thresholding) -> None:
     outputs = layer.execute(frames)
     np.testing.assert_array_equal(outputs, expected.reshape(len(frames), -1))
     assert DataType[layer.outputDataType].allowed_array(outputs)
-    image = layer.memory_images()["thresholds"]
-    assert image.datatype.allowed_array(image.words)
-    moved = image.words.reshape(thresholds.shape)
+    images = layer.memory_images()
+    assert all(image.datatype.allowed_array(image.words) for image in images.values())
+    moved = thresholds_in_memory(images, len(thresholds), layer.PE, layer.numSteps)
     other = replace(layer, parameters={"thresholds": moved}, thresholdDataType="INT16")
     np.testing.assert_array_equal(other.execute(frames), outputs)
+
+
+@given(steps=st.integers(4, 255), value=st.integers(-9, 9), seed=st.integers(0, 99))
+def test_search_in_the_memories(steps: int, value: int, seed: int) -> None:
+    thresholds = np.sort(np.random.default_rng(seed).integers(-12, 12, (1, steps)), axis=1)
+    bits = 0
+    for stage, image in enumerate(threshold_images(thresholds, 1, -9, 9).values()):
+        assert image.words.shape == (1 << stage, 1)
+        bits = 2 * bits + int(value >= image.words[bits, 0])
+    assert bits == (value >= thresholds).sum()
+
+
+def test_block_memory_of_a_search() -> None:
+    assert first_block_stage(3, 1024, 32) == SEARCH_STAGES
+    assert first_block_stage(15, 4, 16) == SEARCH_STAGES
+    assert [first_block_stage(255, folds, 16) for folds in (1, 2, 4, 256)] == [SEARCH_STAGES, 7, 6, 0]
 
 
 def test_cycles() -> None:
     assert [adder_tree_cycles(n) for n in (1, 2, 4, 5, 16, 17)] == [0, 1, 1, 2, 2, 3]
     assert [popcount_cycles(n) for n in (1, 7, 8, 49)] == [1, 1, 2, 3]
-    assert [multi_threshold_cycles(n) for n in (0, 1, 3, 4, 255)] == [0, 0, 0, 2, 5]
+    assert [multi_threshold_cycles(n) for n in (0, 1, 3, 4, 255)] == [0, 0, 0, 3, 8]
     layer = grid_thresholding("two_steps")
     assert (layer.interval_cycles(), layer.first_output_latency()) == (6, 2)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from finnmake.dataflow.layer import IntegerArray
+from finnmake.dataflow.layer import IntegerArray, MemoryImage
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.dataflow.thresholding import Thresholding
 from finnmake.graph.datatype import AnyDataType, DataType
@@ -32,6 +34,19 @@ def random_thresholds(rows: int, steps: int, low: int, high: int, generator: np.
     thresholds = generator.integers(middle - spread, middle + spread, (rows, steps), endpoint=True)
     ends = generator.choice(np.array([low - 5, low, high, high + 1, high + 5]), (rows, steps))
     return np.sort(np.where(generator.random((rows, steps)) < 0.1, ends, thresholds), axis=1)
+
+
+def thresholds_in_memory(images: Mapping[str, MemoryImage], rows: int, pe: int, steps: int) -> IntegerArray:
+    """The thresholds (rows, steps) that the memories of a core hold, stages put together."""
+    if "thresholds" in images:
+        return images["thresholds"].words.reshape(rows, steps)
+    pe, stages = min(pe, rows), steps.bit_length()
+    together = np.empty((rows, (1 << stages) - 1), np.int64)
+    for stage in range(stages):
+        half = 1 << (stages - stage - 1)
+        words = images[f"thresholds_{stage}"].words.reshape(rows // pe, 1 << stage, pe)
+        together[:, half - 1 :: 2 * half] = words.transpose(0, 2, 1).reshape(rows, -1)
+    return together[:, :steps]
 
 
 def random_mvau(
@@ -141,6 +156,8 @@ THRESHOLDING_GRID = {
     "many_steps": (4, 1, "INT8", 15, "INT4", False, 1),
     "bipolar_input": (3, 1, "BIPOLAR", 2, "UINT2", False, 1),
     "most_steps": (2, 1, "INT10", 255, "UINT8", False, 1),
+    "searched_shared": (6, 3, "UINT8", 7, "UINT3", True, 1),
+    "searched_in_block_memory": (24, 2, "INT12", 100, "INT8", False, 1),
 }
 
 
