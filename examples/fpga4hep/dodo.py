@@ -1,8 +1,8 @@
 """The script of ``finn_script.py`` as a build for each bit width, one cached action a transformation; accelerators.
 
 ``doit fpga4hep_bw4_script`` ends in the graph of hardware layers, compared with the model on every sample;
-``doit fpga4hep_bw4`` in a bitstream, made of the automatic flow. The tagger of 8 bits has no accelerator here: the 255
-thresholds of each neuron, compared at once, need more block memories than the board has.
+``doit fpga4hep_bw4`` in a bitstream, made of the automatic flow. The tagger of 8 bits has no accelerator here: it
+is estimated to fit the board (``README.md``), but has not been synthesised.
 """
 
 from finnmake import Accelerator, Transformations
