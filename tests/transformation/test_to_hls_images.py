@@ -31,6 +31,7 @@ from tests.support.qonnx_models import shared_file
 
 INTEGER_OPS = {"Add", "Transpose", "Reshape"}
 HARDWARE = {
+    "ElementwiseAdd",
     *("MatrixVectorActivation", "Thresholding", "LabelSelect", "ConvolutionInputGenerator", "FMPadding"),
     *("VectorVectorActivation", "Pool", "GlobalAccPool"),
 }
