@@ -16,12 +16,14 @@ class LoadWatch:
     Python's audit events tell. What C++ code opens by itself passes unseen; no build file is loaded by such code.
 
     Attributes:
-        paths: absolute, of files that were opened for reading (there or not) and folders that were listed.
+        files: absolute paths of those that were opened for reading, there or not.
+        folders: absolute paths of those that were listed.
         foreign: what else the outcome may depend on, for example a program that was run; "" where there is nothing.
     """
 
     def __init__(self) -> None:
-        self.paths: set[str] = set()
+        self.files: set[str] = set()
+        self.folders: set[str] = set()
         self.foreign = ""
         self._watching = True
         sys.addaudithook(self._hook)
@@ -37,16 +39,16 @@ class LoadWatch:
             path, mode, flags = arguments
             if (isinstance(mode, str) and set("wax+") & set(mode)) or flags & os.O_ACCMODE != os.O_RDONLY:
                 return
-            self._note(path)
+            self._note(path, self.files)
         elif event in _LISTINGS:
-            self._note(arguments[0])
+            self._note(arguments[0], self.folders)
         elif event in _PROGRAMS:
             self.foreign = event
 
-    def _note(self, path: object) -> None:
+    def _note(self, path: object, found: set[str]) -> None:
         if isinstance(path, int):
             return  # a descriptor: what it belongs to has been opened before
         text = os.path.abspath(os.fsdecode(path if isinstance(path, str | bytes | os.PathLike) else "."))  # noqa: PTH100
         if text.startswith(("/proc/", "/sys/")):
             self.foreign = text
-        self.paths.add(text)
+        found.add(text)

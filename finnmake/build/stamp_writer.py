@@ -105,9 +105,9 @@ class StampWriter:
         modules = [os.path.abspath(file) for file in map(_file_of, list(sys.modules.values())) if file]  # noqa: PTH100
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
         loaded = [path for path in modules if path.startswith(f"{package}/") or not path.startswith(python)]
-        opened = [
-            path for path in self.watch.paths if "/__pycache__/" not in path and not path.startswith(("/dev/", *python))
-        ]
+        known = ("/dev/", *python)
+        opened = [path for path in self.watch.files if "/__pycache__/" not in path and not path.startswith(known)]
+        yield from (path for path in self.watch.folders if not f"{path}/".startswith(known))
         files = dict.fromkeys((*loaded, *opened, str(rebuilder.workspace.build_file)))
         yield from files
         yield from dict.fromkeys(
