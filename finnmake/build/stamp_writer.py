@@ -56,7 +56,11 @@ class StampWriter:
         if len(rebuilders) != 1 or counts["up_to_date"] != sum(counts.values()) or not session.only_engine_tasks:
             return
         rebuilder = rebuilders[0]
-        if self.watch.foreign or not rebuilder.settled or time.time_ns() - time.monotonic_ns() - self._clock > RACY_NS:
+        if (
+            self.watch.foreign
+            or not rebuilder.settled
+            or abs(time.time_ns() - time.monotonic_ns() - self._clock) > RACY_NS
+        ):
             return
         with suppress(OSError, OverflowError, _RacyError):
             root = rebuilder.workspace.root

@@ -294,3 +294,22 @@ def test_a_build_that_just_wrote_leaves_none(tmp_path: Path) -> None:
     build_all(tmp_path)
     build_all(tmp_path)
     assert not (tmp_path / "p" / FOLDER).exists()
+
+
+@pytest.mark.parametrize("seconds", [-10, 10])
+def test_a_clock_that_was_set_during_the_build_leaves_none(tmp_path: Path, seconds: int) -> None:
+    create(tmp_path / "p")
+    build_all(tmp_path)
+    time.sleep(2.1)
+    run = f"""
+import time
+from finnmake.build.stamp_writer import StampWriter
+take, right = StampWriter.take, time.time_ns
+def later(self, session):
+    time.time_ns = lambda: right() + {seconds} * 10**9
+    take(self, session)
+StampWriter.take = later
+{BUILD_ALL}"""
+    done = subprocess.run([sys.executable, "-c", run, str(tmp_path)], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "p" / FOLDER).exists()
