@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -28,6 +29,7 @@ from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from finnmake.transformation.to_hls.hardware import interval_cycles
 from tests.support.integer_graphs import IntegerGraph, same_function
 from tests.support.qonnx_models import shared_file
+from tests.support.spread_thresholds import spread_thresholds
 
 INTEGER_OPS = {"Add", "Transpose", "Reshape"}
 HARDWARE = {
@@ -119,7 +121,7 @@ def test_ops_without_a_layer_are_named_once_each() -> None:
         ("cnv_s_w2a2", 1, set()),
         ("resnet_s_w4a4", 1, set()),
         ("mbnet_s_w4a4", 1, set()),
-        ("metafi_w4a4", 2, {"ReduceSum"}),
+        ("metafi_w4a4", 2, set()),
         ("espcn_subpixel_w8", 4, {"DepthToSpace"}),
     ],
 )
@@ -134,13 +136,29 @@ def test_shared_networks(name: str, transposes: int, others: set[str]) -> None:
     assert same_function(streamlined, layers)
 
 
-@pytest.mark.parametrize("name", ["cnv_s_w2a2", "mbnet_s_w4a4"])
-def test_shared_networks_without_branches_become_a_chain_of_layers(name: str) -> None:
+@pytest.mark.parametrize("name", ["cnv_s_w2a2", "mbnet_s_w4a4", "resnet_s_w4a4", "metafi_w4a4"])
+def test_shared_networks_become_layers(name: str) -> None:
     layers = to_layers(
         import_model(shared_file(f"models/{name}.qonnx.onnx")).transform(make_transformation("Streamline", {}))
     )
     result = layers.transform(CreateDataflowPartition())
-    assert {node.op_type for node in result.nodes} <= HARDWARE | {"Transpose"}
+    assert {node.op_type for node in result.nodes} <= HARDWARE | {"DuplicateStreams", "Transpose", "Reshape"}
+
+
+def test_the_layers_of_metafi_compute_what_it_does_where_its_activations_vary() -> None:
+    # With its own thresholds all its activations are the largest there are, for whatever input.
+    model = import_model(shared_file("models/metafi_w4a4.qonnx.onnx"))
+    for name in ("Streamline", "LowerToChannelsLast"):
+        model = model.transform(make_transformation(name, {}))
+    model = spread_thresholds(model)
+    layers = to_layers(model).transform(CreateDataflowPartition())
+    assert {node.op_type for node in layers.nodes} <= HARDWARE | {"DuplicateStreams", "Transpose", "Reshape"}
+    scale = json.loads(layers.get_metadata_prop(OUTPUT_KEY) or "")["scale"]
+    frames = np.random.default_rng(1).integers(-8, 8, (3, 6, 38, 114))
+    expected = execute_onnx(model, {"global_in": frames})["global_out"]
+    assert np.unique(expected).size > 3
+    integers = execute_onnx(layers, {"global_in": frames})["global_out"]
+    np.testing.assert_array_equal((integers * scale).astype(np.float32), expected)
 
 
 def _images(rows: int = 8) -> tuple[IntegerGraph, str]:

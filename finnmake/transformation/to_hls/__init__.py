@@ -7,12 +7,13 @@ from finnmake.transformation.to_hls.create_dataflow_partition import CreateDataf
 from finnmake.transformation.to_hls.infer_add_streams_layer import InferAddStreamsLayer
 from finnmake.transformation.to_hls.infer_conv_inp_gen import InferConvInpGen
 from finnmake.transformation.to_hls.infer_duplicate_streams_layer import InferDuplicateStreamsLayer
+from finnmake.transformation.to_hls.infer_global_acc_pool_layer import InferGlobalAccPoolLayer
 from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
 from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
     InferBinaryMatrixVectorActivation,
     InferQuantizedMatrixVectorActivation,
 )
-from finnmake.transformation.to_hls.infer_pool import InferGlobalAccPoolLayer, InferPool
+from finnmake.transformation.to_hls.infer_pool import InferPool
 from finnmake.transformation.to_hls.infer_thresholding_layer import InferThresholdingLayer
 from finnmake.transformation.to_hls.infer_vector_vector_activation import InferVectorVectorActivation
 

@@ -1,12 +1,11 @@
-"""Pooling of windows and of whole images as Pool and GlobalAccPool."""
+"""Pooling of windows as Pool."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-from finnmake.graph.custom_op import attribute
-from finnmake.graph.datatype import AnyDataType, DataType
-from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
+from finnmake.graph.datatype import AnyDataType
+from finnmake.graph.model_wrapper import ModelWrapper, get_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.pooling_ops import max_pool_windows
 from finnmake.graph.sliding_windows import Windows
@@ -55,35 +54,3 @@ def _pool(
     }
     fresh = insert_windows(node, source, windows, image, depthwise=True)
     replace_by_hardware([node], "Pool", [fresh], structure, datatype)
-
-
-class InferGlobalAccPoolLayer(Rewrite):
-    """Makes every ReduceSum of integers over the rows and columns of an image a GlobalAccPool.
-
-    Precondition: ``LowerToChannelsLast``, datatypes are annotated.
-    Postcondition: same outputs; PE is 1.
-    """
-
-    def rewrite(self, model: ModelWrapper) -> None:
-        """Changes the copy in place."""
-        for node in model.get_nodes_by_op_type("ReduceSum"):
-            source = node.inputs[0]
-            image = image_of(source)
-            if source is None or image is None or get_datatype(source).name == "BIPOLAR":
-                continue
-            axes = get_constant(node.inputs[1]) if len(node.inputs) > 1 else attribute(node, "axes")
-            if axes is None or sorted(int(axis) % 4 for axis in axes) != [1, 2]:
-                continue
-            pixels, datatype = image[0] * image[1], get_datatype(source)
-            output = DataType.smallest_for_range(
-                min(0, int(datatype.min()) * pixels), max(1, int(datatype.max()) * pixels)
-            )
-            structure: dict[str, int | str | bool] = {
-                "NumChannels": image[2],
-                "PE": 1,
-                "numInputVectors": pixels,
-                "inputDataType": datatype.name,
-                "outputDataType": output.name,
-            }
-            replace_by_hardware([node], "GlobalAccPool", [source], structure, output)
-        name_by_position(model)

@@ -1,0 +1,76 @@
+"""Sums over the outer dimensions of a frame become GlobalAccPool, others stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.to_hls import InferGlobalAccPoolLayer
+from tests.support.integer_graphs import IntegerGraph, same_function
+
+
+def sum_over(shape: tuple[int, ...], axes: list[int], keepdims: int = 1, datatype: str = "INT4") -> ModelWrapper:
+    g = IntegerGraph(shape, datatype)
+    summed = {axis % len(shape) for axis in axes}
+    after = [1 if axis in summed else size for axis, size in enumerate(shape) if keepdims or axis not in summed]
+    held = g.constant(np.array(axes))
+    return g.model(g.node("ReduceSum", [g.input, held], after, "INT16", keepdims=keepdims))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "vectors", "channels"),
+    [
+        ((1, 3, 4, 5), [1, 2], 12, 5),
+        ((1, 3, 4, 5), [-2, -3], 12, 5),
+        ((1, 3, 4, 5), [1], 3, 20),
+        ((1, 2, 7, 1), [1], 2, 7),
+        ((1, 1, 4, 5), [2], 4, 5),
+        ((1, 3, 4, 5), [1, 2, 3], 60, 1),
+        ((1, 3, 1, 5), [1], 3, 5),
+        ((1, 6), [1], 6, 1),
+        ((1, 3, 4, 1), [3], 1, 12),
+    ],
+)
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_sums_over_outer_dimensions(
+    shape: tuple[int, ...], axes: list[int], vectors: int, channels: int, keepdims: int
+) -> None:
+    model = sum_over(shape, axes, keepdims)
+    layers = model.transform(InferGlobalAccPoolLayer())
+    (node,) = layers.nodes
+    assert (node.op_type, attribute(node, "numInputVectors"), attribute(node, "NumChannels")) == (
+        *("GlobalAccPool", vectors),
+        channels,
+    )
+    assert same_function(model, layers)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "datatype"),
+    [
+        ((1, 3, 4, 5), [2], "INT4"),
+        ((1, 3, 4, 5), [3], "INT4"),
+        ((1, 3, 4, 5), [1, 3], "INT4"),
+        ((1, 3, 4, 5), [0, 1], "INT4"),
+        ((1, 3, 4, 5), [1, 2], "BIPOLAR"),
+        ((1, 3, 4, 5), [1, 2], "FLOAT32"),
+    ],
+)
+def test_other_sums_stay(shape: tuple[int, ...], axes: list[int], datatype: str) -> None:
+    model = sum_over(shape, axes, datatype=datatype).transform(InferGlobalAccPoolLayer())
+    assert [node.op_type for node in model.nodes] == ["ReduceSum"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    axes=st.sets(st.integers(1, 3), min_size=1),
+    datatype=st.sampled_from(["INT2", "UINT8", "BINARY", "TERNARY"]),
+)
+def test_a_sum_is_the_same_wherever_it_becomes_a_layer(shape: list[int], axes: set[int], datatype: str) -> None:
+    model = sum_over((1, *shape), sorted(axis for axis in axes if axis <= len(shape)) or [1], datatype=datatype)
+    assert same_function(model, model.transform(InferGlobalAccPoolLayer()))
