@@ -11,7 +11,9 @@ from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
+from finnmake.graph.element_order import ElementOrder, element_order, only_orders
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.to_hls.create_dataflow_partition import input_nodes
 
 Source = tuple[int, int]
 """Where a stream comes from: a layer's position and its output; position -1 is the accelerator's input."""
@@ -30,25 +32,30 @@ class StreamGraph:
         nodes: of the graph.
         layers: those of the nodes.
         sources: for each layer where each of its inputs comes from.
+        input_order: how the host turns the frames of the graph's input into what the first layer takes.
+        output_order: how the host turns what the last layer gives into the frames of the graph's output.
     """
 
     nodes: tuple[ir.Node, ...]
     layers: tuple[Layer, ...]
     sources: tuple[tuple[Source, ...], ...]
+    input_order: ElementOrder = ()
+    output_order: ElementOrder = ()
 
 
 def stream_graph(model: ModelWrapper) -> StreamGraph:
     """The streams from the graph's input on.
 
-    What follows the last layer (an output scale in floats) is the host's business and is left out. Each tensor and each
-    layer is looked at once.
+    Transposes and Reshapes before the first layer and behind the last one are the host's: the orders of elements. What
+    else follows the last layer (an output scale in floats) is left out. Each tensor and each layer is looked at once.
 
     Raises:
-        ModelError: where the graph does not start with a hardware layer, has hardware layers that are not connected to
-            the input by others, a tensor that goes to several nodes, or more than one output.
+        ModelError: where the graph has hardware layers that are not connected to the input by others, a tensor that
+            goes to several nodes, or more than one output.
     """
     value = next(value for value in model.graph.inputs if not value.is_initializer())
-    _check_input(value)
+    turned = input_nodes(value)
+    value = turned[-1].outputs[0] if turned else value
     made: dict[ir.Value, Source] = {value: INPUT}
     waiting: dict[ir.Node, int] = {}
     layer_of: dict[ir.Node, Layer] = {}
@@ -75,6 +82,8 @@ def stream_graph(model: ModelWrapper) -> StreamGraph:
         tuple(order),
         tuple(layer_of[node] for node in order),
         tuple(tuple(made[value] for value in stream_inputs(node, layer_of[node])) for node in order),
+        element_order(turned),
+        element_order(_turned_by_host(open_ends[0])),
     )
 
 
@@ -123,12 +132,11 @@ def _check_complete(model: ModelWrapper, order: dict[ir.Node, int], open_ends: l
         )
 
 
-def _check_input(value: ir.Value) -> None:
-    for user in value.consumers():
-        if not is_hardware(user) and any(is_hardware(behind) for behind in user.successors()):
-            raise ModelError(
-                f"the input is not in the order in which the hardware takes it: {describe(user)} comes first",
-                where=f"input {value.name}",
-                remedy="A stitched design takes images with channels innermost: export the model with an input of "
-                "shape (1, H, W, C).",
-            )
+def _turned_by_host(last: ir.Node) -> list[ir.Node]:
+    """The nodes directly behind the last layer that only put its output into another order or shape."""
+    found: list[ir.Node] = []
+    users = list(last.outputs[0].consumers())
+    while len(users) == 1 and only_orders(users[0]):
+        found.append(users[0])
+        users = list(users[0].outputs[0].consumers())
+    return found

@@ -28,12 +28,13 @@ def _write(name: str, content: object) -> None:
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def shell_stream(entry: dict[str, Any], shape: list[int]) -> ShellStream:
+def shell_stream(entry: dict[str, Any], shape: list[int], order: list[dict[str, list[int]]]) -> ShellStream:
     """The stream of a manifest's entry.
 
     Args:
         entry: of ``inputs`` of the first layer or ``outputs`` of the last one.
         shape: of a tensor of one frame; a leading axis of 1 is the batch and is left out.
+        order: the manifest's ``input_order`` or ``output_order``.
     """
     datatype: AnyDataType = DataType[entry["datatype"]]
     frame = shape[1:] if shape and shape[0] == 1 else shape
@@ -45,6 +46,7 @@ def shell_stream(entry: dict[str, Any], shape: list[int]) -> ShellStream:
         elements_per_word=entry["elements_per_word"],
         words_per_frame=entry["words_per_frame"],
         shape=tuple(frame),
+        order=tuple(order),
     )
 
 
@@ -58,8 +60,8 @@ def render_shell(*, clock_mhz: float) -> None:
     shell = plan_shell(
         read_board(Path("board.toml")),
         manifest["stitched"],
-        shell_stream(manifest["layers"][0]["inputs"][0], manifest["input_shape"]),
-        shell_stream(manifest["layers"][-1]["outputs"][0], manifest["output_shape"]),
+        shell_stream(manifest["layers"][0]["inputs"][0], manifest["input_shape"], manifest["input_order"]),
+        shell_stream(manifest["layers"][-1]["outputs"][0], manifest["output_shape"], manifest["output_order"]),
         clock_mhz,
     )
     _write("out/shell.json", shell_description(shell))

@@ -114,7 +114,10 @@ class Decoder:
 
 
 class StreamFormat:
-    """How frames of integers cross the line: elements packed to words, words padded to bytes, lowest byte first."""
+    """How frames of integers cross the line: elements packed to words, words padded to bytes, lowest byte first.
+
+    Elements may cross in another order than that of a frame: channels innermost, where a frame has them first.
+    """
 
     def __init__(self, description: dict[str, Any]) -> None:
         self.datatype: str = description["datatype"]
@@ -125,6 +128,7 @@ class StreamFormat:
         self.words_per_frame: int = description["words_per_frame"]
         self.word_bytes: int = description["word_bytes"]
         self.shape: tuple[int, ...] = tuple(description["shape"])
+        self.order = [(tuple(step["shape"]), tuple(step["perm"])) for step in description["order"]]
         if math.prod(self.shape) != self.elements_per_frame:
             raise LinkError(f"a frame of shape {self.shape} does not have {self.elements_per_frame} elements")
 
@@ -155,7 +159,7 @@ class StreamFormat:
             if (values == 0).any():
                 raise ValueError("BIPOLAR has no 0")
             values = (values + 1) // 2
-        words = values.reshape(-1, self.elements_per_word)
+        words = self._turned(values).reshape(-1, self.elements_per_word)
         bits = (words[..., None] >> np.arange(self.bits)) & 1
         rows = bits.reshape(len(words), self.elements_per_word * self.bits).astype(np.uint8)
         packed = np.packbits(rows, axis=1, bitorder="little")
@@ -171,7 +175,13 @@ class StreamFormat:
             values = 2 * values - 1
         elif self.minimum < 0:
             values = np.where(values >= 1 << (self.bits - 1), values - (1 << self.bits), values)
-        frames: NDArray[np.int64] = values.reshape(-1, *self.shape)
+        frames: NDArray[np.int64] = self._turned(values.reshape(-1, self.elements_per_frame)).reshape(-1, *self.shape)
+        return frames
+
+    def _turned(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Frames with their elements in the order behind the line, shape (count, …)."""
+        for shape, perm in self.order:
+            frames = frames.reshape(len(frames), *shape).transpose(0, *(axis + 1 for axis in perm))
         return frames
 
 

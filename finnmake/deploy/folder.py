@@ -42,6 +42,8 @@ def deploy_files(
 def _readme(name: str, board: Board, shell: Mapping[str, Any], timing: Mapping[str, Any]) -> str:
     source, sink = shell["input"], shell["output"]
     commands = "\n".join(f"    {command.format(bitstream=f'{name}.bit')}" for command in board.program)
+    turned = " The driver turns the images: the FPGA takes their elements in another order."
+    turned = turned if source["order"] or sink["order"] else ""
     seconds = 10 * (source["word_bytes"] * source["words_per_frame"]) / shell["baud"]
     return f"""\
 # {name} for the {board.title}
@@ -66,7 +68,7 @@ This loads the FPGA until it is switched off.
 
 `images.npy` has the shape (count, {", ".join(map(str, source["shape"]))}) and integers of {source["datatype"]}
 ({source["minimum"]} to {source["maximum"]}); `outputs.npy` gets the shape (count, {", ".join(map(str, sink["shape"]))})
-and integers of {sink["datatype"]}. In Python:
+and integers of {sink["datatype"]}.{turned} In Python:
 
     from driver import Accelerator
     with Accelerator.open("/dev/ttyUSB0") as accelerator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ class ShellStream:
         elements_per_word: elements in one word, element 0 in the least significant bits.
         words_per_frame: words of one frame.
         shape: of a frame as the user sees it.
+        order: what the host does to a frame on its way, ``{"shape": …, "perm": …}`` each: an array of ``shape``,
+            transposed by ``perm``.
     """
 
     datatype: str
@@ -41,6 +43,7 @@ class ShellStream:
     elements_per_word: int
     words_per_frame: int
     shape: tuple[int, ...]
+    order: tuple[Mapping[str, Sequence[int]], ...] = ()
 
     @property
     def width(self) -> int:
@@ -125,7 +128,7 @@ def shell_description(shell: Shell) -> dict[str, Any]:
     """What the host's driver and the deploy folder have to know, as JSON."""
 
     def stream(side: ShellStream) -> Mapping[str, Any]:
-        return {**asdict(side), "shape": list(side.shape), "word_bytes": side.word_bytes}
+        return {**asdict(side), "shape": list(side.shape), "order": list(side.order), "word_bytes": side.word_bytes}
 
     return {
         "protocol": PROTOCOL_VERSION,

@@ -15,7 +15,8 @@ from finnmake.codegen.stitch import Instance, Port, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
 from finnmake.dataflow.stream_graph import Source, stream_graph
-from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
+from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry, TranspositionEntry
+from finnmake.graph.element_order import ElementOrder
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
 from finnmake.runtime.batch import output_scaling
@@ -26,6 +27,10 @@ def _stream_entries(ports: Mapping[str, Stream]) -> tuple[StreamEntry, ...]:
         StreamEntry(port, stream.datatype.name, stream.elements_per_word, stream.words_per_frame, stream.width)
         for port, stream in ports.items()
     )
+
+
+def _order_entries(order: ElementOrder) -> tuple[TranspositionEntry, ...]:
+    return tuple(TranspositionEntry(step.shape, step.perm) for step in order)
 
 
 def _ports(entries: tuple[StreamEntry, ...]) -> tuple[Port, ...]:
@@ -81,6 +86,8 @@ def write_layers() -> None:
         stitched=stitched_name(instances),
         input_shape=get_shape(inputs[0]) or (),
         output_shape=get_shape(model.graph.outputs[0]) or (),
+        input_order=_order_entries(graph.input_order),
+        output_order=_order_entries(graph.output_order),
         output_scale=() if scaling is None else tuple(scaling[0].ravel().tolist()),
         output_bias=() if scaling is None else tuple(scaling[1].ravel().tolist()),
     )

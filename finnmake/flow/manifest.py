@@ -9,7 +9,7 @@ from typing import Any
 
 from finnmake.errors import BuildFileError
 
-MANIFEST_FORMAT = 3
+MANIFEST_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class StreamEntry:
     elements_per_word: int
     words_per_frame: int
     width: int
+
+
+@dataclass(frozen=True)
+class TranspositionEntry:
+    """What the host does to a frame: an array of ``shape``, transposed by ``perm``."""
+
+    shape: tuple[int, ...]
+    perm: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -70,14 +78,21 @@ class Manifest:
 
     Attributes:
         stitched: module name of the stitched design.
-        output_scale: the model's output is ``output_scale * integer + output_bias``, one number or one a channel; empty
-            where the integers are the output, as with labels.
+        input_shape: of the model's input.
+        output_shape: of the model's output.
+        input_order: how the host turns a frame of the model's input into the order in which the first layer takes its
+            elements, one transposition after the other; empty where that is the model's own.
+        output_order: how the host turns what the last layer gives into a frame of the model's output.
+        output_scale: the model's output is ``output_scale * integer + output_bias``, one number or one an element of
+            the model's output; empty where the integers are the output, as with labels.
     """
 
     layers: tuple[LayerEntry, ...]
     stitched: str
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    input_order: tuple[TranspositionEntry, ...]
+    output_order: tuple[TranspositionEntry, ...]
     output_scale: tuple[float, ...]
     output_bias: tuple[float, ...]
 
@@ -130,6 +145,12 @@ def parse_manifest(body: dict[str, Any]) -> Manifest:
         stitched=body["stitched"],
         input_shape=tuple(body["input_shape"]),
         output_shape=tuple(body["output_shape"]),
+        input_order=_order(body["input_order"]),
+        output_order=_order(body["output_order"]),
         output_scale=tuple(body["output_scale"]),
         output_bias=tuple(body["output_bias"]),
     )
+
+
+def _order(entries: list[dict[str, Any]]) -> tuple[TranspositionEntry, ...]:
+    return tuple(TranspositionEntry(tuple(entry["shape"]), tuple(entry["perm"])) for entry in entries)

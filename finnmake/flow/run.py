@@ -68,12 +68,18 @@ def _ensure(accelerator: Accelerator, tasks: Sequence[str], jobs: int) -> None:
 def _execute(accelerator: Accelerator, manifest: Manifest, options: argparse.Namespace) -> dict[str, object]:
     import numpy as np
 
+    from finnmake.graph.element_order import Transposition, reordered
     from finnmake.graph.model_wrapper import ModelWrapper
     from finnmake.runtime import batch
 
     folder = accelerator.folder()
     imported = ModelWrapper(folder / "graph/00-import.onnx")
     frames = batch.load_inputs(options.inputs, imported)
+    input_order, output_order = (
+        [Transposition(step.shape, step.perm) for step in order]
+        for order in (manifest.input_order, manifest.output_order)
+    )
+    turned = reordered(frames, input_order)
     started = time.monotonic()
     if options.engine == "reference":
         model = ModelWrapper(accelerator.model_path())
@@ -84,13 +90,15 @@ def _execute(accelerator: Accelerator, manifest: Manifest, options: argparse.Nam
                 for memory in layer.memories:
                     link = Path(memories, f"layer_{position}_{memory}.mem")
                     link.symlink_to(folder / "layers" / layer.name / f"{memory}.mem")
-            result = batch.run_stitched(folder / "stitched", Path(memories), frames)
+            result = batch.run_stitched(folder / "stitched", Path(memories), turned)
     else:
         cores = [batch.Core(folder / "layers" / layer.name, layer.sources) for layer in manifest.layers]
-        result = (batch.run_cpp if options.engine == "cpp" else batch.run_rtl)(cores, frames)
+        result = (batch.run_cpp if options.engine == "cpp" else batch.run_rtl)(cores, turned)
     outputs = result.outputs
     if options.engine != "reference":
+        outputs = reordered(outputs, output_order)
         outputs = batch.output_floats(outputs, manifest.output_scale, manifest.output_bias)
+        outputs = outputs.reshape(len(outputs), *manifest.output_shape[1:])
     seconds = time.monotonic() - started
     try:
         with options.output.open("wb") as file:

@@ -16,11 +16,16 @@ def _read(name: str) -> Any:
 
 def report(*, name: str, board: str, clock_mhz: float) -> None:
     """The JSON files of all steps to ``out/report.json``, ``out/report.txt`` and ``out/report.svg``."""
-    stitched, timing, reference = _read("stitched.json"), _read("timing.json"), _read("reference.json")
+    manifest, stitched, timing, reference = (
+        _read("manifest.json"),
+        _read("stitched.json"),
+        _read("timing.json"),
+        _read("reference.json"),
+    )
     result = BuildReport(
         name=name,
         board=board,
-        layers=[_row(position, entry) for position, entry in enumerate(_read("manifest.json")["layers"])],
+        layers=[_row(position, entry) for position, entry in enumerate(manifest["layers"])],
         samples=stitched["samples"],
         rounding_ties=len(reference["rounding_ties"]),
         mismatches=stitched["mismatches"],
@@ -31,10 +36,16 @@ def report(*, name: str, board: str, clock_mhz: float) -> None:
         fmax_mhz=timing["fmax_mhz"],
         utilisation={key: (used, available) for key, (used, available) in timing["utilisation"].items()},
         bitstream_checked=_read("check.json")["equal"],
+        input_order=_order(manifest["input_order"]),
+        output_order=_order(manifest["output_order"]),
     )
     Path("out/report.json").write_text(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     Path("out/report.txt").write_text(report_text(result), encoding="utf-8")
     Path("out/report.svg").write_text(report_picture(result), encoding="utf-8")
+
+
+def _order(entries: list[dict[str, list[int]]]) -> list[tuple[list[int], list[int]]]:
+    return [(entry["shape"], entry["perm"]) for entry in entries]
 
 
 def _row(position: int, entry: dict[str, Any]) -> LayerRow:

@@ -41,6 +41,8 @@ class BuildReport:
         clock_mhz: the clock that was asked for.
         fmax_mhz: the clock that place and route reached.
         utilisation: used and available by name, of the routed design.
+        input_order: what the host does to a frame of the model's input: (shape, permutation) each.
+        output_order: what the host does to a frame that comes out.
     """
 
     name: str
@@ -56,6 +58,8 @@ class BuildReport:
     fmax_mhz: float
     utilisation: Mapping[str, tuple[int, int]]
     bitstream_checked: bool
+    input_order: Sequence[tuple[Sequence[int], Sequence[int]]] = ()
+    output_order: Sequence[tuple[Sequence[int], Sequence[int]]] = ()
 
     @property
     def frames_per_second(self) -> float:
@@ -97,7 +101,15 @@ def report_text(report: BuildReport) -> str:
         f"{report.mismatches} mismatches{ties}{accuracy}",
         f"  bitstream             {'unpacked and equal to the routed design' if report.bitstream_checked else '-'}",
     ]
+    for side, order in (("input", report.input_order), ("output", report.output_order)):
+        if order:
+            steps = ", then ".join(f"{_sizes(shape)} transposed by {_sizes(perm, ' ')}" for shape, perm in order)
+            lines.append(f"  {side} frames".ljust(24) + f"turned by the host: {steps}")
     return "\n".join(lines) + "\n"
+
+
+def _sizes(numbers: Sequence[int], between: str = "x") -> str:
+    return between.join(str(number) for number in numbers)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

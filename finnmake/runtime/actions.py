@@ -21,6 +21,7 @@ from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.graph.element_order import parse_order, reordered
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import load_inputs, output_integers, read_array, run_graph, run_original
 from finnmake.runtime.cppsim import CppSimulation
@@ -227,16 +228,21 @@ def _stream_datatype(stream: Mapping[str, Any]) -> AnyDataType:
 def simulate_stitched() -> None:
     """Runs the stitched ``rtlsim.so`` on ``samples.npy``; outputs must equal ``expected.npy``.
 
+    Both have the order of the model's input and output: frames are turned as the host turns them.
+
     Writes ``out/rtlsim.json`` with the measured interval and latency.
     """
-    layers = json.loads(Path("manifest.json").read_text(encoding="utf-8"))["layers"]
+    manifest = json.loads(Path("manifest.json").read_text(encoding="utf-8"))
+    layers = manifest["layers"]
     source, sink = layers[0]["inputs"][0], layers[-1]["outputs"][0]
     samples = np.load("samples.npy", allow_pickle=False).astype(np.int64)
     expected = np.load("expected.npy", allow_pickle=False).astype(np.int64)
-    words = npy_to_packed(samples, _stream_datatype(source), source["elements_per_word"])
+    frames = reordered(samples, parse_order(manifest["input_order"]))
+    words = npy_to_packed(frames, _stream_datatype(source), source["elements_per_word"])
     with RtlSimulation(Path("rtlsim.so"), Path()) as simulation:
         result = simulation.run(words, len(samples) * sink["words_per_frame"], surplus_cycles=1000)
     outputs = packed_to_npy(result.outputs, _stream_datatype(sink), sink["elements_per_word"], sink["words_per_frame"])
+    outputs = reordered(outputs, parse_order(manifest["output_order"]))
     check_equal(outputs, expected.reshape(outputs.shape), "the stitched RTL simulation", layers[0]["core"])
     intervals = result.output_intervals(sink["words_per_frame"])
     _write_json(

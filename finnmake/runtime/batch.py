@@ -18,6 +18,7 @@ from finnmake.dataflow.stream_graph import INPUT, Source, stream_graph
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
 from finnmake.graph.datatype import DataType
+from finnmake.graph.element_order import reordered
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
 from finnmake.runtime.cppsim import CppSimulation
@@ -153,11 +154,14 @@ def reference_outputs(model: ModelWrapper, imported: ModelWrapper, frames: Integ
 def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:
     """The integers behind the model's float outputs: float = scale * integer + bias, as the folded graph records it.
 
+    Returns:
+        Shape (samples, elements).
+
     Raises:
         VerificationError: an output is no such float, by more than float32 rounding.
     """
     scale, bias = output_scaling(layers) or (np.float64(1), np.float64(0))
-    exact = (outputs.astype(np.float64) - bias) / scale
+    exact = (outputs.reshape(len(outputs), -1).astype(np.float64) - bias) / scale
     integers = np.rint(exact)
     distance = float(np.abs(exact - integers).max(initial=0))
     if distance > _GRID_TOLERANCE * max(1.0, float(np.abs(integers).max(initial=0)) / 1000):
@@ -168,7 +172,7 @@ def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:
 
 
 def output_scaling(layers: ModelWrapper) -> tuple[Array, Array] | None:
-    """Scale and bias, float64, one number or one a channel; None where the integers are the output, as with labels."""
+    """Scale and bias, float64, one number or one an element; None where the integers are the output, as with labels."""
     text = layers.get_metadata_prop(OUTPUT_KEY)
     if text is None:
         return None
@@ -182,13 +186,16 @@ def output_floats(integers: IntegerArray, scale: Sequence[float], bias: Sequence
 
 
 def run_graph(model: ModelWrapper, frames: IntegerArray) -> IntegerArray:
-    """The integers that the hardware layers in a model give, shape (samples, output elements of a frame)."""
+    """The integers that the hardware layers in a model give, shape (samples, output elements of a frame).
+
+    Frames and integers are in the order of the model's input and output: they are turned as the host does it.
+    """
     graph = stream_graph(model)
-    made: dict[Source, IntegerArray] = {INPUT: frames}
+    made: dict[Source, IntegerArray] = {INPUT: reordered(frames, graph.input_order)}
     for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
         outputs = layer.execute_streams([made.pop(source) for source in sources])
         made.update({(position, port): output for port, output in enumerate(outputs)})
-    return made[len(graph.layers) - 1, 0]
+    return reordered(made[len(graph.layers) - 1, 0], graph.output_order)
 
 
 @dataclass(frozen=True)

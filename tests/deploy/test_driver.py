@@ -28,6 +28,7 @@ def stream(datatype: str, per_word: int, words: int) -> dict[str, Any]:
         "words_per_frame": words,
         "word_bytes": math.ceil(bits * per_word / 8),
         "shape": [words, per_word],
+        "order": [],
     }
 
 
@@ -197,3 +198,13 @@ def test_a_lost_byte_is_found() -> None:
     device.payload = lambda byte: None if byte == 5 else payload(byte)  # type: ignore[method-assign]
     with pytest.raises(LinkError, match="stopped after 0 of 1 frames"):
         accelerator.run(np.arange(32).reshape(1, 8, 4))
+
+
+def test_frames_are_turned_on_their_way() -> None:
+    about = stream("UINT8", 3, 20)
+    there = StreamFormat({**about, "shape": [3, 4, 5], "order": [{"shape": [3, 4, 5], "perm": [1, 2, 0]}]})
+    back = StreamFormat({**about, "shape": [3, 4, 5], "order": [{"shape": [4, 5, 3], "perm": [2, 0, 1]}]})
+    frames = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5))
+    sent = there.pack(frames)
+    assert sent == [frame.transpose(1, 2, 0).astype(np.uint8).tobytes() for frame in frames]
+    assert np.array_equal(back.unpack(b"".join(sent)), frames)

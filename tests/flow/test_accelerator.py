@@ -129,7 +129,16 @@ def test_run_looks_for_the_folder_of_its_output_first(folder: Path, capsys: pyte
 
 def test_a_clock_is_the_same_however_it_is_written(folder: Path) -> None:
     (folder / "build/net").mkdir(parents=True)
-    manifest = Manifest(layers=(), stitched="s", input_shape=(), output_shape=(), output_scale=(), output_bias=())
+    manifest = Manifest(
+        layers=(),
+        stitched="s",
+        input_shape=(),
+        output_shape=(),
+        input_order=(),
+        output_order=(),
+        output_scale=(),
+        output_bias=(),
+    )
     (folder / "build/net/manifest.json").write_text(json.dumps({"format": MANIFEST_FORMAT, **asdict(manifest)}))
 
     def commands(clock_mhz: float) -> list[str]:

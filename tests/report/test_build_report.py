@@ -43,6 +43,12 @@ def test_rounding_ties_are_said() -> None:
     assert "3 decided by the model's own rounding" in report_text(a_report(rounding_ties=3))
 
 
+def test_frames_that_the_host_turns_are_said() -> None:
+    assert "turned" not in report_text(a_report())
+    text = report_text(a_report(input_order=[((3, 32, 32), (1, 2, 0))]))
+    assert "input frames          turned by the host: 3x32x32 transposed by 1 2 0" in text
+
+
 def test_picture_is_svg_with_a_box_a_layer() -> None:
     root = ElementTree.fromstring(report_picture(a_report()))
     assert root.tag.endswith("svg")

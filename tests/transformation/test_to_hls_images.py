@@ -13,7 +13,9 @@ from finnmake.dataflow.stream_graph import stream_graph
 from finnmake.errors import ModelError
 from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
+from finnmake.graph.element_order import Transposition
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.runtime.batch import output_integers, run_graph
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.apply_folding import ApplyFolding
 from finnmake.transformation.flow import AS_FAR_AS_IT_GOES, AUTOMATIC_FLOW, make_transformation
@@ -69,14 +71,21 @@ def test_a_network_of_pointwise_convolutions_becomes_layers_only() -> None:
     scaling = np.array([0.5, 2, 4, 0.25]).reshape(4, 1, 1)
     expected = execute_onnx(model, {"global_in": x_in})["global_out"]
     assert np.array_equal(integers * scaling + np.arange(4.0).reshape(4, 1, 1), expected)
-    assert '"scale": [0.5, 2.0, 4.0, 0.25, 0.5,' in (result.get_metadata_prop(OUTPUT_KEY) or "")
+    scales = json.loads(result.get_metadata_prop(OUTPUT_KEY) or "")["scale"]
+    assert scales == [0.5] * 20 + [2.0] * 20 + [4.0] * 20 + [0.25] * 20, "in the order of the model's output"
+    assert np.array_equal(output_integers(result, expected), integers.reshape(3, -1))
 
 
-def test_a_chain_that_starts_with_a_transpose_is_not_stitched() -> None:
+def test_images_with_channels_first_are_turned_by_the_host() -> None:
     g = IntegerGraph((1, 3, 4, 5))
-    result = to_layers(g.model(g.conv(g.input, 6, (1, 1)))).transform(CreateDataflowPartition())
-    with pytest.raises(ModelError, match=r"input global_in: .*Transpose_0 \(Transpose\) comes first"):
-        stream_graph(result)
+    model = g.model(g.conv(g.input, 6, (1, 1)))
+    result = to_layers(model).transform(CreateDataflowPartition())
+    graph = stream_graph(result)
+    assert graph.input_order == (Transposition((3, 4, 5), (1, 2, 0)),)
+    assert graph.output_order == (Transposition((4, 5, 6), (2, 0, 1)),)
+    images = np.random.default_rng(0).integers(-8, 8, (3, 3, 4, 5))
+    expected = execute_onnx(model, {"global_in": images})["global_out"]
+    np.testing.assert_array_equal(run_graph(result, images.reshape(3, -1)), expected.reshape(3, -1))
 
 
 def test_thresholds_with_channels_first_stay() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
+import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
 from finnmake.graph.editing import remove_unused_nodes
+from finnmake.graph.element_order import RESHAPES, element_order, only_orders, reordered
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, set_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.standard_ops import is_standard
@@ -19,11 +23,8 @@ from finnmake.transformation.to_hls.missing_layers import no_layers
 from finnmake.transformation.to_hls.output_scaling import output_scaling_of
 
 OUTPUT_KEY = "finnmake.output_scaling"
-"""Metadata of the model: JSON with ``scale`` and ``bias``, one number or one for each element of a frame of the
-hardware's output: float = scale · integer + bias."""
-
-
-_RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+"""Metadata of the model: JSON with ``scale`` and ``bias``, one number or one for each element of a frame of the graph's
+output: float = scale · integer + bias."""
 
 
 class CreateDataflowPartition(Rewrite):
@@ -33,8 +34,8 @@ class CreateDataflowPartition(Rewrite):
     bias behind the last layer go to the host: they are recorded in the metadata, and the graph's output becomes the
     integers. A tensor that several layers take becomes a stream for each (``InferDuplicateStreamsLayer``).
 
-    Transposes and Reshapes behind the input, or before the output, stay: the host does them, as the hardware
-    takes and gives images with channels innermost.
+    Transposes and Reshapes behind the input, or before the output, stay: the host does them (``input_nodes``,
+    ``output_nodes``), as the hardware takes and gives images with channels innermost.
 
     Precondition: the ``Infer…`` transformations.
     Postcondition: every other node is a hardware layer, named ``<op type>_<index>`` in the graph's order.
@@ -70,23 +71,30 @@ def host_nodes(graph: ir.Graph) -> set[ir.Node]:
 
     They put elements into another order or shape, which the host does.
     """
-    found: set[ir.Node] = set()
-    for value in graph.inputs:
-        users = list(value.consumers())
-        while len(users) == 1 and _only_orders(users[0]) and not users[0].outputs[0].is_graph_output():
-            found.add(users[0])
-            users = list(users[0].outputs[0].consumers())
-    for value in graph.outputs:
-        node = value.producer()
-        while node is not None and _only_orders(node) and len(node.outputs[0].consumers()) <= 1:
-            found.add(node)
-            source = node.inputs[0]
-            node = source.producer() if source is not None else None
+    inputs = [node for value in graph.inputs for node in input_nodes(value)]
+    outputs = [node for value in graph.outputs for node in output_nodes(value)]
+    return {*inputs, *outputs}
+
+
+def input_nodes(value: ir.Value) -> list[ir.Node]:
+    """The nodes behind an input that only put its elements into another order or shape, in the order of the data."""
+    found: list[ir.Node] = []
+    users = list(value.consumers())
+    while len(users) == 1 and only_orders(users[0]) and not users[0].outputs[0].is_graph_output():
+        found.append(users[0])
+        users = list(users[0].outputs[0].consumers())
     return found
 
 
-def _only_orders(node: ir.Node) -> bool:
-    return is_standard(node) and node.op_type in ("Transpose", *_RESHAPES)
+def output_nodes(value: ir.Value) -> list[ir.Node]:
+    """The nodes before an output that only put elements into another order or shape, in the order of the data."""
+    found: list[ir.Node] = []
+    node = value.producer()
+    while node is not None and only_orders(node) and len(node.outputs[0].consumers()) <= 1:
+        found.append(node)
+        source = node.inputs[0]
+        node = source.producer() if source is not None else None
+    return found[::-1]
 
 
 def _remove_reshapes(model: ModelWrapper) -> None:
@@ -94,7 +102,7 @@ def _remove_reshapes(model: ModelWrapper) -> None:
         output, source = node.outputs[0], node.inputs[0] if node.inputs else None
         if source is None or not output.uses() or not all(is_hardware(user) for user in output.consumers()):
             continue
-        if node.op_type in _RESHAPES or moves_nothing(node):
+        if node.op_type in RESHAPES or moves_nothing(node):
             # The layer behind takes the frame's elements in the same order, whatever shape the tensor has.
             output.replace_all_uses_with(source)
 
@@ -102,21 +110,27 @@ def _remove_reshapes(model: ModelWrapper) -> None:
 def _split_output_scaling(model: ModelWrapper) -> None:
     graph = model.graph
     for index, output in enumerate(graph.outputs):
-        floats, turned = output, []
-        while (node := floats.producer()) is not None and _only_orders(node) and node.inputs[0] is not None:
-            turned.append(node)
-            floats = node.inputs[0]
-        producer = floats.producer()
-        if producer is None or is_hardware(producer) or not is_standard(producer):
+        turned = output_nodes(output)
+        floats = turned[0].inputs[0] if turned else output
+        producer = floats.producer() if floats is not None else None
+        if floats is None or producer is None or is_hardware(producer) or not is_standard(producer):
             continue
         scaling = output_scaling_of(model, floats)
         if scaling is None:
             continue
-        scale, bias = scaling.scale.tolist(), scaling.bias.tolist()
+        scale, bias = (_in_output_order(numbers, turned) for numbers in (scaling.scale, scaling.bias))
         model.set_metadata_prop(OUTPUT_KEY, json.dumps({"scale": scale, "bias": bias}))
         if turned:
-            turned[-1].replace_input_with(0, scaling.source)
+            turned[0].replace_input_with(0, scaling.source)
             for node in turned:
                 set_datatype(node.outputs[0], get_datatype(scaling.source))
         else:
             graph.outputs[index] = scaling.source
+
+
+def _in_output_order(numbers: NDArray[np.float64], turned: Sequence[ir.Node]) -> float | list[float]:
+    """One number, or one for each element of a frame, behind nodes that turn the frame."""
+    if not numbers.ndim:
+        return float(numbers)
+    turned_numbers: list[float] = reordered(numbers[None], element_order(turned))[0].tolist()
+    return turned_numbers

@@ -49,7 +49,7 @@ def output_scaling_of(model: ModelWrapper, floats: ir.Value) -> OutputScaling | 
 def _for_each_element(numbers: Array, shape: tuple[int, ...]) -> Array:
     if numbers.size == 1:
         return numbers.reshape(())
-    return numbers if numbers.ndim == 1 else np.broadcast_to(numbers, (1, *shape[1:])).reshape(-1)
+    return np.broadcast_to(numbers, (1, *shape[1:])).reshape(-1)
 
 
 def _integer_source(value: ir.Value) -> ir.Value | None:
