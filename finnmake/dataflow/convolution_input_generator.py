@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.checks import check_folding, check_integer_type
+from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, check_pair, pair
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream, VerilogLiteral, structural_datatype, verilog_numbers
 from finnmake.dataflow.sliding_window_schedule import SlidingWindowSchedule, WindowLoop
 from finnmake.errors import ModelError
@@ -54,19 +54,8 @@ class ConvolutionInputGenerator(Layer):
         check_folding(self, "SIMD", "IFMChannels")
         check_integer_type(self, "inputDataType", 64)
         for name in ("ConvKernelDim", "IFMDim", "Stride", "Dilation"):
-            texts = str(getattr(self, name)).split(",")
-            if len(texts) != 2 or not all(text.isdecimal() and int(text) > 0 for text in texts):
-                raise ModelError(
-                    f"{name} is {getattr(self, name)!r}",
-                    where=self.op_type,
-                    remedy='Give two numbers of 1 or more, for rows and columns: "3,3".',
-                )
-        if self.ram_style not in ("auto", "distributed", "block"):
-            raise ModelError(
-                f"ram_style is {self.ram_style!r}",
-                where=self.op_type,
-                remedy="Legal values: auto, distributed, block.",
-            )
+            check_pair(self, name)
+        check_choice(self, "ram_style", ("auto", "distributed", "block"))
         if min(self.windows) < 1:
             raise ModelError(
                 f"a window of {self.ConvKernelDim} taps with Dilation {self.Dilation} is larger than the image of "
@@ -79,7 +68,7 @@ class ConvolutionInputGenerator(Layer):
     def windows(self) -> tuple[int, int]:
         """Windows down and to the right."""
         pairs = zip(
-            *(_pair(text) for text in (self.IFMDim, self.ConvKernelDim, self.Stride, self.Dilation)), strict=True
+            *(pair(text) for text in (self.IFMDim, self.ConvKernelDim, self.Stride, self.Dilation)), strict=True
         )
         down, right = ((size - (kernel - 1) * dilation - 1) // stride + 1 for size, kernel, stride, dilation in pairs)
         return down, right
@@ -91,8 +80,8 @@ class ConvolutionInputGenerator(Layer):
 
     def schedule(self) -> SlidingWindowSchedule:
         """The order in which words are read."""
-        words, (height, width) = self.words_per_pixel, _pair(self.IFMDim)
-        kernel, stride, dilation = _pair(self.ConvKernelDim), _pair(self.Stride), _pair(self.Dilation)
+        words, (height, width) = self.words_per_pixel, pair(self.IFMDim)
+        kernel, stride, dilation = pair(self.ConvKernelDim), pair(self.Stride), pair(self.Dilation)
         down, right = self.windows
         row = width * words
         channels = WindowLoop(words, 1)
@@ -118,7 +107,7 @@ class ConvolutionInputGenerator(Layer):
     def output_image(self) -> tuple[int, int, int]:
         """A pixel is a window."""
         down, right = self.windows
-        kernel = _pair(self.ConvKernelDim)
+        kernel = pair(self.ConvKernelDim)
         return down, right, kernel[0] * kernel[1] * self.IFMChannels
 
     def execute(self, frames: IntegerArray) -> IntegerArray:
@@ -162,8 +151,3 @@ class ConvolutionInputGenerator(Layer):
         for loop, move in zip(schedule.counting(), moves, strict=False):
             numbers += [loop.size, move.distance, move.freed]
         return [str(number) for number in (*numbers, moves[-1].distance, moves[-1].freed)]
-
-
-def _pair(text: str) -> tuple[int, int]:
-    first, second = text.split(",")
-    return int(first), int(second)

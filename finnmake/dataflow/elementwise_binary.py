@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
+from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
 from finnmake.dataflow.dot_product import element_kind
 from finnmake.dataflow.layer import IntegerArray, MemoryImage, Stream, cpp_datatype, structural_datatype
 from finnmake.dataflow.multi_stream_layer import MultiStreamLayer
@@ -70,10 +70,7 @@ class ElementwiseBinaryOperation(MultiStreamLayer):
             raise ModelError(f"numInputVectors is {self.numInputVectors}", where=self.op_type, remedy="Use 1 or more.")
         if self.rhs_style not in RHS_STYLES:
             raise ModelError(f"rhs_style is {self.rhs_style!r}", where=self.op_type, remedy="Use input or const.")
-        if self.ram_style not in ("auto", "distributed", "block"):
-            raise ModelError(
-                f"ram_style is {self.ram_style!r}", where=self.op_type, remedy="Use auto, distributed or block."
-            )
+        check_choice(self, "ram_style", ("auto", "distributed", "block"))
         lhs, rhs = check_integer_type(self, "lhs_dtype", 31), check_integer_type(self, "rhs_dtype", 31)
         low, high = result_range(self.operation, lhs, rhs)
         output = check_integer_type(self, "out_dtype", 62)

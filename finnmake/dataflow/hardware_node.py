@@ -14,12 +14,12 @@ from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.dataflow.registry import layer_class
 from finnmake.dataflow.set_exec_mode import EXEC_MODE, EXEC_MODES
 from finnmake.errors import FoldingError, ModelError
-from finnmake.graph.custom_op import attribute, describe
+from finnmake.graph.custom_op import describe
 from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.general_ops import QUANTISER_DOMAINS
 from finnmake.graph.node_attributes import GENERAL_ATTRIBUTES, AttributeSpec, AttributeValue, NodeAttributes
 from finnmake.graph.standard_ops import is_standard
-from finnmake.transformation.to_hls.hardware import CHOICES, FOLDING, divisors
+from finnmake.transformation.to_hls.hardware import CHOICES, FOLDING, divisors, folding_size
 
 _KINDS: Mapping[object, type] = {"int": int, "bool": int, "str": str}
 
@@ -41,8 +41,9 @@ class HardwareNode(NodeAttributes):
             FoldingError: it does not; lists the legal values.
         """
         size_name = FOLDING.get(self.node.op_type, {}).get(name)
-        size = attribute(self.node, size_name) if size_name is not None else None
-        if isinstance(size, int) and isinstance(value, int) and (value < 1 or size % value):
+        known = size_name is not None and size_name in self.node.attributes
+        size = folding_size(self.node, str(size_name)) if known else 0
+        if size and isinstance(value, int) and (value < 1 or size % value):
             legal = ", ".join(str(divisor) for divisor in divisors(size))
             raise FoldingError(
                 f"{name} = {value} does not divide {size_name} = {size}",

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
+from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, structural_datatype
 from finnmake.dataflow.pipelines import rom_style
 from finnmake.errors import ModelError
@@ -50,10 +50,7 @@ class Lookup(Layer):
                 where=self.op_type,
                 remedy="Both are 1 or more.",
             )
-        if self.ram_style not in ("auto", "distributed", "block"):
-            raise ModelError(
-                f"ram_style is {self.ram_style!r}", where=self.op_type, remedy="Use auto, distributed or block."
-            )
+        check_choice(self, "ram_style", ("auto", "distributed", "block"))
         if check_integer_type(self, "InputType", 31).signed():
             raise ModelError(f"InputType is {self.InputType}", where=self.op_type, remedy="Indices are unsigned.")
         datatype = check_integer_type(self, "EmbeddingType", 64)

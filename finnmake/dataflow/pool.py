@@ -6,11 +6,12 @@ Its windows come from a ConvolutionInputGenerator in depthwise order: of PE chan
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.checks import check_folding, check_integer_type
+from finnmake.dataflow.checks import check_folding, check_integer_type, check_pair, pair
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream, cpp_datatype, structural_datatype
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType, DataType
@@ -49,14 +50,8 @@ class Pool(Layer):
 
     def check(self) -> None:
         check_folding(self, "PE", "Channels")
-        for name in ("KernelSize", "OutImgDims"):
-            texts = str(getattr(self, name)).split(",")
-            if len(texts) != 2 or not all(text.isdecimal() and int(text) > 0 for text in texts):
-                raise ModelError(
-                    f"{name} is {getattr(self, name)!r}",
-                    where=self.op_type,
-                    remedy='Give two numbers of 1 or more, for rows and columns: "2,2".',
-                )
+        check_pair(self, "KernelSize")
+        check_pair(self, "OutImgDims")
         source = check_integer_type(self, "inputDataType", 32)
         output = check_integer_type(self, "outputDataType", 48)
         if self.Function not in FUNCTIONS:
@@ -98,14 +93,12 @@ class Pool(Layer):
     @property
     def taps(self) -> int:
         """Pixels of a window."""
-        rows, columns = self.KernelSize.split(",")
-        return int(rows) * int(columns)
+        return prod(pair(self.KernelSize))
 
     @property
     def windows(self) -> int:
         """Windows of a frame."""
-        rows, columns = self.OutImgDims.split(",")
-        return int(rows) * int(columns)
+        return prod(pair(self.OutImgDims))
 
     def input_stream(self) -> Stream:
         words = self.windows * self.taps * (self.Channels // self.PE)
@@ -124,8 +117,7 @@ class Pool(Layer):
 
     def output_image(self) -> tuple[int, int, int]:
         """A pixel of Channels for each window."""
-        rows, columns = self.OutImgDims.split(",")
-        return int(rows), int(columns), self.Channels
+        return (*pair(self.OutImgDims), self.Channels)
 
     def execute(self, frames: IntegerArray) -> IntegerArray:
         words = np.asarray(frames, dtype=np.int64).reshape(len(frames), -1, self.taps, self.PE)

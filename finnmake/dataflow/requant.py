@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
+from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
 from finnmake.dataflow.dot_product import element_kind
 from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
 from finnmake.dataflow.pipelines import rom_style
@@ -69,10 +69,7 @@ class Requant(Layer):
             raise ModelError(
                 f"rounding is {self.rounding!r}", where=self.op_type, remedy=f"Use one of {', '.join(ROUNDINGS)}."
             )
-        if self.ram_style not in ("auto", "distributed", "block"):
-            raise ModelError(
-                f"ram_style is {self.ram_style!r}", where=self.op_type, remedy="Use auto, distributed or block."
-            )
+        check_choice(self, "ram_style", ("auto", "distributed", "block"))
         check_integer_type(self, "inputDataType", 31)
         output = check_integer_type(self, "outputDataType", 32)
         if output.name in ("BIPOLAR", "TERNARY"):

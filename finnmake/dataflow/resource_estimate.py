@@ -26,7 +26,7 @@ from finnmake.dataflow.stream_reorder import StreamReorder
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.thresholding import Thresholding
-from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
+from finnmake.dataflow.vector_activation import VectorActivation
 from finnmake.graph.datatype import AnyDataType
 
 _BLOCK_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
@@ -76,10 +76,8 @@ def estimate_resources(layer: Layer) -> Resources:
         blocks += block_memories(layer.memory_depth(), layer.input_stream().width)
     if isinstance(layer, StreamReorder) and parameters["RAM_STYLE"] == "block":
         blocks += block_memories(2 * layer.block_words, layer.input_stream().width)
-    if isinstance(layer, MatrixVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
+    if isinstance(layer, VectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
         dsp = layer.PE * layer.SIMD
-    elif isinstance(layer, VectorVectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
-        dsp = layer.PE
     elif isinstance(layer, ElementwiseMul):
         dsp = layer.PE * _multipliers(layer.lhs_dtype, layer.rhs_dtype)
     elif isinstance(layer, Requant):
@@ -165,10 +163,8 @@ def lut_parts(layer: Layer) -> dict[str, int]:
             parts["weights" if name == "weights" or name.startswith("thresholds_") else "levels"] += (
                 copies * width * -(-image.depth // 16)
             )
-    if isinstance(layer, MatrixVectorActivation):
-        parts |= _matrix_parts(layer)
-    elif isinstance(layer, VectorVectorActivation):
-        parts |= _product_parts(layer, layer.PE)
+    if isinstance(layer, VectorActivation):
+        parts |= _product_parts(layer)
     elif isinstance(layer, Thresholding):
         parts["thresholds"] = _compared_bits(layer, layer.numSteps)
     elif isinstance(layer, LabelSelect):
@@ -194,14 +190,8 @@ def lut_parts(layer: Layer) -> dict[str, int]:
     return parts
 
 
-def _matrix_parts(layer: MatrixVectorActivation) -> dict[str, int]:
-    parts = _product_parts(layer, layer.PE * layer.SIMD)
-    if layer.MH > layer.PE and layer.MW > layer.SIMD:  # the vector is kept for the other folds
-        parts["memory"] = distributed_luts(layer.MW // layer.SIMD, layer.input_stream().width)
-    return parts
-
-
-def _product_parts(layer: MatrixVectorActivation | VectorVectorActivation, pairs: int) -> dict[str, int]:
+def _product_parts(layer: VectorActivation) -> dict[str, int]:
+    pairs = layer.PE * layer.SIMD
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
     planes = _planes(layer)
     product_bits = source.bitwidth() * weight.bitwidth()
@@ -213,6 +203,8 @@ def _product_parts(layer: MatrixVectorActivation | VectorVectorActivation, pairs
     }
     if not layer.noActivation:
         parts["thresholds"] = _compared_bits(layer, layer.numSteps)
+    if isinstance(layer, MatrixVectorActivation) and layer.folds > 1 and layer.steps > 1:  # the vector is kept
+        parts["memory"] = distributed_luts(layer.steps, layer.input_stream().width)
     return parts
 
 
@@ -223,7 +215,7 @@ def _compared_bits(layer: Layer, num_steps: int) -> int:
     return layer.output_stream().elements_per_word * comparators * width
 
 
-def _planes(layer: MatrixVectorActivation | VectorVectorActivation) -> int:
+def _planes(layer: VectorActivation) -> int:
     """Products of single bits per product; 0 where operands are too wide for that."""
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
     if source.bitwidth() == weight.bitwidth() == 1:

@@ -11,10 +11,16 @@ from typing import Any
 import onnx_ir as ir
 
 from finnmake.errors import FoldingError
-from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import CHOICES, FOLDING, align_depthwise_windows, divisors, is_hardware
+from finnmake.transformation.to_hls.hardware import (
+    CHOICES,
+    FOLDING,
+    align_depthwise_windows,
+    divisors,
+    folding_size,
+    is_hardware,
+)
 
 _FINN_NAMES = {
     "MVAU": "MatrixVectorActivation",
@@ -145,7 +151,7 @@ def _set(node: ir.Node, name: str, value: Any) -> None:
     size_name = FOLDING.get(node.op_type, {}).get(name)
     choices = CHOICES.get(node.op_type, {}).get(name)
     if size_name is not None:
-        size = int(attribute(node, size_name))
+        size = folding_size(node, size_name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1 or size % value:
             legal = ", ".join(str(divisor) for divisor in divisors(size))
             raise FoldingError(

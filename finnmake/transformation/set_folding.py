@@ -16,6 +16,7 @@ from finnmake.transformation.to_hls.hardware import (
     align_depthwise_windows,
     depthwise_windows,
     divisors,
+    folding_size,
     interval_cycles,
     is_hardware,
 )
@@ -56,7 +57,7 @@ class SetFolding(Rewrite):
 
 
 def _fold(node: ir.Node, target: int) -> dict[str, int]:
-    sizes = {name: int(attribute(node, size)) for name, size in FOLDING[node.op_type].items()}
+    sizes = {name: folding_size(node, size) for name, size in FOLDING[node.op_type].items()}
     names = list(sizes)
     foldings = [
         dict(zip(names, values, strict=True)) for values in product(*(divisors(size) for size in sizes.values()))
@@ -85,7 +86,10 @@ def _widest(node: ir.Node, folding: dict[str, int]) -> int:
         datatypes = [attribute(node, name) for name in names]
         return max((DataType[str(name)].bitwidth() for name in datatypes if name is not None), default=0)
 
-    inputs = bits("inputDataType", "lhs_dtype", "rhs_dtype") * folding.get("SIMD", folding.get("PE", 1))
+    lanes = folding.get("SIMD", folding.get("PE", 1))
+    if node.op_type == "VectorVectorActivation":
+        lanes *= folding["PE"]
+    inputs = bits("inputDataType", "lhs_dtype", "rhs_dtype") * lanes
     if node.op_type == "LabelSelect" or "PE" not in folding:
         return inputs
     outputs = bits("outputDataType", "out_dtype") * folding["PE"]

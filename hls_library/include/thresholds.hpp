@@ -58,6 +58,21 @@ struct Thresholds {
     }
 };
 
+// In the place of Thresholds where the accumulators are the output.
+template <int PE, typename Output>
+struct NoActivation {
+    template <typename Accumulator>
+    ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int) const {
+#pragma HLS inline
+        ap_uint<PE * Output::width> result = 0;
+        for (int pe = 0; pe < PE; ++pe) {
+#pragma HLS unroll
+            result.range((pe + 1) * Output::width - 1, pe * Output::width) = ap_uint<Output::width>(accumulators[pe]);
+        }
+        return result;
+    }
+};
+
 }  // namespace finnmake
 
 #endif

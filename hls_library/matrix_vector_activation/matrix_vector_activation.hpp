@@ -34,21 +34,6 @@ void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const ap_ui
     }
 }
 
-// The activations differ in one argument only, the thresholds: what turns PE accumulators into an output word.
-template <int PE, typename Output>
-struct NoActivation {
-    template <typename Accumulator>
-    ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int) const {
-#pragma HLS inline
-        ap_uint<PE * Output::width> result = 0;
-        for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
-            result.range((pe + 1) * Output::width - 1, pe * Output::width) = ap_uint<Output::width>(accumulators[pe]);
-        }
-        return result;
-    }
-};
-
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           bool Xnor, int Vectors, typename Activation>
 void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,

@@ -4,6 +4,9 @@
 // fold and kept for the others, in which s_axis_tready is low. Behind the first register nothing ever halts: a fold's last
 // step waits for a place in the output queue instead.
 //
+// DEPTHWISE: every output has inputs of its own, MW of them. An input word is PE x SIMD elements, element simd * PE + pe; a
+// vector takes (MW/SIMD)*(MH/PE) words, one in every cycle, and nothing is kept.
+//
 // Weights: word fold * MW/SIMD + step, element pe * SIMD + simd. Thresholds: see multi_threshold. Element kinds: see
 // dot_product. NUM_STEPS = 0: the accumulators are the output. RAM_STYLE: "auto", "block", or "registers" for gates.
 module matrix_vector_activation #(
@@ -11,6 +14,7 @@ module matrix_vector_activation #(
     parameter MH = 8,
     parameter SIMD = 4,
     parameter PE = 2,
+    parameter DEPTHWISE = 0,
     parameter INPUT_WIDTH = 2,
     parameter INPUT_KIND = 1,
     parameter WEIGHT_WIDTH = 2,
@@ -40,12 +44,13 @@ module matrix_vector_activation #(
     parameter THRESHOLDS_4_FILE = "thresholds_4.mem",
     parameter THRESHOLDS_5_FILE = "thresholds_5.mem",
     parameter THRESHOLDS_6_FILE = "thresholds_6.mem",
-    parameter THRESHOLDS_7_FILE = "thresholds_7.mem"
+    parameter THRESHOLDS_7_FILE = "thresholds_7.mem",
     // verilator lint_on UNUSEDPARAM
+    parameter INPUT_WORD_WIDTH = ((DEPTHWISE != 0) ? PE : 1) * SIMD * INPUT_WIDTH
 ) (
     input  wire                        aclk,
     input  wire                        aresetn,
-    input  wire [SIMD*INPUT_WIDTH-1:0] s_axis_tdata,
+    input  wire [INPUT_WORD_WIDTH-1:0] s_axis_tdata,
     input  wire                        s_axis_tvalid,
     output wire                        s_axis_tready,
     output wire [PE*OUTPUT_WIDTH-1:0]  m_axis_tdata,
@@ -97,7 +102,7 @@ module matrix_vector_activation #(
             last_step <= next_step_index == LAST_STEP[STEP_WIDTH-1:0];
             if (step) begin
                 address <= last_of_vector ? {ADDRESS_WIDTH{1'b0}} : address + 1'b1;
-                if (last_step) first_fold <= last_of_vector;
+                if (last_step) first_fold <= DEPTHWISE != 0 || last_of_vector;
             end
         end
     end
@@ -105,8 +110,10 @@ module matrix_vector_activation #(
     assign s_axis_tready = first_fold && may_step && aresetn;
 
     // Operands: the memories' registers, then one more, because block memories answer late in the cycle.
-    wire [SIMD*INPUT_WIDTH-1:0] input_word;
-    input_replay #(.WIDTH(SIMD*INPUT_WIDTH), .WORDS(SF), .FOLDS(NF), .INDEX_WIDTH(STEP_WIDTH)) replay (
+    wire [INPUT_WORD_WIDTH-1:0] input_word;
+    input_replay #(
+        .WIDTH(INPUT_WORD_WIDTH), .WORDS(SF), .FOLDS((DEPTHWISE != 0) ? 1 : NF), .INDEX_WIDTH(STEP_WIDTH)
+    ) replay (
         .aclk(aclk), .first_fold(first_fold), .take(step && first_fold),
         .index(step_index), .next_index(next_step_index), .input_word(s_axis_tdata), .word(input_word)
     );
@@ -116,7 +123,7 @@ module matrix_vector_activation #(
     initial $readmemh(WEIGHTS_FILE, weights);
 
     reg [PE*SIMD*WEIGHT_WIDTH-1:0] weights_read, weights_held;
-    reg [SIMD*INPUT_WIDTH-1:0] inputs_read, inputs_held;
+    reg [INPUT_WORD_WIDTH-1:0] inputs_read, inputs_held;
     always @(posedge aclk) begin
         weights_read <= weights[address];
         weights_held <= weights_read;
@@ -134,7 +141,7 @@ module matrix_vector_activation #(
     // Dot products and accumulators
     wire [PE*ACCUMULATOR_WIDTH-1:0] totals;
     wire totals_valid;
-    genvar p;
+    genvar p, s;
     generate
         if (SF > 1) begin : accumulators_valid
             reg held;
@@ -145,12 +152,20 @@ module matrix_vector_activation #(
             assign totals_valid = valid[SUM_CYCLES-1];
         end
         for (p = 0; p < PE; p = p + 1) begin : neuron
+            wire [SIMD*INPUT_WIDTH-1:0] inputs;
+            if (DEPTHWISE != 0) begin : own_inputs
+                for (s = 0; s < SIMD; s = s + 1) begin : tap
+                    assign inputs[s*INPUT_WIDTH +: INPUT_WIDTH] = inputs_held[(s*PE + p)*INPUT_WIDTH +: INPUT_WIDTH];
+                end
+            end else begin : shared_inputs
+                assign inputs = inputs_held;
+            end
             wire [ACCUMULATOR_WIDTH-1:0] sum;
             dot_product #(
                 .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .WEIGHT_KIND(WEIGHT_KIND), .XNOR_MODE(XNOR_MODE), .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
             ) product (
-                .aclk(aclk), .inputs(inputs_held),
+                .aclk(aclk), .inputs(inputs),
                 .weights(weights_held[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]), .sum(sum)
             );
             if (SF > 1) begin : accumulate

@@ -1,14 +1,13 @@
 // Each channel of a window by weights of its own, summed over the window's TAPS, with thresholds behind the sum or without: a
 // depthwise convolution.
 //
-// A window is CHANNELS/PE folds of TAPS words of PE channels, and CHANNELS/PE words out; a word enters in every cycle. Behind
-// the first register nothing ever halts: a fold's last word waits for a place in the output queue instead.
-//
-// Weights: word fold * TAPS + tap, element pe. Thresholds: see multi_threshold. Element kinds and cycles: see dot_product.
-// NUM_STEPS = 0: the sums are the output. RAM_STYLE: "auto", "block", or "registers" for gates.
+// A window is CHANNELS/PE folds of TAPS/SIMD words of SIMD x PE elements, element simd * PE + pe, and CHANNELS/PE words out; a
+// word enters in every cycle. Parameters, memories and cycles: see matrix_vector_activation, of which this is the
+// depthwise form.
 module vector_vector_activation #(
     parameter CHANNELS = 4,
     parameter PE = 2,
+    parameter SIMD = 1,
     parameter TAPS = 9,
     parameter INPUT_WIDTH = 2,
     parameter INPUT_KIND = 1,
@@ -21,15 +20,10 @@ module vector_vector_activation #(
     parameter OUTPUT_WIDTH = 2,
     parameter OUTPUT_OFFSET = 0,
     parameter FIRST_BLOCK_STAGE = 8,
-    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
-    // verilator lint_off UNUSEDPARAM
     parameter WEIGHTS_RAM_STYLE = "auto",
     parameter THRESHOLDS_RAM_STYLE = "auto",
-    // verilator lint_on UNUSEDPARAM
     parameter USE_DSP = "no",
     parameter WEIGHTS_FILE = "weights.mem",
-    // Which of these files there are follows from NUM_STEPS: see multi_threshold.
-    // verilator lint_off UNUSEDPARAM
     parameter THRESHOLDS_FILE = "thresholds.mem",
     parameter THRESHOLDS_0_FILE = "thresholds_0.mem",
     parameter THRESHOLDS_1_FILE = "thresholds_1.mem",
@@ -39,145 +33,29 @@ module vector_vector_activation #(
     parameter THRESHOLDS_5_FILE = "thresholds_5.mem",
     parameter THRESHOLDS_6_FILE = "thresholds_6.mem",
     parameter THRESHOLDS_7_FILE = "thresholds_7.mem"
-    // verilator lint_on UNUSEDPARAM
 ) (
-    input  wire                       aclk,
-    input  wire                       aresetn,
-    input  wire [PE*INPUT_WIDTH-1:0]  s_axis_tdata,
-    input  wire                       s_axis_tvalid,
-    output wire                       s_axis_tready,
-    output wire [PE*OUTPUT_WIDTH-1:0] m_axis_tdata,
-    output wire                       m_axis_tvalid,
-    input  wire                       m_axis_tready
+    input  wire                           aclk,
+    input  wire                           aresetn,
+    input  wire [PE*SIMD*INPUT_WIDTH-1:0] s_axis_tdata,
+    input  wire                           s_axis_tvalid,
+    output wire                           s_axis_tready,
+    output wire [PE*OUTPUT_WIDTH-1:0]     m_axis_tdata,
+    output wire                           m_axis_tvalid,
+    input  wire                           m_axis_tready
 );
-    localparam NF = CHANNELS / PE;
-    localparam DEPTH = TAPS * NF;
-    localparam TAP_WIDTH = (TAPS > 1) ? $clog2(TAPS) : 1;
-    localparam ADDRESS_WIDTH = (DEPTH > 1) ? $clog2(DEPTH) : 1;
-    localparam integer LAST_TAP = TAPS - 1;
-    localparam integer LAST_ADDRESS = DEPTH - 1;
-
-    // Cycles: see the modules that have them.
-    localparam BIPOLAR = 3;
-    localparam DECODED_PRODUCT = ((INPUT_KIND == BIPOLAR) ? 2 : INPUT_WIDTH) * ((WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH);
-    localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
-    localparam DOT_PRODUCT_CYCLES = ONE_BIT ? 1 + ((INPUT_KIND == BIPOLAR) ? 1 : 0) : (DECODED_PRODUCT <= 4) ? 2 : 1;
-    localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : $clog2(NUM_STEPS + 1);
-    localparam OPERAND_CYCLES = 2;
-    localparam SUM_CYCLES = OPERAND_CYCLES + DOT_PRODUCT_CYCLES;
-    localparam PIPELINE_CYCLES = SUM_CYCLES + ((TAPS > 1) ? 1 : 0) + COUNT_CYCLES + 1;
-    localparam ENOUGH_PLACES = (PIPELINE_CYCLES + TAPS) / TAPS;
-    localparam PLACES = (ENOUGH_PLACES < 2) ? 2 : ENOUGH_PLACES;
-
-    // Which tap of which fold
-    reg  [TAP_WIDTH-1:0] tap;
-    reg  [ADDRESS_WIDTH-1:0] address;
-    reg  last_tap;
-    wire place_free;
-    wire may_step = !last_tap || place_free;
-    wire step = may_step && s_axis_tvalid && s_axis_tready;
-    wire [TAP_WIDTH-1:0] next_tap = !step ? tap : last_tap ? {TAP_WIDTH{1'b0}} : tap + 1'b1;
-
-    always @(posedge aclk) begin
-        if (!aresetn) begin
-            tap <= {TAP_WIDTH{1'b0}};
-            address <= {ADDRESS_WIDTH{1'b0}};
-            last_tap <= TAPS == 1;
-        end else begin
-            tap <= next_tap;
-            last_tap <= next_tap == LAST_TAP[TAP_WIDTH-1:0];
-            if (step) address <= (address == LAST_ADDRESS[ADDRESS_WIDTH-1:0]) ? {ADDRESS_WIDTH{1'b0}} : address + 1'b1;
-        end
-    end
-    assign s_axis_tready = may_step && aresetn;
-
-    // Operands: the memory's register, then one more, because block memories answer late in the cycle.
-    (* ram_style = WEIGHTS_RAM_STYLE *)
-    reg [PE*WEIGHT_WIDTH-1:0] weights [0:DEPTH-1];
-    initial $readmemh(WEIGHTS_FILE, weights);
-
-    reg [PE*WEIGHT_WIDTH-1:0] weights_read, weights_held;
-    reg [PE*INPUT_WIDTH-1:0] inputs_read, inputs_held;
-    always @(posedge aclk) begin
-        weights_read <= weights[address];
-        weights_held <= weights_read;
-        inputs_read <= s_axis_tdata;
-        inputs_held <= inputs_read;
-    end
-
-    reg [SUM_CYCLES-1:0] valid, last;
-    always @(posedge aclk) begin
-        if (!aresetn) valid <= {SUM_CYCLES{1'b0}};
-        else valid <= {valid[SUM_CYCLES-2:0], step};
-        last <= {last[SUM_CYCLES-2:0], last_tap};
-    end
-
-    // Products and accumulators
-    wire [PE*ACCUMULATOR_WIDTH-1:0] totals;
-    wire totals_valid;
-    genvar p;
-    generate
-        if (TAPS > 1) begin : accumulators_valid
-            reg held;
-            always @(posedge aclk) held <= aresetn && valid[SUM_CYCLES-1] && last[SUM_CYCLES-1];
-            assign totals_valid = held;
-        end else begin : sums_valid
-            wire unused_always_last = last[SUM_CYCLES-1];
-            assign totals_valid = valid[SUM_CYCLES-1];
-        end
-        for (p = 0; p < PE; p = p + 1) begin : channel
-            wire [ACCUMULATOR_WIDTH-1:0] sum;
-            dot_product #(
-                .SIMD(1), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
-                .WEIGHT_KIND(WEIGHT_KIND), .XNOR_MODE(0), .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
-            ) product (
-                .aclk(aclk), .inputs(inputs_held[p*INPUT_WIDTH +: INPUT_WIDTH]),
-                .weights(weights_held[p*WEIGHT_WIDTH +: WEIGHT_WIDTH]), .sum(sum)
-            );
-            if (TAPS > 1) begin : accumulate
-                // The total has a register of its own, so that the accumulator is cleared by its reset input and not by
-                // gates before its adder.
-                reg [ACCUMULATOR_WIDTH-1:0] accumulator, total;
-                wire [ACCUMULATOR_WIDTH-1:0] next = accumulator + sum;
-                always @(posedge aclk) begin
-                    if (!aresetn || (valid[SUM_CYCLES-1] && last[SUM_CYCLES-1])) accumulator <= {ACCUMULATOR_WIDTH{1'b0}};
-                    else if (valid[SUM_CYCLES-1]) accumulator <= next;
-                    total <= next;
-                end
-                assign totals[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH] = total;
-            end else begin : pass
-                assign totals[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH] = sum;
-            end
-        end
-    endgenerate
-
-    // Activation
-    wire [PE*OUTPUT_WIDTH-1:0] results;
-    wire results_valid;
-    generate
-        if (NUM_STEPS == 0) begin : no_activation
-            assign results = totals;
-            assign results_valid = totals_valid;
-        end else begin : activation
-            multi_threshold #(
-                .PE(PE), .FOLDS(NF), .VALUE_WIDTH(ACCUMULATOR_WIDTH), .VALUE_SIGNED(ACCUMULATOR_SIGNED),
-                .THRESHOLD_WIDTH(THRESHOLD_WIDTH), .NUM_STEPS(NUM_STEPS), .OUTPUT_WIDTH(OUTPUT_WIDTH),
-                .OUTPUT_OFFSET(OUTPUT_OFFSET), .FIRST_BLOCK_STAGE(FIRST_BLOCK_STAGE),
-                .RAM_STYLE(THRESHOLDS_RAM_STYLE), .THRESHOLDS_FILE(THRESHOLDS_FILE),
-                .THRESHOLDS_0_FILE(THRESHOLDS_0_FILE), .THRESHOLDS_1_FILE(THRESHOLDS_1_FILE),
-                .THRESHOLDS_2_FILE(THRESHOLDS_2_FILE), .THRESHOLDS_3_FILE(THRESHOLDS_3_FILE),
-                .THRESHOLDS_4_FILE(THRESHOLDS_4_FILE), .THRESHOLDS_5_FILE(THRESHOLDS_5_FILE),
-                .THRESHOLDS_6_FILE(THRESHOLDS_6_FILE), .THRESHOLDS_7_FILE(THRESHOLDS_7_FILE)
-            ) comparison (
-                .aclk(aclk), .aresetn(aresetn), .valid(totals_valid), .values(totals),
-                .result_valid(results_valid), .results(results)
-            );
-        end
-    endgenerate
-
-    output_queue #(.WIDTH(PE*OUTPUT_WIDTH), .PLACES(PLACES)) queue (
-        .aclk(aclk), .aresetn(aresetn), .start(step && last_tap), .place_free(place_free),
-        .valid(results_valid), .data(results),
+    matrix_vector_activation #(
+        .MH(CHANNELS), .PE(PE), .SIMD(SIMD), .MW(TAPS), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND),
+        .WEIGHT_WIDTH(WEIGHT_WIDTH), .WEIGHT_KIND(WEIGHT_KIND), .ACCUMULATOR_WIDTH(ACCUMULATOR_WIDTH),
+        .ACCUMULATOR_SIGNED(ACCUMULATOR_SIGNED), .NUM_STEPS(NUM_STEPS), .THRESHOLD_WIDTH(THRESHOLD_WIDTH),
+        .OUTPUT_WIDTH(OUTPUT_WIDTH), .OUTPUT_OFFSET(OUTPUT_OFFSET), .FIRST_BLOCK_STAGE(FIRST_BLOCK_STAGE),
+        .WEIGHTS_RAM_STYLE(WEIGHTS_RAM_STYLE), .THRESHOLDS_RAM_STYLE(THRESHOLDS_RAM_STYLE), .USE_DSP(USE_DSP),
+        .WEIGHTS_FILE(WEIGHTS_FILE), .THRESHOLDS_FILE(THRESHOLDS_FILE), .THRESHOLDS_0_FILE(THRESHOLDS_0_FILE),
+        .THRESHOLDS_1_FILE(THRESHOLDS_1_FILE), .THRESHOLDS_2_FILE(THRESHOLDS_2_FILE), .THRESHOLDS_3_FILE(THRESHOLDS_3_FILE),
+        .THRESHOLDS_4_FILE(THRESHOLDS_4_FILE), .THRESHOLDS_5_FILE(THRESHOLDS_5_FILE), .THRESHOLDS_6_FILE(THRESHOLDS_6_FILE),
+        .THRESHOLDS_7_FILE(THRESHOLDS_7_FILE), .DEPTHWISE(1), .XNOR_MODE(0)
+    ) products (
+        .aclk(aclk), .aresetn(aresetn),
+        .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready),
         .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready)
     );
 endmodule

@@ -37,7 +37,7 @@ def test_constants_are_one_a_channel_or_one_for_all() -> None:
         ((4, 2, "UINT4", "INT40", "INT41"), {}, "rhs_dtype INT40 is not supported"),
         ((4, 3, "UINT4", "UINT4", "UINT5"), {}, "Legal values of PE: 1, 2, 4"),
         ((4, 2, "UINT4", "UINT4", "UINT5", "input", 0), {}, "numInputVectors is 0"),
-        ((4, 2, "UINT4", "UINT4", "UINT5", "input", 1, "ultra"), {}, "Use auto, distributed or block"),
+        ((4, 2, "UINT4", "UINT4", "UINT5", "input", 1, "ultra"), {}, "Legal values: auto, distributed, block"),
     ],
 )
 def test_what_is_not_legal_is_said(arguments: tuple[object, ...], parameters: dict[str, object], text: str) -> None:

@@ -85,8 +85,9 @@ def test_cycles() -> None:
 def test_wide_accumulators_are_exact() -> None:
     weights = np.full((4000, 1), 127)
     layer = MatrixVectorActivation(
-        4000, 1, 1, 1, "INT8", "INT8", "INT32", "INT32", noActivation=True, parameters={"weights": weights}
-    )
+        MW=4000, MH=1, SIMD=1, PE=1, inputDataType="INT8", weightDataType="INT8", accDataType="INT32",
+        outputDataType="INT32", noActivation=True, parameters={"weights": weights},
+    )  # fmt: skip
     frames = np.full((1, 4000), 127)
     frames[0, 0] = 126
     assert layer.execute(frames)[0, 0] == 127 * 127 * 3999 + 127 * 126

@@ -115,6 +115,7 @@ def test_resources_count_memories_and_multipliers() -> None:
     assert block_memories(windows.memory_depth(), 128) == estimated.BRAM_18K
     parameters = {"weights": np.ones((9, 4), dtype=np.int64)}
     product = VectorVectorActivation(
-        4, 2, "3,3", "5,5", "INT8", "INT8", "INT20", "INT20", True, resType="dsp", parameters=parameters
-    )
+        Channels=4, PE=2, Kernel="3,3", Dim="5,5", inputDataType="INT8", weightDataType="INT8", accDataType="INT20",
+        outputDataType="INT20", noActivation=True, resType="dsp", parameters=parameters,
+    )  # fmt: skip
     assert estimate_resources(product).DSP == 2

@@ -21,6 +21,7 @@ def depthwise(
     types: tuple[str, str],
     activation: tuple[int, str] | None = None,
     seed: int = 0,
+    simd: int = 1,
 ) -> VectorVectorActivation:
     """A layer with random weights and thresholds, of 2 windows a frame."""
     generator = np.random.default_rng(seed)
@@ -29,22 +30,32 @@ def depthwise(
     low, high = accumulator_range(taps, *types)
     accumulator = DataType.smallest_for_range(min(low, 0), max(high, 1))
     parameters = {"weights": random_values(DataType[types[1]], (taps, channels), generator)}
-    names = (*types, accumulator.name)
-    if activation is None:
-        return VectorVectorActivation(
-            channels, pe, kernel, "2,1", *names, accumulator.name, True, parameters=parameters
-        )
-    steps, output = activation
-    parameters["thresholds"] = random_thresholds(channels, steps, low, high, generator)
-    first = -1 if output == "BIPOLAR" else int(DataType[output].min())
+    steps, output = activation or (0, accumulator.name)
+    if activation is not None:
+        parameters["thresholds"] = random_thresholds(channels, steps, low, high, generator)
     return VectorVectorActivation(
-        channels, pe, kernel, "2,1", *names, output, False, steps, first, parameters=parameters
+        Channels=channels,
+        PE=pe,
+        SIMD=simd,
+        Kernel=kernel,
+        Dim="2,1",
+        inputDataType=types[0],
+        weightDataType=types[1],
+        accDataType=accumulator.name,
+        outputDataType=output,
+        noActivation=activation is None,
+        numSteps=steps,
+        ActVal=int(DataType[output].min()) if activation is not None else 0,
+        parameters=parameters,
     )
 
 
 LAYERS = [
     depthwise(4, 2, "3,3", ("UINT4", "INT4"), (15, "UINT4")),
     depthwise(6, 3, "1,3", ("INT3", "BIPOLAR")),
+    depthwise(4, 2, "3,3", ("INT4", "INT4"), (15, "INT4"), simd=3),
+    depthwise(2, 1, "2,3", ("UINT2", "TERNARY"), (5, "UINT3"), simd=6),
+    depthwise(3, 3, "2,2", ("BIPOLAR", "BIPOLAR"), (1, "BIPOLAR"), simd=2),
     depthwise(2, 1, "1,1", ("UINT2", "INT2"), (3, "INT2")),
     Pool(4, 2, "2,2", "3,2", "INT4", "INT4"),
     Pool(4, 2, "2,3", "2,1", "INT4", "INT4", "QuantAvgPool", 3),
@@ -57,6 +68,12 @@ MORE = [
         depthwise(3 * pe, pe, kernel, (source, weight), activation, seed)
         for seed, (source, weight) in enumerate((s, w) for s in TYPES for w in TYPES)
         for pe, kernel, activation in ((1, "2,2", None), (2, "3,3", (3, "INT2")))
+    ),
+    *(
+        depthwise(2 * pe, pe, kernel, types, activation, simd=simd)
+        for types in (("UINT4", "INT4"), ("INT8", "INT8"), ("BIPOLAR", "INT3"), ("BINARY", "BINARY"))
+        for pe, kernel, simd in ((1, "3,3", 9), (3, "3,2", 2), (2, "5,5", 5), (4, "1,7", 7))
+        for activation in (None, (1, "BIPOLAR"), (20, "UINT5"))
     ),
     depthwise(4, 4, "5,5", ("INT8", "INT8"), (255, "UINT8")),
     depthwise(4, 1, "1,1", ("BIPOLAR", "BIPOLAR"), (1, "BIPOLAR")),

@@ -10,7 +10,7 @@ import pytest
 
 from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.stream_graph import stream_graph
-from finnmake.errors import ModelError
+from finnmake.errors import FoldingError, ModelError
 from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.element_order import Transposition
@@ -193,6 +193,7 @@ def test_a_depthwise_convolution_has_the_folding_of_its_windows() -> None:
     for folded in (
         partition.transform(SetFolding(target_cycles=600)),
         partition.transform(ApplyFolding({"VectorVectorActivation_0": {"PE": 2}})),
+        partition.transform(ApplyFolding({"VVAU_rtl_0": {"PE": 2, "SIMD": 3}})),
     ):
         windows = next(node for node in folded.nodes if node.op_type == "ConvolutionInputGenerator")
         product = next(node for node in folded.nodes if node.op_type == "VectorVectorActivation")
@@ -202,6 +203,8 @@ def test_a_depthwise_convolution_has_the_folding_of_its_windows() -> None:
         assert interval_cycles(product) == layer_from_node(product).interval_cycles()
         assert interval_cycles(windows) == layer_from_node(windows).interval_cycles()
     assert same_function(model, layers)
+    with pytest.raises(FoldingError, match="SIMD = 2 does not divide Kernel = 9"):
+        partition.transform(ApplyFolding({"VectorVectorActivation_0": {"SIMD": 2}}))
 
 
 def test_pooling_is_windows_and_their_largest_and_a_sum_over_an_image() -> None:

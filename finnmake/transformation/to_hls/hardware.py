@@ -33,12 +33,12 @@ FOLDING: Mapping[str, Mapping[str, str]] = {
     "Requant": {"PE": "NumChannels"},
     "ConvolutionInputGenerator": {"SIMD": "IFMChannels"},
     "FMPadding": {"SIMD": "NumChannels"},
-    "VectorVectorActivation": {"PE": "Channels"},
+    "VectorVectorActivation": {"PE": "Channels", "SIMD": "Kernel"},
     "Pool": {"PE": "Channels"},
     "GlobalAccPool": {"PE": "NumChannels"},
     "DuplicateStreams": {"PE": "NumChannels"},
 }
-"""Folding attributes by op type, each with the attribute that it divides."""
+"""Folding attributes by op type, each with the attribute that it divides: see `folding_size`."""
 
 CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "MatrixVectorActivation": {
@@ -71,12 +71,17 @@ def divisors(number: int) -> list[int]:
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
 
 
+def folding_size(node: ir.Node, name: str) -> int:
+    """What a folding divides: an attribute's number, or the product of its numbers where it is a text of several."""
+    return math.prod(int(number) for number in str(attribute(node, name)).split(","))
+
+
 def interval_cycles(node: ir.Node, folding: Mapping[str, int] | None = None) -> int:
     """Cycles per frame of a folded node: the product of size / folding, times the vectors in a frame."""
     cycles = _vectors(node)
     for name, size in FOLDING.get(node.op_type, {}).items():
         value = (folding or {}).get(name, int(attribute(node, name, 1)))
-        cycles *= int(attribute(node, size)) // value
+        cycles *= folding_size(node, size) // value
     return cycles
 
 
@@ -91,7 +96,7 @@ def _vectors(node: ir.Node) -> int:
         top, left, bottom, right = numbers("Padding")
         return (top + rows + bottom) * (left + columns + right)
     if node.op_type == "VectorVectorActivation":
-        return math.prod((*numbers("Kernel"), *numbers("Dim")))
+        return math.prod(numbers("Dim"))
     if node.op_type == "Pool":
         return math.prod((*numbers("KernelSize"), *numbers("OutImgDims")))
     if node.op_type == "ConvolutionInputGenerator":

@@ -68,6 +68,7 @@ def _replace(model: ModelWrapper, im2col: ir.Node, node: ir.Node) -> None:
     structure: dict[str, int | str | bool] = {
         "Channels": image[2],
         "PE": 1,
+        "SIMD": 1,
         "Kernel": text(*windows.kernel),
         "Dim": text(*windows.output_size(image[0], image[1])),
         "inputDataType": datatype.name,
