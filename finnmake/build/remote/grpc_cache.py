@@ -1,13 +1,17 @@
-"""REAPI v2 over gRPC: ContentAddressableStorage with batches and ByteStream, ActionCache, Capabilities."""
+"""REAPI v2 over gRPC: ContentAddressableStorage with batches and ByteStream, ActionCache, Capabilities.
+
+Blobs go compressed where the server offers zstd, each way.
+"""
 
 from __future__ import annotations
 
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
@@ -23,6 +27,7 @@ from finnmake.build.remote.cache import (
     read_credentials,
     with_retries,
 )
+from finnmake.build.remote.compression import CompressionError, DecompressingWriter, compressed, compressed_parts
 
 Answer = TypeVar("Answer")
 
@@ -34,6 +39,9 @@ _OVERHEAD = 1024
 _QUERY = 10_000
 """Digests of one FindMissingBlobs: 720 KB."""
 _CHUNK = 1 << 18
+_WORTHWHILE = 512
+"""Bytes below which a blob is not worth compressing."""
+_ZSTD = reapi.Compressor.ZSTD
 TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -43,6 +51,21 @@ TRANSIENT = (
     grpc.StatusCode.DATA_LOSS,
 )
 """What may be well a moment later."""
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What a server says of itself.
+
+    Attributes:
+        batch: bytes that a message may have.
+        streams: it takes and gives compressed blobs, in streams and in answers.
+        updates: it takes them in batches.
+    """
+
+    batch: int
+    streams: bool
+    updates: bool
 
 
 class GrpcCache:
@@ -61,7 +84,8 @@ class GrpcCache:
         self.metadata = (("authorization", authorization),) if authorization else ()
         self.channel = _channel(configuration)
         self._lock = threading.Lock()
-        self._batch = 0
+        self._offered: _Offer | None = None
+        self._decompresses = True
 
     # -- what a cache does -----------------------------------------------------------------------------------------
     def get_result(self, action: Digest) -> bytes | None:
@@ -99,10 +123,10 @@ class GrpcCache:
         found: set[Digest] = set()
         for batch in self._batches(targets):
             if len(batch) == 1:
-                read = self._read_stream(batch[0], targets[batch[0]])
+                read = self._read(partial(self._read_stream, batch[0], targets[batch[0]]))
                 found |= set(batch) if read else set()
             else:
-                found |= self._read_batch(batch, targets)
+                found |= self._read(partial(self._read_batch, batch, targets))
         return found
 
     def upload(self, sources: Mapping[Digest, Path]) -> None:
@@ -120,7 +144,7 @@ class GrpcCache:
     # -- blobs -----------------------------------------------------------------------------------------------------
     def _batches(self, digests: Iterable[Digest]) -> Iterator[list[Digest]]:
         """Blobs that fit into one message each; a blob that is alone goes as a stream."""
-        limit = self._batch_limit() - _OVERHEAD
+        limit = self._offer().batch - _OVERHEAD
         batch: list[Digest] = []
         size = 0
         for digest in sorted(digests, key=lambda digest: digest.size):
@@ -132,22 +156,41 @@ class GrpcCache:
         if batch:
             yield batch
 
-    def _batch_limit(self) -> int:
+    def _offer(self) -> _Offer:
         with self._lock:
-            if not self._batch:
+            if self._offered is None:
                 request = reapi.GetCapabilitiesRequest(instance_name=self._configuration.instance)
                 answer = self._call("Capabilities/GetCapabilities", request, reapi.ServerCapabilities)
                 cache = answer.cache_capabilities
                 if cache.digest_functions and reapi.DigestFunction.SHA256 not in cache.digest_functions:
                     raise RemoteError("does not name blobs by their SHA-256", where=self._configuration.url)
                 said = int(cache.max_batch_total_size_bytes)
-                # Larger messages than gRPC's default would be refused on the way back.
-                self._batch = min(said, _DEFAULT_BATCH) if said > 0 else _DEFAULT_BATCH
-            return self._batch
+                self._offered = _Offer(
+                    # Larger messages than gRPC's default would be refused on the way back.
+                    min(said, _DEFAULT_BATCH) if said > 0 else _DEFAULT_BATCH,
+                    _ZSTD in cache.supported_compressors,
+                    _ZSTD in cache.supported_batch_update_compressors,
+                )
+            return self._offered
 
-    def _read_batch(self, batch: list[Digest], targets: Mapping[Digest, Path]) -> set[Digest]:
+    def _read(self, read: Callable[[bool], Answer]) -> Answer:
+        """Reads compressed where the server offers it; plain from the first time on that this gives what it should not.
+
+        Args:
+            read: told whether to ask for compressed bytes.
+        """
+        if self._decompresses and self._offer().streams:
+            try:
+                return read(True)
+            except CompressionError:
+                self._decompresses = False
+        return read(False)
+
+    def _read_batch(self, batch: list[Digest], targets: Mapping[Digest, Path], compress: bool) -> set[Digest]:
         request = reapi.BatchReadBlobsRequest(
-            instance_name=self._configuration.instance, digests=[_digest(digest) for digest in batch]
+            instance_name=self._configuration.instance,
+            digests=[_digest(digest) for digest in batch],
+            acceptable_compressors=[_ZSTD] if compress else [],
         )
         answer = self._call("ContentAddressableStorage/BatchReadBlobs", request, reapi.BatchReadBlobsResponse)
         found: set[Digest] = set()
@@ -155,18 +198,21 @@ class GrpcCache:
             digest = Digest(response.digest.hash, response.digest.size_bytes)
             if digest not in targets or response.status.code != 0:
                 continue  # not there, or lost: a miss either way
+            if response.compressor not in (reapi.Compressor.IDENTITY, *request.acceptable_compressors):
+                raise CompressionError("gives compressed what was not asked for so", where=self._configuration.url)
             with targets[digest].open("wb") as file:
-                writer = CheckedWriter(file, digest)
+                writer = _writer(file, digest, response.compressor == _ZSTD)
                 writer.write(response.data)
                 writer.finish()
             found.add(digest)
         return found
 
-    def _read_stream(self, digest: Digest, target: Path) -> bool:
-        return self._retry(partial(self._read_stream_once, digest, target))
+    def _read_stream(self, digest: Digest, target: Path, compress: bool) -> bool:
+        return self._retry(partial(self._read_stream_once, digest, target, compress))
 
-    def _read_stream_once(self, digest: Digest, target: Path) -> bool:
-        name = f"{self._prefix()}blobs/{digest.sha256}/{digest.size}"
+    def _read_stream_once(self, digest: Digest, target: Path, compress: bool) -> bool:
+        compress = compress and digest.size >= _WORTHWHILE
+        name = f"{self._prefix()}{_kind(compress)}/{digest.sha256}/{digest.size}"
         call = self.channel.unary_stream(
             "/google.bytestream.ByteStream/Read",
             request_serializer=bytestream.ReadRequest.SerializeToString,
@@ -174,7 +220,7 @@ class GrpcCache:
         )
         try:
             with target.open("wb") as file:
-                writer = CheckedWriter(file, digest)
+                writer = _writer(file, digest, compress)
                 request = bytestream.ReadRequest(resource_name=name)
                 for response in call(request, timeout=self._patience(digest.size), metadata=self.metadata):
                     writer.write(response.data)
@@ -186,12 +232,10 @@ class GrpcCache:
         return True
 
     def _write_batch(self, batch: list[Digest], sources: Mapping[Digest, Path]) -> None:
+        compress = self._offer().updates
         request = reapi.BatchUpdateBlobsRequest(
             instance_name=self._configuration.instance,
-            requests=[
-                reapi.BatchUpdateBlobsRequest.Request(digest=_digest(digest), data=sources[digest].read_bytes())
-                for digest in batch
-            ],
+            requests=[_update(digest, sources[digest].read_bytes(), compress) for digest in batch],
         )
         answer = self._call("ContentAddressableStorage/BatchUpdateBlobs", request, reapi.BatchUpdateBlobsResponse)
         for response in answer.responses:
@@ -202,18 +246,22 @@ class GrpcCache:
                 )
 
     def _write_stream(self, digest: Digest, source: Path) -> None:
-        name = f"{self._prefix()}uploads/{uuid.uuid4()}/blobs/{digest.sha256}/{digest.size}"
+        compress = self._offer().streams and digest.size >= _WORTHWHILE
+        name = f"{self._prefix()}uploads/{uuid.uuid4()}/{_kind(compress)}/{digest.sha256}/{digest.size}"
         call = self.channel.stream_unary(
             "/google.bytestream.ByteStream/Write",
             request_serializer=bytestream.WriteRequest.SerializeToString,
             response_deserializer=bytestream.WriteResponse.FromString,
         )
         try:
-            answer = call(_chunks(name, digest, source), timeout=self._patience(digest.size), metadata=self.metadata)
+            parts = compressed_parts(source, _CHUNK) if compress else _plain_parts(source)
+            upload = _Upload(name, parts)
+            answer = call(upload.requests(), timeout=self._patience(digest.size), metadata=self.metadata)
         except grpc.RpcError as error:
             raise self._error(error) from None
-        # A server that has the blob already may stop reading, and says its whole size; -1 where it was compressed.
-        if answer.committed_size not in (digest.size, -1):
+        # A server that has the blob already may stop reading, and says its whole size; -1 where it was compressed. Of
+        # compressed blobs that it has read some servers say how many bytes came, others how many the blob has.
+        if answer.committed_size not in (digest.size, -1, *([upload.sent] if compress else [])):
             raise TransientError(f"took {answer.committed_size} of {digest.size} bytes", where=self._configuration.url)
 
     def _prefix(self) -> str:
@@ -285,16 +333,55 @@ def _digest(digest: Digest) -> reapi.Digest:
     return reapi.Digest(hash=digest.sha256, size_bytes=digest.size)
 
 
-def _chunks(name: str, digest: Digest, source: Path) -> Iterator[bytestream.WriteRequest]:
-    offset = 0
+def _kind(compress: bool) -> str:
+    """How resource names call blobs."""
+    return "compressed-blobs/zstd" if compress else "blobs"
+
+
+def _writer(file: IO[bytes], digest: Digest, decompress: bool) -> CheckedWriter | DecompressingWriter:
+    writer = CheckedWriter(file, digest)
+    return DecompressingWriter(writer) if decompress else writer
+
+
+def _update(digest: Digest, data: bytes, compress: bool) -> reapi.BatchUpdateBlobsRequest.Request:
+    if compress and digest.size >= _WORTHWHILE:
+        smaller = compressed(data)
+        if len(smaller) < len(data):
+            return reapi.BatchUpdateBlobsRequest.Request(digest=_digest(digest), data=smaller, compressor=_ZSTD)
+    return reapi.BatchUpdateBlobsRequest.Request(digest=_digest(digest), data=data)
+
+
+def _plain_parts(source: Path) -> Iterator[bytes]:
     with source.open("rb") as file:
-        while True:
-            data = file.read(_CHUNK)
-            last = offset + len(data) >= digest.size or not data
-            # The name only once: it belongs to the whole stream.
+        while data := file.read(_CHUNK):
+            yield data
+
+
+class _Upload:
+    """The messages of one upload.
+
+    Args:
+        name: of the resource.
+        parts: of the bytes as they are sent.
+
+    Attributes:
+        sent: bytes so far.
+    """
+
+    def __init__(self, name: str, parts: Iterator[bytes]) -> None:
+        self._name = name
+        self._parts = parts
+        self.sent = 0
+
+    def requests(self) -> Iterator[bytestream.WriteRequest]:
+        """The messages, made when they are sent."""
+        data: bytes | None = next(self._parts, b"")
+        # The name only once: it belongs to the whole stream.
+        name = self._name
+        while data is not None:
+            following = next(self._parts, None)
+            offset, self.sent = self.sent, self.sent + len(data)
             yield bytestream.WriteRequest(
-                resource_name=name if offset == 0 else "", write_offset=offset, data=data, finish_write=last
+                resource_name=name, write_offset=offset, data=data, finish_write=following is None
             )
-            offset += len(data)
-            if last:
-                return
+            name, data = "", following
