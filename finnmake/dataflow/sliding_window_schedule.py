@@ -67,6 +67,11 @@ class SlidingWindowSchedule:
         """Cycles from frame to frame: one for each word of the side that has more."""
         return max(self.words_in, self.words_out)
 
+    @property
+    def words_before_first_window(self) -> int:
+        """Words of a frame that enter until the first window is whole."""
+        return 1 + sum((loop.size - 1) * loop.stride for loop in self.loops if not loop.base)
+
     def counting(self) -> tuple[WindowLoop, ...]:
         """The loops that count further than once; one at least."""
         return tuple(loop for loop in self.loops if loop.size > 1) or (WindowLoop(1, 0, 0),)
@@ -100,7 +105,7 @@ def _depth(schedule: SlidingWindowSchedule) -> int:
     never waits, and windows are read as early as that allows.
     """
     starts = _window_starts(schedule.loops)
-    extent = 1 + sum((loop.size - 1) * loop.stride for loop in schedule.loops if not loop.base)
+    extent = schedule.words_before_first_window
     cycles = prod(loop.size for loop in schedule.loops if not loop.base)
     frames = 3
     base = (np.arange(frames, dtype=np.int64)[:, None] * schedule.words_in + starts).ravel()

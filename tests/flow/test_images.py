@@ -1,0 +1,51 @@
+"""Networks of images, channels first, through the whole flow: what the stitched RTL gives is the model's own output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.support.image_networks import convolutional, residual
+from tests.support.project import Project
+
+
+@pytest.mark.parametrize(
+    ("network", "layers", "output_order"),
+    [
+        (convolutional, {"ConvolutionInputGenerator": 3, "FMPadding": 1, "Pool": 1, "MatrixVectorActivation": 4}, []),
+        (
+            residual,
+            {"ConvolutionInputGenerator": 6, "FMPadding": 5, "DuplicateStreams": 2, "ElementwiseAdd": 2},
+            [{"shape": [4, 4, 2], "perm": [2, 0, 1]}],
+        ),
+    ],
+)
+def test_a_network_of_images_from_the_model_to_stitched_rtl(
+    built: Project, network: Callable[[], onnx.ModelProto], layers: dict[str, int], output_order: list[object]
+) -> None:
+    onnx.save(network(), built.folder / "net.onnx")
+    built.write_build_file(fold="auto", target_fps=100_000)
+    built.build("net:rtlsim")
+    manifest = json.loads((built.output / "manifest.json").read_text())
+    counts = {name: sum(layer["op_type"] == name for layer in manifest["layers"]) for name in layers}
+    assert counts == layers
+    assert manifest["input_order"] == [{"shape": [3, 8, 8], "perm": [1, 2, 0]}]
+    assert manifest["output_order"] == output_order
+    simulated = json.loads((built.output / "stitched/rtlsim.json").read_text())
+    assert (simulated["mismatches"], simulated["samples"]) == (0, 64)
+    slowest = max(layer["interval"] for layer in manifest["layers"])
+    assert slowest <= simulated["cycles_per_sample"] <= 1.1 * slowest
+
+    pixels = np.random.default_rng(3).integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
+    np.save(built.folder / "x.npy", pixels)
+    outputs = []
+    for engine in ("reference", "stitched"):
+        done = built.finnmake("run", "net", "--engine", engine, "--inputs", "x.npy", "--output", f"{engine}.npy")
+        assert done.returncode == 0, done.stdout + done.stderr
+        outputs.append(np.load(built.folder / f"{engine}.npy"))
+    assert outputs[0].shape == outputs[1].shape
+    assert np.array_equal(*outputs)

@@ -1,0 +1,77 @@
+"""Two tiny networks of images with channels first, as Brevitas exports them: a chain and one with short cuts."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from tests.support.qonnx_models import GraphBuilder
+
+
+class _Images:
+    """A network in the making, whose input is pixel / 255 of three channels.
+
+    Args:
+        size: rows and columns of the input.
+        seed: of weights and batch normalisations.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.builder = GraphBuilder([1, 3, size, size])
+        self.random = np.random.default_rng(seed)
+
+    def convolution(self, x: str, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, pad: int = 1) -> str:
+        """With 3-bit weights, without quantiser."""
+        weights = self.builder.constant(self.random.normal(0, 1.0, (outputs, inputs, kernel, kernel)))
+        return self.builder.node(
+            "Conv",
+            [x, self.builder.quant(weights, 0.5, 3)],
+            dilations=[1, 1],
+            group=1,
+            kernel_shape=[kernel, kernel],
+            pads=[pad] * 4,
+            strides=[stride, stride],
+        )
+
+    def activation(self, x: str, channels: int, spread: float, scale: float = 0.5) -> str:
+        """Batch normalisation to a spread of about one, 3-bit quantiser."""
+        random = self.random
+        x = self.builder.batch_norm(
+            x,
+            random.uniform(0.5, 1.5, channels),
+            random.normal(0, 0.3, channels),
+            random.normal(0, 0.3, channels),
+            random.uniform(0.5, 2.0, channels) * spread**2,
+        )
+        return self.builder.quant(x, scale, 3)
+
+    def dense(self, x: str, inputs: int, outputs: int) -> str:
+        """A matrix of 3-bit weights."""
+        weights = self.builder.constant(self.random.normal(0, 1.0, (inputs, outputs)))
+        return self.builder.node("MatMul", [x, self.builder.quant(weights, 0.5, 3)])
+
+
+def convolutional(seed: int = 0) -> onnx.ModelProto:
+    """Convolution with and without padding, pooling, two matrices: (1, 3, 8, 8) to (1, 4)."""
+    net = _Images(8, seed)
+    x = net.activation(net.convolution(net.builder.input, 3, 4), 4, 2.5)
+    x = net.builder.node("MaxPool", [x], kernel_shape=[2, 2], pads=[0] * 4, strides=[2, 2])
+    x = net.activation(net.convolution(x, 4, 6, pad=0), 6, 5.0)
+    x = net.builder.node("Flatten", [x], axis=1)
+    x = net.activation(net.dense(x, 24, 5), 5, 5.0)
+    return net.builder.model(net.dense(x, 5, 4), [1, 4])
+
+
+def residual(seed: int = 0) -> onnx.ModelProto:
+    """A block with a short cut, a strided block with a convolution in its short cut: (1, 3, 8, 8) to (1, 2, 4, 4)."""
+    net = _Images(8, seed)
+    add = net.builder.node
+    x = net.activation(net.convolution(net.builder.input, 3, 4), 4, 2.5)
+    y = net.activation(net.convolution(x, 4, 4), 4, 5.0)
+    y = net.activation(net.convolution(y, 4, 4), 4, 5.0)
+    x = net.builder.quant(add("Add", [x, y]), 0.5, 3)
+    y = net.activation(net.convolution(x, 4, 6, stride=2), 6, 5.0)
+    y = net.activation(net.convolution(y, 6, 6), 6, 6.0)
+    x = net.activation(net.convolution(x, 4, 6, kernel=1, stride=2, pad=0), 6, 2.0)
+    x = net.builder.quant(add("Add", [x, y]), 0.5, 3)
+    return net.builder.model(net.convolution(x, 6, 2, kernel=1, pad=0), [1, 2, 4, 4])
