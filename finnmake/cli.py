@@ -146,7 +146,7 @@ def _add_target_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="?", help="target of the build file, or an .onnx file (default: all targets)")
-    parser.add_argument("--until", choices=list(STAGE_NAMES), default="bitstream", help="last stage to build")
+    parser.add_argument("--until", choices=list(STAGE_NAMES), help="last stage to build")
     parser.add_argument(
         "--profile", type=Path, metavar="FILE.json", help="write a trace of the build (Perfetto, chrome://tracing)"
     )

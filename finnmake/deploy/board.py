@@ -54,6 +54,39 @@ class Ports:
 
 
 @dataclass(frozen=True)
+class Implementation:
+    """How a board's bitstreams are made, loaded and talked to.
+
+    Attributes:
+        shell: what connects the accelerator to the host, a key of ``SHELL_FILES``.
+        constraints: constraint file: pins, oscillator.
+        program: commands that load a bitstream, with ``{bitstream}``.
+        place_and_route: parameters of the rule ``<flow>_place_and_route``.
+        oscillator_mhz: clock on the board.
+        baud: bits per second on the serial line.
+        ports: of the top module.
+    """
+
+    shell: str
+    constraints: Path
+    program: tuple[str, ...]
+    place_and_route: Mapping[str, str]
+    oscillator_mhz: float
+    baud: int
+    ports: Ports
+
+    @property
+    def top(self) -> str:
+        """Name of the top module that the shell renders."""
+        return "board_top"
+
+    @property
+    def shell_files(self) -> tuple[str, ...]:
+        """The shell's Verilog, relative to the kernel library."""
+        return SHELL_FILES[self.shell]
+
+
+@dataclass(frozen=True)
 class Board:
     """A board.
 
@@ -62,15 +95,11 @@ class Board:
         path: the TOML file.
         title: for people.
         part: the FPGA's full name; its package and speed are also in ``place_and_route``.
-        flow: prefix of the rules that make its bitstreams, e.g. ``ecp5``.
-        shell: what connects the accelerator to the host, a key of ``SHELL_FILES``.
-        constraints: constraint file: pins, oscillator.
-        program: commands that load a bitstream, with ``{bitstream}``.
-        place_and_route: parameters of the rule ``<flow>_place_and_route``.
-        oscillator_mhz: clock on the board.
+        flow: prefix of the rules that make its netlists and bitstreams, e.g. ``ecp5``.
         default_clock_mhz: clock of an accelerator that names none.
-        baud: bits per second on the serial line.
-        resources: what the FPGA has, by the names that synthesis reports: LUT, FF, BRAM, DSP, PLL.
+        resources: what the FPGA has, by the names that synthesis reports: LUT, FF, BRAM (of 18 kbit), URAM, DSP, PLL.
+        implementation: None for a board that designs are folded, simulated and synthesised for, but not placed and
+            routed.
     """
 
     name: str
@@ -78,30 +107,28 @@ class Board:
     title: str
     part: str
     flow: str
-    shell: str
-    constraints: Path
-    program: tuple[str, ...]
-    place_and_route: Mapping[str, str]
-    oscillator_mhz: float
     default_clock_mhz: float
-    baud: int
-    ports: Ports
     resources: Mapping[str, int]
-
-    @property
-    def top(self) -> str:
-        """Name of the top module that the shell renders."""
-        return "board_top"
+    implementation: Implementation | None
 
     @property
     def device(self) -> str:
         """The FPGA, for messages."""
         return self.part
 
-    @property
-    def shell_files(self) -> tuple[str, ...]:
-        """The shell's Verilog, relative to the kernel library."""
-        return SHELL_FILES[self.shell]
+    def require_implementation(self) -> Implementation:
+        """How its bitstreams are made.
+
+        Raises:
+            BoardError: there is no place and route for it.
+        """
+        if self.implementation is None:
+            raise BoardError(
+                f"no bitstream can be made: there is no place and route for {self.part}",
+                where=f"board {self.name}",
+                remedy="Build with --until stitched: cores, their netlists, and the simulation of the whole design.",
+            )
+        return self.implementation
 
     def check_room(self, needed: Mapping[str, int]) -> None:
         """Whether a design fits.
@@ -161,23 +188,37 @@ def read_board(path: Path) -> Board:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BuildFileError(f"cannot be read: {error}", where=path.name) from error
     board = _Table(content, path.name)
-    shell = board.text("shell")
-    if shell not in SHELL_FILES:
-        raise BuildFileError(f"no shell {shell!r}", where=path.name, remedy=f"Shells: {', '.join(SHELL_FILES)}.")
-    clock, uart, ports = board.table("clock"), board.table("uart"), board.table("ports")
-    place_and_route, resources = board.table("place_and_route"), board.table("resources")
+    clock, resources = board.table("clock"), board.table("resources")
     result = Board(
         name=board.text("name"),
         path=path,
         title=board.text("title"),
         part=board.text("part"),
         flow=board.text("flow"),
+        default_clock_mhz=clock.number("default_mhz"),
+        resources=MappingProxyType({key: resources.count(key) for key in list(resources.values)}),
+        implementation=_implementation(board, clock, path) if _IMPLEMENTATION & set(board.values) else None,
+    )
+    for table in (board, clock, resources):
+        table.finish()
+    return result
+
+
+_IMPLEMENTATION = {"shell", "constraints", "program", "place_and_route", "uart", "ports"}
+"""Entries of boards that bitstreams are made for; the others have none of them."""
+
+
+def _implementation(board: _Table, clock: _Table, path: Path) -> Implementation:
+    shell = board.text("shell")
+    if shell not in SHELL_FILES:
+        raise BuildFileError(f"no shell {shell!r}", where=path.name, remedy=f"Shells: {', '.join(SHELL_FILES)}.")
+    uart, ports, place_and_route = board.table("uart"), board.table("ports"), board.table("place_and_route")
+    result = Implementation(
         shell=shell,
         constraints=path.parent / board.text("constraints"),
         program=board.texts("program"),
         place_and_route=MappingProxyType({key: place_and_route.text(key) for key in list(place_and_route.values)}),
         oscillator_mhz=clock.number("oscillator_mhz"),
-        default_clock_mhz=clock.number("default_mhz"),
         baud=uart.count("baud"),
         ports=Ports(
             clock=ports.text("clock"),
@@ -187,9 +228,8 @@ def read_board(path: Path) -> Board:
             leds=ports.text("leds", ""),
             held_high=ports.texts("held_high"),
         ),
-        resources=MappingProxyType({key: resources.count(key) for key in list(resources.values)}),
     )
-    for table in (board, clock, uart, ports, place_and_route, resources):
+    for table in (uart, ports, place_and_route):
         table.finish()
     return result
 

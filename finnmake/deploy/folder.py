@@ -41,7 +41,8 @@ def deploy_files(
 
 def _readme(name: str, board: Board, shell: Mapping[str, Any], timing: Mapping[str, Any]) -> str:
     source, sink = shell["input"], shell["output"]
-    commands = "\n".join(f"    {command.format(bitstream=f'{name}.bit')}" for command in board.program)
+    program = board.require_implementation().program
+    commands = "\n".join(f"    {command.format(bitstream=f'{name}.bit')}" for command in program)
     turned = " The driver turns the images: the FPGA takes their elements in another order."
     turned = turned if source["order"] or sink["order"] else ""
     seconds = 10 * (source["word_bytes"] * source["words_per_frame"]) / shell["baud"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from finnmake.deploy.board import Board
+from finnmake.deploy.board import Board, Implementation
 from finnmake.deploy.clocking import PllDividers, pll_dividers
 from finnmake.errors import BoardError
 
@@ -82,6 +82,11 @@ class Shell:
     buffer_address_bits: int
     identifier: int
 
+    @property
+    def implementation(self) -> Implementation:
+        """That of the board."""
+        return self.board.require_implementation()
+
 
 def plan_shell(board: Board, stitched: str, source: ShellStream, sink: ShellStream, clock_mhz: float) -> Shell:
     """Decides clock, baud divisor and buffer.
@@ -94,16 +99,18 @@ def plan_shell(board: Board, stitched: str, source: ShellStream, sink: ShellStre
         clock_mhz: of the accelerator.
 
     Raises:
-        BoardError: the clock or the baud rate cannot be made, or a frame is too large for the buffer.
+        BoardError: no bitstream can be made for the board, the clock or the baud rate cannot be made, or a frame is
+            too large for the buffer.
     """
-    clock = pll_dividers(board.oscillator_mhz, clock_mhz)
-    exact = clock.output_mhz * 1e6 / board.baud
+    implementation = board.require_implementation()
+    clock = pll_dividers(implementation.oscillator_mhz, clock_mhz)
+    exact = clock.output_mhz * 1e6 / implementation.baud
     divisor = round(exact)
     if not SMALLEST_DIVISOR <= divisor <= LARGEST_DIVISOR or abs(divisor - exact) > BAUD_TOLERANCE * exact:
         raise BoardError(
-            f"{board.baud} baud cannot be made of {clock.output_mhz:g} MHz",
+            f"{implementation.baud} baud cannot be made of {clock.output_mhz:g} MHz",
             where=f"board {board.name}",
-            remedy=f"Choose a clock that is a multiple of {board.baud / 1e6:g} MHz, or nearly.",
+            remedy=f"Choose a clock that is a multiple of {implementation.baud / 1e6:g} MHz, or nearly.",
         )
     if source.frame_bytes > LARGEST_BUFFER:
         raise BoardError(
@@ -135,11 +142,11 @@ def shell_description(shell: Shell) -> dict[str, Any]:
         "identifier": shell.identifier,
         "board": shell.board.name,
         "part": shell.board.part,
-        "shell": shell.board.shell,
+        "shell": shell.implementation.shell,
         "accelerator": shell.stitched,
         "clock_mhz": shell.clock.output_mhz,
         "pll": asdict(shell.clock),
-        "baud": shell.board.baud,
+        "baud": shell.implementation.baud,
         "buffer_bytes": 1 << shell.buffer_address_bits,
         "input": stream(shell.input),
         "output": stream(shell.output),
@@ -148,7 +155,7 @@ def shell_description(shell: Shell) -> dict[str, Any]:
 
 def render_shell(shell: Shell) -> str:
     """The top module as Verilog."""
-    ports = shell.board.ports
+    ports = shell.implementation.ports
     declarations = [f"    input  wire {ports.clock}"]
     if ports.reset_button:
         declarations.append(f"    input  wire {ports.reset_button}")
@@ -165,7 +172,7 @@ def render_shell(shell: Shell) -> str:
     else:
         assignments.append("    wire unused = &{1'b0, fault, sending, receiving};")
     return _TOP.format(
-        top=shell.board.top,
+        top=shell.implementation.top,
         stitched=shell.stitched,
         ports=",\n".join(declarations),
         assignments="\n".join(assignments),
@@ -182,7 +189,7 @@ def render_shell(shell: Shell) -> str:
         output_divider=shell.clock.output_divider,
         phase=shell.clock.output_divider - 1,
         divisor=shell.divisor,
-        baud=shell.board.baud,
+        baud=shell.implementation.baud,
         input_width=shell.input.width,
         output_width=shell.output.width,
         input_high=shell.input.width - 1,

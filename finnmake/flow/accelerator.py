@@ -48,7 +48,7 @@ class Accelerator(Target):
         output: folder of everything that is built, relative to ``directory``.
         directory: folder of the build file, which all other paths are relative to; by default the current folder,
             which is the build file's when doit loads it.
-        until: the last stage to plan.
+        until: the last stage to plan; by default the last one that there is for the board.
     """
 
     board: str
@@ -62,7 +62,7 @@ class Accelerator(Target):
     top_k: int | None = None
     minimize_widths: bool = False
     transformations: Sequence[TransformationEntry] | None = None
-    until: Stage = Stage.BITSTREAM
+    until: Stage | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,10 +90,12 @@ class Accelerator(Target):
         """All tasks known so far, up to the stage ``until``: those of the layers once there is a manifest.
 
         Raises:
-            BuildFileError, BoardError: for files, boards or values that are not there.
+            BuildFileError, BoardError: for files, boards or values that are not there, or a bitstream that is asked for
+                where the board has no place and route.
         """
         resources = find_resources()
         board = load_board(self.board, resources.boards)
+        last = self.last_stage(board)
         # A float, as the command line gives it: 50 and 50.0 are one clock and must be one key.
         clock_mhz = float(self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz)
         context = self._context(workspace or self.workspace(), resources, board)
@@ -103,7 +105,23 @@ class Accelerator(Target):
             for layer in manifest.layers:
                 tasks.extend(plan_layer(layer, context))
             tasks.extend(plan_design(manifest, context, board, clock_mhz))
-        return [task for task in tasks if task.stage <= self.until]
+        return [task for task in tasks if task.stage <= last]
+
+    def last_stage(self, board: Board | None = None) -> Stage:
+        """The last stage that is planned.
+
+        Args:
+            board: of the accelerator, where it has been read.
+
+        Raises:
+            BoardError: a bitstream is asked for that cannot be made for the board.
+        """
+        board = board or load_board(self.board, find_resources().boards)
+        if self.until is None:
+            return Stage.STITCHED if board.implementation is None else Stage.BITSTREAM
+        if self.until >= Stage.BITSTREAM:
+            board.require_implementation()
+        return self.until
 
     # -- parts -----------------------------------------------------------------------------------------------------
     def _context(self, workspace: Workspace, resources: Resources, board: Board) -> LayerContext:

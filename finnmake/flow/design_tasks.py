@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finnmake.build.action import Action, PythonCommand
-from finnmake.deploy.board import Board
+from finnmake.deploy.board import Board, Implementation
 from finnmake.flow.layer_tasks import LayerContext, kernel_files
 from finnmake.flow.manifest import Manifest
 from finnmake.flow.plan import PlannedTask
@@ -14,13 +14,13 @@ from finnmake.flow.stages import Stage
 
 
 def plan_design(manifest: Manifest, context: LayerContext, board: Board, clock_mhz: float) -> list[PlannedTask]:
-    """All tasks after the layers' own."""
+    """All tasks after the layers' own; those of the bitstream where the board has place and route."""
     design = _Design(manifest, context, board, clock_mhz)
+    simulated = [design.stitch(), design.lint(), design.rtlsim_build(), design.rtlsim()]
+    if board.implementation is None:
+        return simulated
     return [
-        design.stitch(),
-        design.lint(),
-        design.rtlsim_build(),
-        design.rtlsim(),
+        *simulated,
         design.shell(),
         design.merge(),
         design.room(),
@@ -41,6 +41,10 @@ class _Design:
         self.context = context
         self.board = board
         self.clock_mhz = clock_mhz
+
+    @property
+    def implementation(self) -> Implementation:
+        return self.board.require_implementation()
 
     # -- names -------------------------------------------------------------------------------------------------------
     def task(self, step: str) -> str:
@@ -152,7 +156,7 @@ class _Design:
     def shell(self) -> PlannedTask:
         return PlannedTask(
             name=self.task("shell"),
-            doc=f"render the {self.board.shell} shell for {self.board.name}",
+            doc=f"render the {self.implementation.shell} shell for {self.board.name}",
             stage=Stage.BITSTREAM,
             after=(self.task("layers"),),
             action=Action(
@@ -173,7 +177,7 @@ class _Design:
         sources = {
             "shell.v": self.file("design/shell.v"),
             "stitched_configured.v": self.file("stitched/stitched_configured.v"),
-            **kernel_files(self.context.resources, self.board.shell_files),
+            **kernel_files(self.context.resources, self.implementation.shell_files),
         }
         return PlannedTask(
             name=self.task("merge"),
@@ -181,7 +185,7 @@ class _Design:
             stage=Stage.BITSTREAM,
             after=(self.task("shell"), self.task("stitch"), *self.layer_tasks("synth")),
             action=self.context.rules[f"{self.board.flow}_merge"].action(
-                parameters={"top": self.board.top, "netlists": list(netlists), "sources": list(sources)},
+                parameters={"top": self.implementation.top, "netlists": list(netlists), "sources": list(sources)},
                 inputs={**netlists, **sources},
                 outputs={
                     "design.json": self.output("design/design.json"),
@@ -213,12 +217,12 @@ class _Design:
             after=(self.task("merge"), self.task("room")),
             action=self.context.rules[f"{self.board.flow}_place_and_route"].action(
                 parameters={
-                    **self.board.place_and_route,
+                    **self.implementation.place_and_route,
                     "clock_mhz": f"{self.clock_mhz:g}",
                 },
                 inputs={
                     "design.json": self.file("design/design.json"),
-                    "board.lpf": self.board.constraints,
+                    "board.lpf": self.implementation.constraints,
                 },
                 outputs={
                     "design.config": self.output("design/design.config"),

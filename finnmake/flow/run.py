@@ -15,7 +15,6 @@ from finnmake.errors import BuildFileError, FinnmakeError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.manifest import Manifest
 from finnmake.flow.session import jobs_of, targets_of
-from finnmake.flow.stages import Stage
 
 LAYER_STEPS = {"cpp": ("generate", "cppsim_build"), "rtl": ("generate", "rtlsim_build"), "stitched": ("generate",)}
 """Steps of every layer that an engine needs, beside those of the whole design."""
@@ -31,7 +30,7 @@ def run_command(options: argparse.Namespace) -> int:
     if not isinstance(target, Accelerator):
         raise BuildFileError("is no accelerator", where=target.name, remedy="Name an accelerator or an .onnx file.")
     # Planning all stages makes every task known; only those that the engine needs are built.
-    accelerator = replace(target, until=Stage.BITSTREAM)
+    accelerator = replace(target, until=None)
     jobs = jobs_of(options)
     if not options.inputs.is_file():
         raise BuildFileError(f"there is no file {options.inputs}", remedy=f"Looked for {options.inputs.absolute()}.")

@@ -110,7 +110,7 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
         value = changes[name]
         if value is not None and not (name == "fold" and value == "auto"):
             changes[name] = str(Path(value).absolute())
-    if "until" in options:
+    if getattr(options, "until", None) is not None:
         changes["until"] = STAGE_NAMES[options.until]
     return {name: value for name, value in changes.items() if value is not None}
 
@@ -198,8 +198,9 @@ def _summary(target: Target, outputs: Mapping[str, Path]) -> str:
         graphs = [outputs[name] for name in outputs if name.startswith(prefix) and name.endswith(".onnx")]
         # Their names begin with the number of the step.
         return f"  graph                 {_shown(max(graphs))}\n" if graphs else ""
-    if target.until < Stage.BITSTREAM:
-        return ""
+    if target.last_stage() < Stage.BITSTREAM:
+        unbounded = target.until is None
+        return f"  board                 {target.board}: no place and route, so no bitstream\n" if unbounded else ""
     return (
         "\n"
         + (folder / "report.txt").read_text(encoding="utf-8")

@@ -5,16 +5,27 @@ from pathlib import Path
 
 import pytest
 
+from finnmake.build.rules import load_rules
 from finnmake.deploy.board import Board, known_boards, load_board
 from finnmake.errors import BoardError, BuildFileError
 from tests.deploy.conftest import BOARDS
-from tests.hls_library.harness import LIBRARY
+from tests.hls_library.harness import LIBRARY, ROOT
+
+RULES = load_rules(ROOT / "rules")
 
 
 @pytest.mark.parametrize("name", known_boards(BOARDS))
 def test_every_board_is_whole(name: str) -> None:
     board = load_board(name, BOARDS)
     assert board.path == BOARDS / f"{name}.toml"
+    assert {"LUT", "FF", "BRAM", "DSP"} <= set(board.resources)
+    assert f"{board.flow}_synth" in RULES
+    assert all(f"{board.flow}_{step}" in RULES for step in ("merge", "pack")) == (board.implementation is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in known_boards(BOARDS) if load_board(name, BOARDS).implementation])
+def test_every_shell_has_its_pins(name: str) -> None:
+    board = load_board(name, BOARDS).require_implementation()
     assert all((LIBRARY / file).is_file() for file in board.shell_files)
     pins = board.constraints.read_text(encoding="utf-8")
     ports = board.ports
@@ -33,7 +44,7 @@ def test_every_board_is_whole(name: str) -> None:
 
 
 def test_shell_files_are_all_of_the_folder(ulx3s: Board) -> None:
-    assert sorted(ulx3s.shell_files) == sorted(
+    assert sorted(ulx3s.require_implementation().shell_files) == sorted(
         f"shell_uart/{path.name}" for path in (LIBRARY / "shell_uart").glob("*.v")
     )
 
@@ -61,6 +72,7 @@ def test_a_path_is_no_board(name: str) -> None:
         ("baud = .*", "baud = true", "uart.baud = True is not a whole number"),
         ("baud = .*", "baud = 1000000\nparity = 1", "unknown entry uart.parity"),
         ("shell = .*", 'shell = "pcie"', "no shell 'pcie'"),
+        ("shell = .*", "", "entry shell is missing"),
         ("BRAM = .*", "BRAM = -1", "resources.BRAM = -1 is negative"),
     ],
 )
@@ -77,3 +89,9 @@ def test_room(ulx3s: Board) -> None:
     with pytest.raises(BoardError, match=r"needs 209 of 208 BRAM, 100000 of 83640 LUT") as caught:
         ulx3s.check_room({"LUT": 100000, "BRAM": 209, "FF": 3})
     assert "ulx3s-85f" in caught.value.text
+
+
+def test_a_board_without_place_and_route_makes_no_bitstream() -> None:
+    board = load_board("alveo-u250", BOARDS)
+    with pytest.raises(BoardError, match=r"no place and route for xcu250.*\n.*--until stitched"):
+        board.require_implementation()

@@ -90,11 +90,12 @@ def built(bench: Bench, ulx3s: Board, tmp_path_factory: pytest.TempPathFactory) 
     )
     (folder / "shell.v").write_text(render_shell(shell))
     (folder / "accelerator_under_test.v").write_text(ACCELERATOR)
-    for name in (*ulx3s.shell_files, "shell_uart/simulation/EHXPLLL.v"):
+    implementation = ulx3s.require_implementation()
+    for name in (*implementation.shell_files, "shell_uart/simulation/EHXPLLL.v"):
         shutil.copy(LIBRARY / name, folder)
-    ports = ulx3s.ports
+    ports = implementation.ports
     run_script(
-        folder, "build.py", "--top", ulx3s.top, "--clock", ports.clock, "--serial-in", ports.serial_in,
+        folder, "build.py", "--top", implementation.top, "--clock", ports.clock, "--serial-in", ports.serial_in,
         "--serial-out", ports.serial_out, "--divisor", str(shell.divisor), "--output", "virtual_board",
         *sorted(path.name for path in folder.glob("*.v")),
     )  # fmt: skip

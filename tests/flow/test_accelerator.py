@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from finnmake import cli
-from finnmake.errors import BuildFileError
+from finnmake.errors import BoardError, BuildFileError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.build_files import load_build_file
 from finnmake.flow.manifest import MANIFEST_FORMAT, Manifest
+from finnmake.flow.stages import Stage
 
 BOARD = "ulx3s-85f"
 
@@ -146,3 +147,14 @@ def test_a_clock_is_the_same_however_it_is_written(folder: Path) -> None:
 
     assert commands(50) == commands(50.0)
     assert commands(50) != commands(60)
+
+
+def test_without_place_and_route_the_simulated_design_is_the_last_stage() -> None:
+    assert accelerator(board="alveo-u250").last_stage() is Stage.STITCHED
+    assert accelerator(board="alveo-u250").plan() == accelerator(board="alveo-u250", until=Stage.STITCHED).plan()
+    assert accelerator().last_stage() is Stage.BITSTREAM
+
+
+def test_a_bitstream_that_cannot_be_made_is_refused_before_anything_is_built() -> None:
+    with pytest.raises(BoardError, match="no place and route for xczu3eg"):
+        accelerator(board="ultra96", until=Stage.BITSTREAM).plan()

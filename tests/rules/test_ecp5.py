@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 RULES = load_rules(ROOT / "rules")
 TOOLBOX = Toolbox(RULES.tools)
 BOARD = load_board("ulx3s-85f", ROOT / "boards")
+IMPLEMENTATION = BOARD.require_implementation()
 
 CORE = """
 module scaled_core (
@@ -222,18 +223,18 @@ def routed(core: Path, tmp_path_factory: pytest.TempPathFactory) -> Routed:
         50,
     )
     sources: dict[str, Path | str] = {"shell.v": render_shell(plan), "stitched.v": STITCHED}
-    sources |= {Path(name).name: ROOT / "hls_library" / name for name in BOARD.shell_files}
+    sources |= {Path(name).name: ROOT / "hls_library" / name for name in IMPLEMENTATION.shell_files}
     merge = must_run(
         "ecp5_merge",
         folder / "merge",
-        {"top": BOARD.top, "netlists": ["core.il"], "sources": list(sources)},
+        {"top": IMPLEMENTATION.top, "netlists": ["core.il"], "sources": list(sources)},
         {"core.il": core / "netlist.il", **sources},
     )
     route = must_run(
         "ecp5_place_and_route",
         folder / "route",
-        {**BOARD.place_and_route, "clock_mhz": "50"},
-        {"design.json": merge / "design.json", "board.lpf": BOARD.constraints},
+        {**IMPLEMENTATION.place_and_route, "clock_mhz": "50"},
+        {"design.json": merge / "design.json", "board.lpf": IMPLEMENTATION.constraints},
     )
     pack = must_run("ecp5_pack", folder / "pack", {}, {"design.config": route / "design.config"})
     unpack = must_run("ecp5_unpack", folder / "unpack", {}, {"design.bit": pack / "design.bit"})

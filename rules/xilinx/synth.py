@@ -1,0 +1,111 @@
+"""Synthesises one IP core for AMD/Xilinx FPGAs, out of context, to a flat netlist in RTLIL and a resource report.
+
+The files named ``*.mem`` that the sources read with $readmemh lie in the working directory; their contents end up in
+the initial values of the memories.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pyosys import libyosys as yosys
+
+# LUTs that a primitive takes. A distributed RAM takes those of its memory; its read addresses need none of their own.
+_LUTS_OF_PRIMITIVE = {
+    **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
+    "SRL16E": 1,
+    "SRLC16E": 1,
+    "SRLC32E": 1,
+    "RAM32X1S": 1,
+    "RAM64X1S": 1,
+    "RAM128X1S": 2,
+    "RAM256X1S": 4,
+    "RAM512X1S": 8,
+    "RAM32X1D": 2,
+    "RAM64X1D": 2,
+    "RAM128X1D": 4,
+    "RAM256X1D": 8,
+    "RAM32M": 4,
+    "RAM64M": 4,
+    "RAM32M16": 8,
+    "RAM64M8": 8,
+    "RAM64X8SW": 8,
+}
+_BLOCKS_OF_PRIMITIVE = {"RAMB18E1": 1, "RAMB18E2": 1, "RAMB36E1": 2, "RAMB36E2": 2}
+_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
+_MULTIPLIERS = ("DSP48E1", "DSP48E2")
+# Inside a slice, beside its LUTs. An inverter goes into the LUT or the pin behind it.
+_FREE = {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "INV"}
+_OTHER = {*_FLIP_FLOPS, *_MULTIPLIERS, "URAM288", *_FREE}
+
+
+def main() -> None:
+    """Synthesises and writes."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--family", required=True, choices=("xc7", "xcup"))
+    arguments.add_argument("--top", required=True, help="module to synthesise")
+    arguments.add_argument("--netlist", required=True, help="netlist to write (RTLIL)")
+    arguments.add_argument("--resources", required=True, help="resource report to write (JSON)")
+    arguments.add_argument("--no-dsp", action="store_true", help="multiply in LUTs, never in DSP48")
+    arguments.add_argument("sources", nargs="+", help="Verilog files")
+    options = arguments.parse_args()
+    design = yosys.Design()
+    # Out of context: no pads and no clock buffers.
+    synth = f"synth_xilinx -family {options.family} -top {options.top} -noiopad -noclkbuf"
+    mapped = f"{synth}{' -nodsp' if options.no_dsp else ''}{' -uram' if options.family == 'xcup' else ''}"
+    passes = (
+        # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
+        # need not be there.
+        *(f"read_verilog -defer {source}" for source in options.sources),
+        # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
+        f"{synth} -run begin:prepare",
+        "proc",
+        "flatten",
+        f"check -noinit -assert {options.top}",
+        f"{mapped} -run prepare:",
+        # What flattening left of the hierarchy; it is no hardware.
+        f"delete {options.top}/t:$scopeinfo",
+        f"check -mapped -noinit -assert {options.top}",
+        # They hold paths of the installation, and a moved line is no other netlist.
+        f"setattr -mod -unset src {options.top}",
+        f"setattr -unset src {options.top}/*",
+    )
+    for line in passes:
+        yosys.run_pass(line, design)
+    # Selected: without the simulation models of the primitives, whose sources are named by absolute paths.
+    for line in (f"select {options.top}", f"write_rtlil -selected {options.netlist}", "select -clear"):
+        yosys.run_pass(line, design)
+    counts = _resources(design.module(yosys.IdString(f"\\{options.top}")))
+    Path(options.resources).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _resources(module: Any) -> dict[str, int]:
+    """The resource counts of a mapped, flat module.
+
+    Keys: LUT (logic, shift registers and distributed RAM), FF, BRAM (halves of 18 kbit), URAM, DSP, and CARRY (4 or 8
+    bits each).
+    """
+    found = Counter(cell.type.str().removeprefix("\\") for cell in module.cells_.values())
+    known = {*_LUTS_OF_PRIMITIVE, *_BLOCKS_OF_PRIMITIVE, *_OTHER}
+    foreign = sorted(kind for kind in found if kind not in known)
+    if foreign:
+        print(f"ERROR: cells that are no primitives are left: {', '.join(foreign)}", file=sys.stderr)
+        sys.exit(1)
+    return {
+        "LUT": sum(luts * found[kind] for kind, luts in _LUTS_OF_PRIMITIVE.items()),
+        "FF": sum(found[kind] for kind in _FLIP_FLOPS),
+        "BRAM": sum(blocks * found[kind] for kind, blocks in _BLOCKS_OF_PRIMITIVE.items()),
+        "URAM": found["URAM288"],
+        "DSP": sum(found[kind] for kind in _MULTIPLIERS),
+        "CARRY": sum(count for kind, count in found.items() if re.fullmatch(r"CARRY\d", kind)),
+    }
+
+
+if __name__ == "__main__":
+    main()
