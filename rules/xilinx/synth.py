@@ -42,6 +42,7 @@ _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 _MULTIPLIERS = ("DSP48E1", "DSP48E2")
 # Inside a slice, beside its LUTs. An inverter goes into the LUT or the pin behind it.
 _FREE = {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "INV"}
+_LARGE_CELLS = "read_verilog -lib +/xilinx/cells_xtra.v"  # block memories and DSPs among them
 _OTHER = {*_FLIP_FLOPS, *_MULTIPLIERS, "URAM288", *_FREE}
 
 
@@ -58,40 +59,66 @@ def main() -> None:
     design = yosys.Design()
     # Out of context: no pads and no clock buffers.
     synth = f"synth_xilinx -family {options.family} -top {options.top} -noiopad -noclkbuf"
-    mapped = f"{synth}{' -nodsp' if options.no_dsp else ''}{' -uram' if options.family == 'xcup' else ''}"
-    passes = (
+    synth += f"{' -nodsp' if options.no_dsp else ''}{' -uram' if options.family == 'xcup' else ''}"
+    _run(
+        design,
         # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
         # need not be there.
         *(f"read_verilog -defer {source}" for source in options.sources),
-        # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
-        f"{synth} -run begin:prepare",
+        "read_verilog -lib -specify +/xilinx/cells_sim.v",
+        f"hierarchy -check -top {options.top}",
         "proc",
         "flatten",
+        # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         f"check -noinit -assert {options.top}",
-        f"{mapped} -run prepare:",
+    )
+    # A small core's time is that of reading Yosys' libraries: those that it has no use for are left out.
+    if not options.no_dsp:
+        _run(design, _LARGE_CELLS)
+    _run(design, f"{synth} -run prepare:map_memory")
+    if any(kind.startswith("$mem") for kind in _count_cells(design, options.top)):
+        if options.no_dsp:
+            _run(design, _LARGE_CELLS)
+        _run(design, f"{synth} -run map_memory:map_ffram")
+    _run(
+        design,
+        f"{synth} -run map_ffram:",
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
         f"check -mapped -noinit -assert {options.top}",
         # They hold paths of the installation, and a moved line is no other netlist.
         f"setattr -mod -unset src {options.top}",
         f"setattr -unset src {options.top}/*",
+        # Selected: without the simulation models of the primitives, whose sources are named by absolute paths.
+        f"select {options.top}",
+        f"write_rtlil -selected {options.netlist}",
+        "select -clear",
     )
-    for line in passes:
-        yosys.run_pass(line, design)
-    # Selected: without the simulation models of the primitives, whose sources are named by absolute paths.
-    for line in (f"select {options.top}", f"write_rtlil -selected {options.netlist}", "select -clear"):
-        yosys.run_pass(line, design)
-    counts = _resources(design.module(yosys.IdString(f"\\{options.top}")))
+    counts = _resources(_count_cells(design, options.top))
     Path(options.resources).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _resources(module: Any) -> dict[str, int]:
+def _run(design: Any, *passes: str) -> None:
+    """Runs Yosys passes in order. Yosys prints its own ERROR line and ends the process when one fails."""
+    for line in passes:
+        yosys.run_pass(line, design)
+
+
+def _count_cells(design: Any, module: str) -> Counter[str]:
+    """Cell type -> number of cells. The module is looked up anew: some passes put another in its place."""
+    cells = design.module(yosys.IdString(f"\\{module}")).cells_.values()
+    return Counter(cell.type.str().removeprefix("\\") for cell in cells)
+
+
+def _resources(found: Counter[str]) -> dict[str, int]:
     """The resource counts of a mapped, flat module.
+
+    Args:
+        found: its cells by type.
 
     Keys: LUT (logic, shift registers and distributed RAM), FF, BRAM (halves of 18 kbit), URAM, DSP, and CARRY (4 or 8
     bits each).
     """
-    found = Counter(cell.type.str().removeprefix("\\") for cell in module.cells_.values())
     known = {*_LUTS_OF_PRIMITIVE, *_BLOCKS_OF_PRIMITIVE, *_OTHER}
     foreign = sorted(kind for kind in found if kind not in known)
     if foreign:
