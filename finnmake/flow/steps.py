@@ -24,11 +24,13 @@ TO_HLS = (
     "InferPool",
     "InferGlobalAccPoolLayer",
     "InferConvInpGen",
+    "InferDepthToSpace",
     "InferAddStreamsLayer",
     "InferBinaryMatrixVectorActivation",
     "InferQuantizedMatrixVectorActivation",
     "InferThresholdingLayer",
     "InferLabelSelectLayer",
+    "InferShuffle",
     "CreateDataflowPartition",
 )
 

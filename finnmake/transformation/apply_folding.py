@@ -151,11 +151,11 @@ def _set(node: ir.Node, name: str, value: Any) -> None:
     size_name = FOLDING.get(node.op_type, {}).get(name)
     choices = CHOICES.get(node.op_type, {}).get(name)
     if size_name is not None:
-        size = folding_size(node, size_name)
+        size = folding_size(node, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1 or size % value:
             legal = ", ".join(str(divisor) for divisor in divisors(size))
             raise FoldingError(
-                f"{name} = {value!r} does not divide {size_name} = {size}",
+                f"{name} = {value!r} does not divide {size_name} = {attribute(node, size_name)}",
                 where=where,
                 remedy=f"Legal values: {legal}.",
             )

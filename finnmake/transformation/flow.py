@@ -21,11 +21,13 @@ AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("InferPool", {}),
     ("InferGlobalAccPoolLayer", {}),
     ("InferConvInpGen", {}),
+    ("InferDepthToSpace", {}),
     ("InferAddStreamsLayer", {}),
     ("InferBinaryMatrixVectorActivation", {}),
     ("InferQuantizedMatrixVectorActivation", {}),
     ("InferThresholdingLayer", {}),
     ("InferLabelSelectLayer", {}),
+    ("InferShuffle", {}),
     ("CreateDataflowPartition", {}),
 )
 """From an imported model to unfolded hardware layers; leave out InsertTopK where the scores themselves are wanted."""

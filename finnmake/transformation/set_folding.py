@@ -57,7 +57,7 @@ class SetFolding(Rewrite):
 
 
 def _fold(node: ir.Node, target: int) -> dict[str, int]:
-    sizes = {name: folding_size(node, size) for name, size in FOLDING[node.op_type].items()}
+    sizes = {name: folding_size(node, name) for name in FOLDING[node.op_type]}
     names = list(sizes)
     foldings = [
         dict(zip(names, values, strict=True)) for values in product(*(divisors(size) for size in sizes.values()))

@@ -6,6 +6,7 @@ FINN's older names of the matrix layer stay usable: ``InferBinaryStreamingFCLaye
 from finnmake.transformation.to_hls.create_dataflow_partition import CreateDataflowPartition
 from finnmake.transformation.to_hls.infer_add_streams_layer import InferAddStreamsLayer
 from finnmake.transformation.to_hls.infer_conv_inp_gen import InferConvInpGen
+from finnmake.transformation.to_hls.infer_depth_to_space import InferDepthToSpace
 from finnmake.transformation.to_hls.infer_duplicate_streams_layer import InferDuplicateStreamsLayer
 from finnmake.transformation.to_hls.infer_global_acc_pool_layer import InferGlobalAccPoolLayer
 from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
@@ -14,6 +15,7 @@ from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
     InferQuantizedMatrixVectorActivation,
 )
 from finnmake.transformation.to_hls.infer_pool import InferPool
+from finnmake.transformation.to_hls.infer_shuffle import InferShuffle
 from finnmake.transformation.to_hls.infer_thresholding_layer import InferThresholdingLayer
 from finnmake.transformation.to_hls.infer_vector_vector_activation import InferVectorVectorActivation
 
@@ -26,12 +28,14 @@ __all__ = [
     "InferBinaryMatrixVectorActivation",
     "InferBinaryStreamingFCLayer",
     "InferConvInpGen",
+    "InferDepthToSpace",
     "InferDuplicateStreamsLayer",
     "InferGlobalAccPoolLayer",
     "InferLabelSelectLayer",
     "InferPool",
     "InferQuantizedMatrixVectorActivation",
     "InferQuantizedStreamingFCLayer",
+    "InferShuffle",
     "InferThresholdingLayer",
     "InferVectorVectorActivation",
 ]

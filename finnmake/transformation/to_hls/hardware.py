@@ -37,8 +37,15 @@ FOLDING: Mapping[str, Mapping[str, str]] = {
     "Pool": {"PE": "Channels"},
     "GlobalAccPool": {"PE": "NumChannels"},
     "DuplicateStreams": {"PE": "NumChannels"},
+    "StreamingConcat": {"SIMD": "ChannelsPerStream"},
+    "StreamingSplit": {"SIMD": "ChannelsPerStream"},
+    "UpsampleNearestNeighbour": {"SIMD": "NumChannels"},
+    "DepthToSpace": {"SIMD": "NumChannels"},
+    "Shuffle": {"SIMD": "in_shape"},
+    "Crop": {"SIMD": "NumChannels"},
+    "Lookup": {"PE": "EmbeddingDim"},
 }
-"""Folding attributes by op type, each with the attribute that it divides: see `folding_size`."""
+"""Folding attributes by op type, each with the attribute that says what it divides (``folding_size``)."""
 
 CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "MatrixVectorActivation": {
@@ -72,16 +79,36 @@ def divisors(number: int) -> list[int]:
 
 
 def folding_size(node: ir.Node, name: str) -> int:
-    """What a folding divides: an attribute's number, or the product of its numbers where it is a text of several."""
-    return math.prod(int(number) for number in str(attribute(node, name)).split(","))
+    """The number that a folding attribute of a node divides.
+
+    The attribute of ``FOLDING`` itself, or what of it lies side by side in a word: of several streams what divides the
+    channels of all, of reordered elements those that stay neighbours, of several labels one, of a kernel's sizes the
+    product.
+    """
+    if node.op_type == "LabelSelect" and int(attribute(node, "K", 1)) > 1:
+        return 1
+    size = attribute(node, FOLDING[node.op_type][name])
+    if node.op_type in ("StreamingConcat", "StreamingSplit"):
+        return math.gcd(*_numbers(str(size)))
+    if node.op_type == "DepthToSpace":
+        block = int(attribute(node, "blocksize")) ** 2
+        return 1 if block > 1 and attribute(node, "mode", "DCR") == "CRD" else int(size) // block
+    if node.op_type == "Shuffle":
+        shape, order = _numbers(str(size)), _numbers(str(attribute(node, "perm")))
+        return shape[-1] if order[-1] == len(order) - 1 else 1
+    return math.prod(_numbers(str(size)))
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 def interval_cycles(node: ir.Node, folding: Mapping[str, int] | None = None) -> int:
     """Cycles per frame of a folded node: the product of size / folding, times the vectors in a frame."""
     cycles = _vectors(node)
-    for name, size in FOLDING.get(node.op_type, {}).items():
+    for name in FOLDING.get(node.op_type, {}):
         value = (folding or {}).get(name, int(attribute(node, name, 1)))
-        cycles *= folding_size(node, size) // value
+        cycles *= folding_size(node, name) // value
     return cycles
 
 
@@ -89,8 +116,23 @@ def _vectors(node: ir.Node) -> int:
     """Vectors of a frame; of images the pixels, or the pixels of all windows, whichever are more."""
 
     def numbers(name: str) -> list[int]:
-        return [int(number) for number in str(attribute(node, name)).split(",")]
+        return _numbers(str(attribute(node, name)))
 
+    if node.op_type == "LabelSelect" and int(attribute(node, "K", 1)) > 1:
+        return int(attribute(node, "Labels"))
+    if node.op_type in ("StreamingConcat", "StreamingSplit"):
+        vectors = int(attribute(node, "numInputVectors", 1))
+        return vectors * sum(numbers("ChannelsPerStream")) // folding_size(node, "SIMD")
+    if node.op_type in ("UpsampleNearestNeighbour", "Crop"):
+        names = ("HO", "WO") if node.op_type != "Crop" else ("Height", "Width")
+        return math.prod(int(attribute(node, name)) for name in names)
+    if node.op_type == "DepthToSpace":
+        elements = math.prod(int(attribute(node, name)) for name in ("HI", "WI", "NumChannels"))
+        return elements // folding_size(node, "SIMD")
+    if node.op_type == "Shuffle":
+        return math.prod(numbers("in_shape")) // folding_size(node, "SIMD")
+    if node.op_type == "Lookup":
+        return int(attribute(node, "NumIndices", 1))
     if node.op_type == "FMPadding":
         rows, columns = numbers("ImgDim")
         top, left, bottom, right = numbers("Padding")

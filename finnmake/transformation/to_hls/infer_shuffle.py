@@ -1,0 +1,55 @@
+"""Transposes between layers as Shuffle."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
+from finnmake.graph.naming import name_by_position
+from finnmake.graph.transposes import moves_nothing, permutation_of
+from finnmake.transformation.base import Rewrite
+from finnmake.transformation.to_hls.create_dataflow_partition import host_nodes
+from finnmake.transformation.to_hls.hardware import is_hardware, replace_by_hardware
+from finnmake.transformation.to_hls.sliding_windows import text
+
+
+class InferShuffle(Rewrite):
+    """Makes every Transpose of integers that stays inside of the accelerator a Shuffle.
+
+    One behind the input, or one that no layer comes after, is done by the host. A Shuffle holds all of a frame that
+    its dimensions enclose: a network that needs none is smaller.
+
+    Precondition: the other ``Infer…`` transformations but ``InferDuplicateStreamsLayer``.
+    Postcondition: same outputs; SIMD is 1. A Transpose that moves the batch, or moves only dimensions of size 1, stays.
+    """
+
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        host, before_layers = host_nodes(model.graph), _before_layers(model)
+        for node in model.get_nodes_by_op_type("Transpose"):
+            source, permutation = node.inputs[0], permutation_of(node)
+            shape = get_shape(source) if source is not None else None
+            if source is None or permutation is None or shape is None or node in host or node not in before_layers:
+                continue
+            if permutation[0] != 0 or shape[0] != 1 or moves_nothing(node) or not get_datatype(source).is_integer():
+                continue
+            # Dimensions of size 1 are no loops of their own.
+            kept = [axis for axis in range(1, len(shape)) if shape[axis] > 1]
+            places = {axis: place for place, axis in enumerate(kept)}
+            structure: dict[str, int | str | bool] = {
+                "in_shape": text(*(shape[axis] for axis in kept)),
+                "perm": text(*(places[axis] for axis in permutation if axis in places)),
+                "SIMD": 1,
+                "inputDataType": get_datatype(source).name,
+            }
+            replace_by_hardware([node], "Shuffle", [source], structure, get_datatype(source))
+        name_by_position(model)
+
+
+def _before_layers(model: ModelWrapper) -> set[ir.Node]:
+    """The nodes that a layer comes after."""
+    found: set[ir.Node] = set()
+    for node in reversed(model.nodes):
+        if any(is_hardware(user) or user in found for output in node.outputs for user in output.consumers()):
+            found.add(node)
+    return found
