@@ -61,6 +61,15 @@ class IntegerGraph:
         self._shapes[name], self._types[name] = tuple(shape), datatype
         return name
 
+    def nodes(
+        self, op_type: str, inputs: Sequence[str], shapes: Sequence[Sequence[int]], datatype: str, **attributes: Any
+    ) -> list[str]:
+        """A standard node with several outputs."""
+        names = self._builder.nodes(op_type, inputs, len(shapes), **attributes)
+        for name, shape in zip(names, shapes, strict=True):
+            self._shapes[name], self._types[name] = tuple(shape), datatype
+        return names
+
     def integers(self, shape: Sequence[int], bits: int = 3) -> Array:
         """Random signed integers."""
         return self.random.integers(-(1 << (bits - 1)), 1 << (bits - 1), tuple(shape)).astype(np.float32)

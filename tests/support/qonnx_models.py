@@ -63,11 +63,15 @@ class GraphBuilder:
 
     def node(self, op_type: str, inputs: Sequence[str], domain: str = "", **attributes: Any) -> str:
         """A node with one output; gives the output's name."""
-        output = self._name("t")
+        return self.nodes(op_type, inputs, 1, domain, **attributes)[0]
+
+    def nodes(self, op_type: str, inputs: Sequence[str], count: int, domain: str = "", **attributes: Any) -> list[str]:
+        """A node with several outputs; gives their names."""
+        outputs = [self._name("t") for _ in range(count)]
         self._nodes.append(
-            helper.make_node(op_type, inputs, [output], name=f"{output}_node", domain=domain, **attributes)
+            helper.make_node(op_type, inputs, outputs, name=f"{outputs[0]}_node", domain=domain, **attributes)
         )
-        return output
+        return outputs
 
     def quant(
         self,

@@ -5,9 +5,15 @@ FINN's older names of the matrix layer stay usable: ``InferBinaryStreamingFCLaye
 
 from finnmake.transformation.to_hls.create_dataflow_partition import CreateDataflowPartition
 from finnmake.transformation.to_hls.infer_add_streams_layer import InferAddStreamsLayer
+from finnmake.transformation.to_hls.infer_concat_layer import InferConcatLayer
 from finnmake.transformation.to_hls.infer_conv_inp_gen import InferConvInpGen
+from finnmake.transformation.to_hls.infer_crop import InferCrop
 from finnmake.transformation.to_hls.infer_depth_to_space import InferDepthToSpace
 from finnmake.transformation.to_hls.infer_duplicate_streams_layer import InferDuplicateStreamsLayer
+from finnmake.transformation.to_hls.infer_elementwise_binary_operation import (
+    InferElementwiseBinaryOperation,
+    InferStreamingEltwise,
+)
 from finnmake.transformation.to_hls.infer_global_acc_pool_layer import InferGlobalAccPoolLayer
 from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
 from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
@@ -16,7 +22,9 @@ from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
 )
 from finnmake.transformation.to_hls.infer_pool import InferPool
 from finnmake.transformation.to_hls.infer_shuffle import InferShuffle
+from finnmake.transformation.to_hls.infer_split_layer import InferSplitLayer
 from finnmake.transformation.to_hls.infer_thresholding_layer import InferThresholdingLayer
+from finnmake.transformation.to_hls.infer_upsample import InferUpsample
 from finnmake.transformation.to_hls.infer_vector_vector_activation import InferVectorVectorActivation
 
 InferBinaryStreamingFCLayer = InferBinaryMatrixVectorActivation
@@ -27,15 +35,21 @@ __all__ = [
     "InferAddStreamsLayer",
     "InferBinaryMatrixVectorActivation",
     "InferBinaryStreamingFCLayer",
+    "InferConcatLayer",
     "InferConvInpGen",
+    "InferCrop",
     "InferDepthToSpace",
     "InferDuplicateStreamsLayer",
+    "InferElementwiseBinaryOperation",
     "InferGlobalAccPoolLayer",
     "InferLabelSelectLayer",
     "InferPool",
     "InferQuantizedMatrixVectorActivation",
     "InferQuantizedStreamingFCLayer",
     "InferShuffle",
+    "InferSplitLayer",
+    "InferStreamingEltwise",
     "InferThresholdingLayer",
+    "InferUpsample",
     "InferVectorVectorActivation",
 ]

@@ -172,8 +172,9 @@ def insert_hardware(
     structure: Mapping[str, int | str | bool],
     datatype: AnyDataType,
     shape: Sequence[int],
+    parameters: Sequence[ir.Value] = (),
 ) -> ir.Value:
-    """Puts a hardware node of one input before another node, and gives its output.
+    """Puts a hardware node with one input stream before another node, and gives its output.
 
     Args:
         before: the other node.
@@ -182,23 +183,40 @@ def insert_hardware(
         structure: its attributes.
         datatype: of its output.
         shape: of its output.
+        parameters: its inputs behind the stream.
     """
-    node = ir.Node(HARDWARE_DOMAIN, op_type, [source], _attributes(structure))
-    output = node.outputs[0]
-    output.shape, output.type = ir.Shape(shape), ir.TensorType(ir.DataType.FLOAT)
-    set_datatype(output, datatype)
+    return insert_layer(before, op_type, [source, *parameters], structure, [(shape, datatype)])[0]
+
+
+def insert_layer(
+    before: ir.Node,
+    op_type: str,
+    inputs: Sequence[ir.Value],
+    structure: Mapping[str, int | str | bool],
+    outputs: Sequence[tuple[Sequence[int], AnyDataType]],
+) -> Sequence[ir.Value]:
+    """Puts a hardware node before another node, and gives its outputs.
+
+    Args:
+        before: the other node.
+        op_type: of the new node.
+        inputs: of the new node, streams first.
+        structure: its attributes.
+        outputs: shape and datatype of each.
+    """
+    attributes = [
+        ir.AttrString(key, value) if isinstance(value, str) else ir.AttrInt64(key, int(value))
+        for key, value in structure.items()
+    ]
+    node = ir.Node(HARDWARE_DOMAIN, op_type, inputs, attributes, num_outputs=len(outputs))
+    for output, (shape, datatype) in zip(node.outputs, outputs, strict=True):
+        output.shape, output.type = ir.Shape(shape), ir.TensorType(ir.DataType.FLOAT)
+        set_datatype(output, datatype)
     graph = before.graph
     if isinstance(graph, ir.Graph):
         graph.insert_before(before, node)
         graph.opset_imports[HARDWARE_DOMAIN] = 1
-    return output
-
-
-def _attributes(structure: Mapping[str, int | str | bool]) -> list[ir.Attr]:
-    return [
-        ir.AttrString(key, value) if isinstance(value, str) else ir.AttrInt64(key, int(value))
-        for key, value in structure.items()
-    ]
+    return node.outputs
 
 
 def replace_by_hardware(
@@ -218,18 +236,36 @@ def replace_by_hardware(
         output_datatype: of its output.
     """
     last = old[-1]
-    graph = last.graph
     output = last.outputs[-1] if last.op_type == "TopK" else last.outputs[0]
-    if not isinstance(graph, ir.Graph):
+    shape = get_shape(output)
+    if shape is not None:
+        replace_by_value(old, insert_layer(last, op_type, inputs, structure, [(shape, output_datatype)])[0])
+
+
+def replace_by_value(old: Sequence[ir.Node], fresh: ir.Value) -> None:
+    """Lets a tensor take the place of what nodes make, and removes them.
+
+    A node between an input and an output of the graph stays: they cannot be one tensor.
+
+    Args:
+        old: in graph order; only the last one's first output, of a TopK its last, is used elsewhere.
+        fresh: the tensor.
+    """
+    last = old[-1]
+    output = last.outputs[-1] if last.op_type == "TopK" else last.outputs[0]
+    if output.is_graph_output() and fresh.producer() is None:
         return
-    node = ir.Node(HARDWARE_DOMAIN, op_type, inputs, _attributes(structure))
-    fresh = node.outputs[0]
-    fresh.shape, fresh.type = output.shape, ir.TensorType(ir.DataType.FLOAT)
-    set_datatype(fresh, output_datatype)
-    graph.insert_before(last, node)
     output.replace_all_uses_with(fresh, replace_graph_outputs=True)
-    graph.remove(list(reversed(old)), safe=True)
-    graph.opset_imports[HARDWARE_DOMAIN] = 1
+    if isinstance(last.graph, ir.Graph):
+        last.graph.remove(list(reversed(old)), safe=True)
+
+
+def integer_frame(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The shape (1, …) of a tensor of integers that a stream can carry; None for constants and other tensors."""
+    shape = get_shape(value) if value is not None else None
+    if value is None or not shape or len(shape) < 2 or shape[0] != 1 or 0 in shape:
+        return None
+    return shape if get_datatype(value).is_integer() and get_constant(value) is None else None
 
 
 def vectors_per_frame(shape: Sequence[int]) -> int:

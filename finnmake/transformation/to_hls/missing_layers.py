@@ -1,4 +1,4 @@
-"""What is said of nodes that are no hardware layers: which kernel is missing, or why a node is not made of integers."""
+"""What is said of nodes that are no hardware layers: which transformation was not run, or why there is no layer."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from finnmake.graph.expression import ELEMENTWISE
 from finnmake.graph.model_wrapper import get_constant, get_datatype
 from finnmake.transformation.streamline.integer_graph import REASON_KEY
 from finnmake.transformation.to_hls.hardware import MOST_BITS
+from finnmake.transformation.to_hls.infer_layer import REMEDY_KEY
 
-_MISSING: Mapping[str, str] = {
-    "Add": "sums of two branches have",
-    "Concat": "joined streams have",
-    "Conv": "convolutions that are not lowered have",
-    "DepthToSpace": "blocks of pixels made of channels have",
-    "DepthToSpaceNHWC": "blocks of pixels made of channels have",
-    "DepthwiseMatMul": "products channel by channel have",
-    "Im2Col": "sliding windows have",
-    "MaxPool": "the largest of a window with channels first has",
-    "MaxPoolNHWC": "the largest of a window has",
-    "Mul": "integers times constants have",
-    "Pad": "padded images have",
-    "QuantAvgPool2d": "averages of windows have",
-    "ReduceSum": "sums over an image have",
-    "Resize": "larger images have",
-    "Slice": "parts of an image have",
-    "Split": "parts of a stream have",
-    "Transpose": "other orders of dimensions have",
-    "Upsample": "larger images have",
+_STEPS: Mapping[str, str] = {
+    "Add": "InferElementwiseBinaryOperation",
+    "Concat": "InferConcatLayer",
+    "Conv": "LowerToChannelsLast",
+    "DepthToSpace": "InferDepthToSpace",
+    "DepthwiseMatMul": "InferVectorVectorActivation",
+    "Im2Col": "InferConvInpGen",
+    "MaxPool": "LowerToChannelsLast",
+    "MaxPoolNHWC": "InferPool",
+    "Mul": "InferElementwiseBinaryOperation",
+    "Pad": "InferFMPadding",
+    "QuantAvgPool2d": "InferPool",
+    "ReduceSum": "InferGlobalAccPoolLayer",
+    "Resize": "InferUpsample",
+    "Slice": "InferCrop",
+    "Split": "InferSplitLayer",
+    "Sub": "InferElementwiseBinaryOperation",
+    "Transpose": "InferShuffle",
+    "Upsample": "InferUpsample",
 }
-"""What ops on integers do that no layer does yet, with its verb."""
+"""Ops on integers, each with the transformation that makes layers of them, or the way for it."""
 
 _WITHOUT_EFFECT = frozenset(["Flatten", "Reshape", "Squeeze", "Unsqueeze"])
 """Ops on integers that a stream does not notice: they are gone as soon as their neighbours are layers."""
@@ -44,6 +45,8 @@ _UNDERSTOOD = frozenset(ELEMENTWISE) | {
 """Ops that become layers, or parts of them, in the right surroundings."""
 
 _MOST_LINES = 8
+
+_REMEDY = "Leave it out of the network, or compute it on the host."
 
 _REMEDIES = {
     "MatMul": "Quantise weights and input activations (QuantLinear with weight and input quantisers).",
@@ -57,17 +60,17 @@ _REMEDIES = {
 def no_layers(left: Sequence[ir.Node]) -> ModelError:
     """The error for nodes that are no hardware layers.
 
-    Ops on integers that have no layer yet are named once each, with their number and the first of them; other nodes
-    one by one, with the reason and the remedy.
+    Ops on integers that no transformation has looked at are named once each, with their number, the first of them and
+    the transformation; other nodes one by one, with the reason and the remedy.
     """
     integers = [node for node in left if _is_of_integers(node)]
     lines = _lines_of_integers(integers)
     others = [node for node in left if not _is_of_integers(node)]
     # An op that nothing here understands is why the nodes around it are left; they would hide it.
-    causes = [node for node in others if node.op_type not in _UNDERSTOOD] or others
+    causes = [node for node in others if node.op_type not in _UNDERSTOOD or REMEDY_KEY in node.metadata_props] or others
     for node in causes[:_MOST_LINES]:
         reason = node.metadata_props.get(REASON_KEY) or _reason(node)
-        remedy = _REMEDIES.get(node.op_type, "Leave it out of the network, or compute it on the host.")
+        remedy = node.metadata_props.get(REMEDY_KEY) or _REMEDIES.get(node.op_type, _REMEDY)
         lines.append(f"{describe(node)}: {reason}. {remedy}")
     rest = len(others) - len(causes[:_MOST_LINES])
     if rest:
@@ -77,7 +80,7 @@ def no_layers(left: Sequence[ir.Node]) -> ModelError:
 
 
 def _is_of_integers(node: ir.Node) -> bool:
-    if node.op_type not in _MISSING and node.op_type not in _WITHOUT_EFFECT:
+    if node.op_type not in _STEPS and node.op_type not in _WITHOUT_EFFECT:
         return False
     tensors = [v for v in (*node.inputs, *node.outputs) if v is not None and get_constant(v) is None]
     return REASON_KEY not in node.metadata_props and all(get_datatype(value).is_integer() for value in tensors)
@@ -87,12 +90,16 @@ def _lines_of_integers(nodes: Sequence[ir.Node]) -> list[str]:
     groups: dict[str, list[ir.Node]] = {}
     for node in nodes:
         groups.setdefault(node.op_type, []).append(node)
-    named = {op_type: group for op_type, group in groups.items() if op_type in _MISSING} or groups
+    named = {op_type: group for op_type, group in groups.items() if op_type in _STEPS} or groups
     return [
-        f"{op_type}: {_MISSING.get(op_type, 'it has')} no layer yet: "
-        f"{len(group)} node{'s' if len(group) > 1 else ''}, {'first ' if len(group) > 1 else ''}{group[0].name}."
+        f"{op_type}: {len(group)} node{'s' if len(group) > 1 else ''} of integers, "
+        f"{'first ' if len(group) > 1 else ''}{group[0].name}." + _step(op_type)
         for op_type, group in named.items()
     ]
+
+
+def _step(op_type: str) -> str:
+    return f" {_STEPS[op_type]} makes layers of it." if op_type in _STEPS else ""
 
 
 def _reason(node: ir.Node) -> str:
