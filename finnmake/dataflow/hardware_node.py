@@ -41,14 +41,12 @@ class HardwareNode(NodeAttributes):
             FoldingError: it does not; lists the legal values.
         """
         size_name = FOLDING.get(self.node.op_type, {}).get(name)
-        whole = attribute(self.node, size_name) if size_name is not None else None
-        if whole is None or not isinstance(value, int):
-            return
-        size = folding_size(self.node, name)
-        if value < 1 or size % value:
+        known = size_name is not None and size_name in self.node.attributes
+        size = folding_size(self.node, name) if known else 0
+        if size and isinstance(value, int) and (value < 1 or size % value):
             legal = ", ".join(str(divisor) for divisor in divisors(size))
             raise FoldingError(
-                f"{name} = {value} does not divide {size_name} = {whole}",
+                f"{name} = {value} does not divide {size_name} = {size}",
                 where=describe(self.node),
                 remedy=f"Legal values: {legal}.",
             )

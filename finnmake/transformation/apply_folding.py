@@ -155,7 +155,7 @@ def _set(node: ir.Node, name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1 or size % value:
             legal = ", ".join(str(divisor) for divisor in divisors(size))
             raise FoldingError(
-                f"{name} = {value!r} does not divide {size_name} = {attribute(node, size_name)}",
+                f"{name} = {value!r} does not divide {size_name} = {size}",
                 where=where,
                 remedy=f"Legal values: {legal}.",
             )

@@ -41,9 +41,9 @@ HARDWARE = {
 }
 
 
-def to_layers(model: ModelWrapper) -> ModelWrapper:
+def to_layers(model: ModelWrapper, *, leave_out: str = "InsertTopK") -> ModelWrapper:
     for name, arguments in AUTOMATIC_FLOW[AUTOMATIC_FLOW.index(("LowerToChannelsLast", {})) : -1]:
-        if name != "InsertTopK":
+        if name not in ("InsertTopK", leave_out):
             model = model.transform(make_transformation(name, arguments))
     return model
 
@@ -112,15 +112,28 @@ def test_finns_older_names() -> None:
     assert [node.op_type for node in layers.nodes] == ["MatrixVectorActivation"]
 
 
-def test_ops_without_a_layer_are_named_once_each() -> None:
+def test_ops_that_no_step_has_looked_at_are_named_once_each() -> None:
     g = IntegerGraph((1, 3, 8, 8))
     x = g.threshold(g.conv(g.input, 4, (3, 3), pads=[1] * 4))
     x = g.threshold(g.concat([g.conv(x, 4, (3, 3), pads=[1] * 4), x]))
-    x = g.sum(g.max_pool(g.threshold(g.conv(x, 8, (3, 3), group=8))), keepdims=0)
+    model = g.model(g.concat([x, g.threshold(x)]))
     with pytest.raises(ModelError) as caught:
-        to_layers(g.model(x)).transform(CreateDataflowPartition())
+        to_layers(model, leave_out="InferConcatLayer").transform(CreateDataflowPartition())
     assert caught.value.text == (
-        "1 node has no hardware layer\n  Concat: joined streams have no layer yet: 1 node, Concat_0."
+        "2 nodes have no hardware layer\n"
+        "  Concat: 2 nodes of integers, first Concat_0. InferConcatLayer makes layers of it."
+    )
+
+
+def test_an_op_that_is_refused_is_named_with_reason_and_remedy() -> None:
+    g = IntegerGraph((1, 2, 4, 4))
+    fixed = g.constant(np.zeros((1, 2, 4, 4), dtype=np.float32), "BINARY")
+    x = g.node("Concat", [g.threshold(g.input), fixed], (1, 4, 4, 4), "UINT3", axis=1)
+    with pytest.raises(ModelError) as caught:
+        to_layers(g.model(g.threshold(g.conv(x, 3, (3, 3))))).transform(CreateDataflowPartition())
+    assert caught.value.text == (
+        "1 node has no hardware layer\n"
+        "  node Concat_0 (Concat): joins a stream and a constant. Let all that is joined depend on the input."
     )
 
 

@@ -113,7 +113,7 @@ def test_the_scale_behind_the_last_layer_stays_for_the_host() -> None:
     [
         ("INT4", 0.5, "its constant is not whole numbers"),
         ("INT32", 2, "its input is INT32"),
-        ("INT31", 2.0**30, "wide"),
+        ("INT31", 2.0**40, "too wide"),
     ],
 )
 def test_refusals_say_why(datatype: str, number: float, reason: str) -> None:
