@@ -38,7 +38,7 @@ AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
 """From an imported model to unfolded hardware layers; leave out InsertTopK where the scores themselves are wanted."""
 
 AS_FAR_AS_IT_GOES = AUTOMATIC_FLOW[:-1]
-"""The same without CreateDataflowPartition: ops on integers that have no layer yet stay among the layers, as they are.
+"""The same without CreateDataflowPartition: ops on integers that no layer can be made of stay among the layers.
 
 The graph computes what the streamlined one does, bit for bit, also on inputs with channels first: a Transpose behind
 the input turns them.

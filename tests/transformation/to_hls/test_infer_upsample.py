@@ -35,7 +35,7 @@ def resized(factors: tuple[int, int], *, by_sizes: bool = False, **attributes: A
     by_sizes=st.booleans(),
     attributes=st.sampled_from([{}, FLOOR, {"mode": "nearest"}]),
 )
-def test_each_pixel_is_repeated(factors: tuple[int, int], by_sizes: bool, attributes: dict[str, str]) -> None:
+def test_each_pixel_is_repeated(factors: tuple[int, int], by_sizes: bool, attributes: dict[str, Any]) -> None:
     layers = inferred(resized(factors, by_sizes=by_sizes, **attributes), InferUpsample())
     (node,) = layers.nodes
     assert node.op_type == "UpsampleNearestNeighbour"
@@ -57,7 +57,7 @@ def test_the_older_op() -> None:
         ({"nearest_mode": "ceil"}, "does not repeat each pixel as often"),
     ],
 )
-def test_what_does_not_repeat_is_refused(attributes: dict[str, str], reason: str) -> None:
+def test_what_does_not_repeat_is_refused(attributes: dict[str, Any], reason: str) -> None:
     layers = resized((2, 3), **attributes).transform(InferUpsample())
     assert op_types(layers) == ["Resize"]
     assert reason in refusals(layers)[0]
