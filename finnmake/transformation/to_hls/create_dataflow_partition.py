@@ -41,8 +41,8 @@ class CreateDataflowPartition(Rewrite):
     Postcondition: every other node is a hardware layer, named ``<op type>_<index>`` in the graph's order.
 
     Raises:
-        ModelError: where another node is left: names each op type that no step has looked at, and each other node with its
-            reason and what to change; for more than one output.
+        ModelError: where another node is left: names each op type that no step has looked at, and each other node with
+            its reason and what to change; for more than one output.
     """
 
     def rewrite(self, model: ModelWrapper) -> None:
