@@ -235,3 +235,19 @@ def test_as_far_as_it_goes_ends_in_labels() -> None:
     for name, arguments in AS_FAR_AS_IT_GOES:
         model = model.transform(make_transformation(name, arguments))
     assert {node.op_type for node in model.nodes} <= HARDWARE | INTEGER_OPS | {"Mul"}
+
+
+def test_the_scores_of_images_are_ordered_in_hardware() -> None:
+    g, x = _images()
+    x = g.threshold(g.conv(x, 6, (3, 3), pads=[1] * 4))
+    x = g.matmul(g.threshold(g.sum(x, keepdims=0)), 5)
+    model = g.model(g.node("Mul", [x, g.constant(np.float32(0.3))], g.shape(x), "FLOAT32"))
+    layers = model
+    for name, arguments in AUTOMATIC_FLOW[AUTOMATIC_FLOW.index(("LowerToChannelsLast", {})) :]:
+        layers = layers.transform(make_transformation(name, arguments))
+    assert [node.op_type for node in layers.nodes][-2:] == ["MatrixVectorActivation", "LabelSelect"]
+    images = np.random.default_rng(0).integers(-8, 8, (50, 4, 8, 8))
+    scores = execute_onnx(model, {"global_in": images})["global_out"]
+    labels = execute_onnx(layers, {"global_in": images})["global_out"]
+    assert np.array_equal(labels.ravel(), scores.argmax(axis=1))
+    assert len(np.unique(labels)) > 1

@@ -6,10 +6,11 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.editing import remove_unused_nodes
-from finnmake.graph.expression import Evaluator, is_per_tensor
-from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.graph.expression import ELEMENTWISE, Evaluator, is_per_tensor
+from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.graph.naming import name_by_position
-from finnmake.graph.scaled_integer_analysis import analyse
+from finnmake.graph.scaled_integer_analysis import IntegerFunction, ScaledInteger, analyse, analyse_from
+from finnmake.graph.standard_ops import is_standard
 from finnmake.transformation.base import Rewrite
 
 _MOST_POINTS = 1 << 22
@@ -39,7 +40,7 @@ class AbsorbScalarMulAddIntoTopK(Rewrite):
 
 def order_preserving_source(model: ModelWrapper, scores: ir.Value) -> ir.Value | None:
     """The integer tensor whose order is that of the scores, equal where they are equal; None where there is none."""
-    function = analyse(model).functions.get(scores)
+    function = _function(model, scores)
     if function is None or function.source.channels != 1 or not is_per_tensor(function.expression):
         return None
     source = function.source
@@ -49,3 +50,32 @@ def order_preserving_source(model: ModelWrapper, scores: ir.Value) -> ir.Value |
     points = np.arange(source.minimum, source.maximum + 1, dtype=np.float32)[:, None]
     values = Evaluator(function.expression, model.model.opset_imports.get("", 1))(points)
     return source.value if bool((np.diff(values, axis=0) > 0).all()) else None
+
+
+def _function(model: ModelWrapper, scores: ir.Value) -> IntegerFunction | None:
+    """The scores as a function of integers.
+
+    The analysis of a model has no rules for images with channels last: behind them it starts anew, from annotated
+    integers.
+    """
+    function, integers = analyse(model).functions.get(scores), _integers_behind(scores)
+    if function is not None or integers is None:
+        return function
+    datatype = get_datatype(integers)
+    start = ScaledInteger(integers, datatype, int(datatype.min()), int(datatype.max()))
+    return analyse_from(model, start).functions.get(scores)
+
+
+def _integers_behind(scores: ir.Value) -> ir.Value | None:
+    """The first tensor of integers of the elementwise ops that end in the scores."""
+    found, value = None, scores
+    while True:
+        if get_datatype(value).is_integer():
+            found = value
+        node = value.producer()
+        if node is None or not is_standard(node) or node.op_type not in ELEMENTWISE:
+            return found
+        moving = [entry for entry in node.inputs if entry is not None and get_constant(entry) is None]
+        if len(moving) != 1:
+            return found
+        value = moving[0]
