@@ -149,7 +149,7 @@ class Cnv(nn.Module):
 
 def main() -> None:
     """Trains each variant, measures on the 10,000 test images, exports."""
-    arguments = parser("Trains CNV and exports it as QONNX.", epochs=3, learning_rate=0.01)
+    arguments = parser("Trains CNV and exports it as QONNX.", epochs=1, learning_rate=0.01)
     arguments.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     arguments.add_argument("--width", type=int, default=16, help="channels of the first convolutions (default: 16)")
     options = arguments.parse_args()

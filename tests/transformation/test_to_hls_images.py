@@ -239,8 +239,8 @@ def test_as_far_as_it_goes_ends_in_labels() -> None:
 
 def test_the_scores_of_images_are_ordered_in_hardware() -> None:
     g, x = _images()
-    x = g.threshold(g.conv(x, 6, (3, 3), pads=[1] * 4))
-    x = g.matmul(g.threshold(g.sum(x, keepdims=0)), 5)
+    x = g.flatten(g.threshold(g.conv(x, 6, (3, 3), pads=[1] * 4)))
+    x = g.matmul(x, 5)
     model = g.model(g.node("Mul", [x, g.constant(np.float32(0.3))], g.shape(x), "FLOAT32"))
     layers = model
     for name, arguments in AUTOMATIC_FLOW[AUTOMATIC_FLOW.index(("LowerToChannelsLast", {})) :]:
