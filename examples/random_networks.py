@@ -1,0 +1,175 @@
+"""Writes QONNX models of networks with random weights, as Brevitas exports trained ones.
+
+Every convolution is quantised weights, Conv, BatchNormalization; every activation ReLU and an unsigned quantiser. The
+statistics of the batch normalisations are those that the random weights give, so that activations use their range. All
+scales are powers of two: sums are exact in float32. The same seed gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+QONNX_DOMAIN = "qonnx.custom_op.general"
+OPSET = 13
+
+_LARGEST = 2.0
+"""Standard deviations of an activation that its quantiser still tells apart."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Activations (1, channels, size, size) while a network is written.
+
+    Attributes:
+        name: of the tensor.
+        channels: its second dimension.
+        size: its height and width.
+        scale: what a step of its integers is worth.
+        mean: expected value of an element.
+        square: expected value of its square.
+    """
+
+    name: str
+    channels: int
+    size: int
+    scale: float
+    mean: float
+    square: float
+
+
+class RandomNetwork:
+    """A network in the making.
+
+    Args:
+        size: height and width of its images, which have 3 channels of pixels, 0..255.
+        seed: of weights and normalisations.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._random = np.random.default_rng(seed)
+        self._size = size
+        step = 2.0**-8
+        pixels = self._node("Mul", ["image", self._constant(np.float32(step))])
+        self.image = Images(pixels, 3, size, step, 0.5, 1 / 3)
+
+    def convolution(
+        self, x: Images, channels: int, kernel: int, *, bits: int, stride: int = 1, scale: float = 1.0
+    ) -> Images:
+        """A padded convolution and its batch normalisation.
+
+        Args:
+            x: its input.
+            channels: of its output.
+            kernel: rows and columns of its window.
+            bits: of the weights; 1 is -1 and +1.
+            stride: from window to window.
+            scale: standard deviation of its output.
+        """
+        weights, values = self._weights((channels, x.channels, kernel, kernel), bits)
+        pads = [kernel // 2] * 4
+        output = self._node(
+            "Conv", [x.name, weights], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, dilations=[1, 1]
+        )
+        inner = (1, 2, 3)
+        mean = x.mean * values.sum(axis=inner, dtype=np.float64)
+        deviation = np.sqrt((x.square - x.mean**2) * np.square(values).sum(axis=inner, dtype=np.float64))
+        parameters = (
+            scale * self._random.uniform(0.7, 1.3, channels),
+            scale * self._random.normal(0.3, 0.2, channels),
+            mean,
+            (deviation * self._random.uniform(0.8, 1.25, channels)) ** 2,
+        )
+        inputs = [output, *(self._constant(values) for values in parameters)]
+        return Images(
+            self._node("BatchNormalization", inputs, epsilon=1e-5), channels, x.size // stride, scale, 0.0, scale**2
+        )
+
+    def activation(self, x: Images, bits: int) -> Images:
+        """ReLU and an unsigned quantiser; its scale is that of ``x``, in units of its largest integer."""
+        step = 2.0 ** round(math.log2(_LARGEST * x.scale / (2**bits - 1)))
+        name = self._quantised(self._node("Relu", [x.name]), step, bits, signed=0)
+        # Of a normal distribution around 0.3, cut off at 0.
+        return replace(x, name=name, scale=step, mean=0.57 * x.scale, square=0.75 * x.scale**2)
+
+    def sum(self, x: Images, y: Images, bits: int) -> Images:
+        """Two branches of one scale, added and quantised again with the double of it."""
+        name = self._quantised(self._node("Add", [x.name, y.name]), 2 * x.scale, bits, signed=0)
+        square = x.square + y.square + 2 * x.mean * y.mean
+        return replace(x, name=name, scale=2 * x.scale, mean=x.mean + y.mean, square=square)
+
+    def max_pool(self, x: Images, kernel: int, stride: int, pads: Sequence[int] = (0, 0, 0, 0)) -> Images:
+        """The largest of each window."""
+        name = self._node("MaxPool", [x.name], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=list(pads))
+        size = (x.size + pads[0] + pads[2] - kernel) // stride + 1
+        return replace(x, name=name, size=size, mean=1.5 * x.mean, square=2 * x.square)
+
+    def scores(self, x: Images, classes: int, bits: int) -> onnx.ModelProto:
+        """The model that ends in the sum over the image and a dense layer, float32 (1, classes)."""
+        axes = self._constant(np.array([2, 3]))
+        sums = self._node("ReduceSum", [x.name, axes], keepdims=0)
+        weights, _ = self._weights((x.channels, classes), bits)
+        return self._model(self._node("MatMul", [sums, weights]), (1, classes))
+
+    def maps(self, x: Images, channels: int, bits: int) -> onnx.ModelProto:
+        """The model that ends in a 1 x 1 convolution with a bias, float32 (1, channels, size, size)."""
+        weights, _ = self._weights((channels, x.channels, 1, 1), bits)
+        bias = self._constant(self._random.normal(0, 1, channels))
+        output = self._node("Conv", [x.name, weights, bias], kernel_shape=[1, 1])
+        return self._model(output, (1, channels, x.size, x.size))
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+    def _weights(self, shape: tuple[int, ...], bits: int) -> tuple[str, Floats]:
+        """Quantised weights: the tensor's name, and its values."""
+        scale = 2.0 ** -(bits + 1)
+        if bits == 1:
+            values = self._random.choice(np.array([-scale, scale], np.float32), shape)
+            return self._node(
+                "BipolarQuant", [self._constant(values), self._constant(np.float32(scale))], QONNX_DOMAIN
+            ), values
+        largest = 2 ** (bits - 1) - 1
+        integers = np.clip(np.rint(self._random.normal(0, largest / 3, shape)), -largest, largest)
+        values = (integers * scale).astype(np.float32)
+        return self._quantised(self._constant(values), scale, bits, signed=1, narrow=1), values
+
+    def _quantised(self, x: str, scale: float, bits: int, *, signed: int, narrow: int = 0) -> str:
+        inputs = [x, *(self._constant(np.float32(number)) for number in (scale, 0, bits))]
+        return self._node("Quant", inputs, QONNX_DOMAIN, signed=signed, narrow=narrow, rounding_mode="ROUND")
+
+    def _constant(self, value: Any) -> str:
+        array = np.asarray(value)
+        array = array.astype(np.float32) if array.dtype.kind == "f" else array
+        name = f"constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def _node(self, op_type: str, inputs: Sequence[str], domain: str = "", **attributes: Any) -> str:
+        output = f"{op_type}_{len(self._nodes)}_out"
+        self._nodes.append(helper.make_node(op_type, inputs, [output], domain=domain, **attributes))
+        return output
+
+    def _model(self, output: str, shape: tuple[int, ...]) -> onnx.ModelProto:
+        graph = helper.make_graph(
+            self._nodes,
+            "network",
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, self._size, self._size])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+            self._constants,
+        )
+        graph.quantization_annotation.add(
+            tensor_name="image",
+            quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value="UINT8")],
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(QONNX_DOMAIN, 2)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
