@@ -73,7 +73,7 @@ def estimate_resources(layer: Layer) -> Resources:
     if isinstance(layer, StreamingFIFO) and layer.implementation() == "block":
         blocks += block_memories(layer.depth, layer.input_stream().width)
     if isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "block":
-        blocks += block_memories(layer.memory_depth(), layer.input_stream().width)
+        blocks += block_memories(layer.memory_depth(), layer.memory_width())
     if isinstance(layer, StreamReorder) and parameters["RAM_STYLE"] == "block":
         blocks += block_memories(2 * layer.block_words, layer.input_stream().width)
     if isinstance(layer, VectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
@@ -174,7 +174,7 @@ def lut_parts(layer: Layer) -> dict[str, int]:
     elif isinstance(layer, StreamingFIFO) and layer.implementation() == "distributed":
         parts["memory"] = distributed_luts(layer.depth, layer.input_stream().width)
     elif isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "distributed":
-        parts["memory"] = distributed_luts(layer.memory_depth(), layer.input_stream().width)
+        parts["memory"] = distributed_luts(layer.memory_depth(), layer.memory_width())
     elif isinstance(layer, StreamingDataWidthConverter):
         parts["words"] *= 2
     elif isinstance(layer, StreamReorder):

@@ -16,12 +16,15 @@ LAYERS = [
     ConvolutionInputGenerator("3,2", 2, "9,8", "2,1", "2,3", 1, "BIPOLAR"),
     ConvolutionInputGenerator("1,1", 3, "5,5", "3,2", "1,1", 3, "INT8"),
     ConvolutionInputGenerator("1,5", 2, "1,20", "1,2", "1,2", 1, "UINT2", True),
+    ConvolutionInputGenerator("3,2", 2, "7,6", "2,1", "1,3", 2, "INT3", parallel_window=True),
+    ConvolutionInputGenerator("4,1", 1, "8,1", "1,2", "2,1", 1, "UINT2", True, parallel_window=True),
+    ConvolutionInputGenerator("1,1", 2, "3,4", "2,2", "1,1", 2, "BIPOLAR", parallel_window=True),
     FMPadding("4,3", "1,2,0,1", 4, 2, "INT4"),
     FMPadding("2,2", "0,0,2,0", 2, 2, "UINT2"),
 ]
 
 
-def _random_window(seed: int) -> ConvolutionInputGenerator:
+def _random_window(seed: int, *, parallel: bool = False) -> ConvolutionInputGenerator:
     generator = np.random.default_rng(seed)
 
     def pair(low: int, high: int) -> list[int]:
@@ -30,13 +33,16 @@ def _random_window(seed: int) -> ConvolutionInputGenerator:
     kernel, stride, dilation, more = pair(1, 5), pair(1, 5), pair(1, 4), pair(0, 9)
     image = [(k - 1) * d + 1 + extra for k, d, extra in zip(kernel, dilation, more, strict=True)]
     texts = [",".join(map(str, numbers)) for numbers in (kernel, image, stride, dilation)]
-    simd, folds = int(generator.integers(1, 3)), int(generator.integers(1, 4))
+    simd, folds = int(generator.integers(1, 3)), 1 if parallel else int(generator.integers(1, 4))
     depthwise = bool(generator.integers(0, 2))
-    return ConvolutionInputGenerator(texts[0], simd * folds, texts[1], texts[2], texts[3], simd, "INT5", depthwise)
+    return ConvolutionInputGenerator(
+        texts[0], simd * folds, texts[1], texts[2], texts[3], simd, "INT5", depthwise, parallel_window=parallel
+    )
 
 
 MORE = [
     *(_random_window(seed) for seed in range(120)),
+    *(_random_window(seed, parallel=True) for seed in range(200, 240)),
     *(
         FMPadding(image, padding, 3 * simd, simd, "INT3")
         for image in ("1,1", "1,7", "5,2")
