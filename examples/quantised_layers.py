@@ -57,6 +57,4 @@ def activation(channels: int | None = None) -> Any:
 
 def classifier(inputs: int) -> Any:
     """The dense layer at the end. Without a bias the hardware can order the scores, and gives a label."""
-    return QuantLinear(
-        inputs, CLASSES, bias=False, weight_quant=Int8WeightPerTensorFixedPoint, weight_bit_width=BITS
-    )
+    return QuantLinear(inputs, CLASSES, bias=False, weight_quant=Int8WeightPerTensorFixedPoint, weight_bit_width=BITS)

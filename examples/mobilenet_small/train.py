@@ -56,7 +56,9 @@ class SmallMobileNet(nn.Module):
 
 def main() -> None:
     """Trains, measures on the 10,000 test images, exports."""
-    options = parser("Trains the depthwise-separable network and exports it.", epochs=1, learning_rate=0.01).parse_args()
+    options = parser(
+        "Trains the depthwise-separable network and exports it.", epochs=1, learning_rate=0.01
+    ).parse_args()
     run(SmallMobileNet, options, (options.output or Path(__file__).parent) / "mobilenet_small.onnx")
 
 

@@ -46,9 +46,7 @@ def _bottleneck(network: RandomNetwork, x: Images, channels: int, stride: int) -
     y = network.activation(network.convolution(y, channels, 3, bits=WEIGHT_BITS, stride=stride), ACTIVATION_BITS)
     outputs = EXPANSION * channels
     if x.channels != outputs:
-        x = network.activation(
-            network.convolution(x, outputs, 1, bits=WEIGHT_BITS, stride=stride), ACTIVATION_BITS
-        )
+        x = network.activation(network.convolution(x, outputs, 1, bits=WEIGHT_BITS, stride=stride), ACTIVATION_BITS)
     # A standard deviation that its quantiser gives the scale of the other branch.
     deviation = x.scale * (2**ACTIVATION_BITS - 1) / 2
     y = network.activation(network.convolution(y, outputs, 1, bits=WEIGHT_BITS, scale=deviation), ACTIVATION_BITS)

@@ -1,9 +1,9 @@
 """Writes the example's model: the topology of Tincy YOLO, with random weights.
 
 Tincy YOLO (Preusser et al., DATE 2018) is Tiny YOLO with a stride in place of its first pooling, more channels in the
-second convolution and fewer in the last ones. Its 3 x 3 convolutions have 1-bit weights and 3-bit activations, first and
-last layer 8-bit weights. It takes 416 x 416 pixels and gives 13 x 13 x 125 numbers: for each of five boxes where it
-is, how sure that is, and scores for twenty classes.
+second convolution and fewer in the last ones. Its 3 x 3 convolutions have 1-bit weights and 3-bit activations, first
+and last layer 8-bit weights. It takes 416 x 416 pixels and gives 13 x 13 x 125 numbers: for each of five boxes where
+it is, how sure that is, and scores for twenty classes.
 
     python -m examples.tincy_yolo.model tincy_yolo.onnx    # in the folder of the checkout
 """

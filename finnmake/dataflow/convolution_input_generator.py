@@ -22,8 +22,8 @@ class ConvolutionInputGenerator(Layer):
     """Slides a window over an image (rows, columns, channels) without padding; a sequence is an image of one row.
 
     A window is its pixels row by row, and a pixel its words of SIMD channels. With ``depthwise`` a window's first SIMD
-    channels of all its pixels come first, then the next ones. With ``parallel_window`` a window is one word, and a frame
-    takes a cycle a pixel of the image.
+    channels of all its pixels come first, then the next ones. With ``parallel_window`` a window is one word, and a
+    frame takes a cycle a pixel of the image.
 
     Attributes:
         ConvKernelDim: rows and columns of the window, as text: ``"3,3"``.
@@ -65,7 +65,7 @@ class ConvolutionInputGenerator(Layer):
 
     def check(self) -> None:
         check_folding(self, "SIMD", "IFMChannels")
-        if self.parallel_window and self.SIMD != self.IFMChannels:
+        if self.parallel_window and self.IFMChannels != self.SIMD:
             raise FoldingError(
                 f"parallel_window with SIMD {self.SIMD} of {self.IFMChannels} channels",
                 where=self.op_type,
@@ -185,10 +185,18 @@ class ConvolutionInputGenerator(Layer):
 
     def _geometry(self) -> dict[str, int]:
         """What the kernel of parallel windows is told of image and windows, in the order of its C++ arguments."""
-        names = ("ROWS", "COLUMNS", "KERNEL_ROWS", "KERNEL_COLUMNS")
-        names += ("STRIDE_DOWN", "STRIDE_RIGHT", "DILATION_DOWN", "DILATION_RIGHT")
-        texts = (self.IFMDim, self.ConvKernelDim, self.Stride, self.Dilation)
-        return dict(zip(names, (number for text in texts for number in pair(text)), strict=True))
+        (rows, columns), (kernel_rows, kernel_columns) = pair(self.IFMDim), pair(self.ConvKernelDim)
+        (stride_down, stride_right), (dilation_down, dilation_right) = pair(self.Stride), pair(self.Dilation)
+        return {
+            "ROWS": rows,
+            "COLUMNS": columns,
+            "KERNEL_ROWS": kernel_rows,
+            "KERNEL_COLUMNS": kernel_columns,
+            "STRIDE_DOWN": stride_down,
+            "STRIDE_RIGHT": stride_right,
+            "DILATION_DOWN": dilation_down,
+            "DILATION_RIGHT": dilation_right,
+        }
 
     def cpp_template_arguments(self) -> list[str]:
         streams = [str(self.input_stream().width), str(self.output_stream().width)]

@@ -16,6 +16,7 @@ from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import (
     CHOICES,
     FOLDING,
+    SWITCHES,
     align_depthwise_windows,
     divisors,
     folding_size,
@@ -56,7 +57,7 @@ NOTE_KEY = "finnmake.folding_note"
 
 
 class ApplyFolding(Rewrite):
-    """Sets PE, SIMD, ram_style and resType of layers by name.
+    """Sets PE, SIMD, ram_style, resType and parallel_window of layers by name.
 
     Args:
         folding: ``{layer name: {attribute: value}}``; ``"Defaults"`` applies to all layers that have the attribute.
@@ -143,7 +144,7 @@ def _find(name: str, layers: Mapping[str, ir.Node]) -> ir.Node | None:
 
 
 def _settable(node: ir.Node) -> list[str]:
-    return [*FOLDING.get(node.op_type, {}), *CHOICES.get(node.op_type, {})]
+    return [*FOLDING.get(node.op_type, {}), *CHOICES.get(node.op_type, {}), *SWITCHES.get(node.op_type, ())]
 
 
 def _set(node: ir.Node, name: str, value: Any) -> None:
@@ -164,6 +165,10 @@ def _set(node: ir.Node, name: str, value: Any) -> None:
         if value not in choices:
             raise FoldingError(f"{name} = {value!r}", where=where, remedy=f"Legal values: {', '.join(choices)}.")
         node.attributes.add(ir.AttrString(name, value))
+    elif name in SWITCHES.get(node.op_type, ()):
+        if value not in (0, 1):
+            raise FoldingError(f"{name} = {value!r}", where=where, remedy="Legal values: 0, 1.")
+        node.attributes.add(ir.AttrInt64(name, int(value)))
     elif name in {entry for choice in CHOICES.values() for entry in choice}:
         return  # FINN's files give memory styles to layers without a choice
     else:

@@ -24,6 +24,9 @@ from finnmake.transformation.to_hls.hardware import (
 _WIDEST_STREAM = 1024
 """Bits of a stream word that a folding may ask for."""
 
+_WIDEST_WINDOW = 4096
+"""Bits of a word that holds a whole window: the widest AXI4-Stream of Xilinx' tools."""
+
 
 class SetFolding(Rewrite):
     """Folds every layer so that it takes at most ``target_cycles`` per frame, with as little hardware as that needs.
@@ -36,7 +39,7 @@ class SetFolding(Rewrite):
 
     Precondition: ``CreateDataflowPartition``.
     Postcondition: same outputs. A layer that cannot reach the target within streams of 1024 bits is made as fast as
-    they allow.
+    they allow. Windows that are too slow with all channels in a word get ``parallel_window``.
 
     Raises:
         FoldingError: for a target below 1.
@@ -53,6 +56,9 @@ class SetFolding(Rewrite):
             if is_hardware(node) and node.op_type in FOLDING:
                 for name, value in _fold(node, self._target).items():
                     node.attributes.add(ir.AttrInt64(name, value))
+                if _wants_parallel_window(node, self._target):
+                    node.attributes.add(ir.AttrInt64("SIMD", int(attribute(node, "IFMChannels"))))
+                    node.attributes.add(ir.AttrInt64("parallel_window", 1))
         align_depthwise_windows(model.graph)
 
 
@@ -79,6 +85,16 @@ def _fold(node: ir.Node, target: int) -> dict[str, int]:
     if fast_enough:
         return min(fast_enough, key=cost)
     return min(legal, key=lambda folding: (cycles(folding), *cost(folding)))
+
+
+def _wants_parallel_window(node: ir.Node, target: int) -> bool:
+    """True for windows of a dense convolution that their folding leaves too slow."""
+    if node.op_type != "ConvolutionInputGenerator" or attribute(node, "depthwise", 0):
+        return False
+    window = folding_size(node, "ConvKernelDim") * int(attribute(node, "IFMChannels"))
+    width = window * DataType[str(attribute(node, "inputDataType"))].bitwidth()
+    cycles = interval_cycles(node)
+    return cycles > target and folding_size(node, "IFMDim") < cycles and width <= _WIDEST_WINDOW
 
 
 def _widest(node: ir.Node, folding: dict[str, int]) -> int:

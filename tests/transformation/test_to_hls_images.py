@@ -251,3 +251,21 @@ def test_the_scores_of_images_are_ordered_in_hardware() -> None:
     labels = execute_onnx(layers, {"global_in": images})["global_out"]
     assert np.array_equal(labels.ravel(), scores.argmax(axis=1))
     assert len(np.unique(labels)) > 1
+
+
+def test_windows_that_are_too_slow_word_by_word_are_one_word_each() -> None:
+    g, x = _images()
+    layers = to_layers(g.model(g.threshold(g.conv(x, 6, (3, 3), pads=[1] * 4)))).transform(CreateDataflowPartition())
+    for target, parallel in ((600, 0), (100, 1)):
+        folded = layers.transform(SetFolding(target))
+        (windows,) = folded.get_nodes_by_op_type("ConvolutionInputGenerator")
+        assert attribute(windows, "parallel_window", 0) == parallel
+        assert interval_cycles(windows) == layer_from_node(windows).interval_cycles() <= target
+        assert same_function(layers, folded)
+    switched = layers.transform(ApplyFolding({"ConvolutionInputGenerator_0": {"SIMD": 4, "parallel_window": 1}}))
+    assert layer_from_node(switched.get_nodes_by_op_type("ConvolutionInputGenerator")[0]).interval_cycles() == 100
+    with pytest.raises(FoldingError, match="Legal values: 0, 1"):
+        layers.transform(ApplyFolding({"ConvolutionInputGenerator_0": {"parallel_window": 2}}))
+    narrow = layers.transform(ApplyFolding({"ConvolutionInputGenerator_0": {"SIMD": 2, "parallel_window": 1}}))
+    with pytest.raises(FoldingError, match="Set SIMD to 4"):
+        layer_from_node(narrow.get_nodes_by_op_type("ConvolutionInputGenerator")[0])

@@ -67,6 +67,9 @@ CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Other attributes that a user may set, with their values."""
 
+SWITCHES: Mapping[str, tuple[str, ...]] = {"ConvolutionInputGenerator": ("parallel_window",)}
+"""Attributes that a user may set to 0 or 1."""
+
 
 def is_hardware(node: ir.Node) -> bool:
     """True for hardware nodes."""
@@ -143,6 +146,8 @@ def _vectors(node: ir.Node) -> int:
         return math.prod((*numbers("KernelSize"), *numbers("OutImgDims")))
     if node.op_type == "ConvolutionInputGenerator":
         image, kernel = numbers("IFMDim"), numbers("ConvKernelDim")
+        if attribute(node, "parallel_window", 0):
+            return math.prod(image)
         steps = zip(image, kernel, numbers("Stride"), numbers("Dilation"), strict=True)
         windows = math.prod((size - (taps - 1) * dilation - 1) // stride + 1 for size, taps, stride, dilation in steps)
         return max(math.prod(image), windows * math.prod(kernel))
