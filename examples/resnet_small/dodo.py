@@ -1,0 +1,12 @@
+"""The build file of this example: `doit`, or `finnmake build resnet_small`."""
+
+from finnmake import Accelerator
+
+resnet_small = Accelerator(
+    model="resnet_small.onnx",
+    board="ulx3s-85f",
+    clock_mhz=50,
+    target_fps=5000,
+    samples="test_images.npy",
+    labels="test_labels.npy",
+)
