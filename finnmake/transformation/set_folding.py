@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import onnx_ir as ir
@@ -19,6 +20,7 @@ from finnmake.transformation.to_hls.hardware import (
     folding_size,
     interval_cycles,
     is_hardware,
+    numbers_of,
 )
 
 _WIDEST_STREAM = 1024
@@ -91,10 +93,10 @@ def _wants_parallel_window(node: ir.Node, target: int) -> bool:
     """True for windows of a dense convolution that their folding leaves too slow."""
     if node.op_type != "ConvolutionInputGenerator" or attribute(node, "depthwise", 0):
         return False
-    window = folding_size(node, "ConvKernelDim") * int(attribute(node, "IFMChannels"))
+    window = math.prod(numbers_of(node, "ConvKernelDim")) * int(attribute(node, "IFMChannels"))
     width = window * DataType[str(attribute(node, "inputDataType"))].bitwidth()
     cycles = interval_cycles(node)
-    return cycles > target and folding_size(node, "IFMDim") < cycles and width <= _WIDEST_WINDOW
+    return cycles > target and math.prod(numbers_of(node, "IFMDim")) < cycles and width <= _WIDEST_WINDOW
 
 
 def _widest(node: ir.Node, folding: dict[str, int]) -> int:

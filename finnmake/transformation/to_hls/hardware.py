@@ -102,6 +102,11 @@ def folding_size(node: ir.Node, name: str) -> int:
     return math.prod(_numbers(str(size)))
 
 
+def numbers_of(node: ir.Node, name: str) -> list[int]:
+    """The numbers of an attribute that is one number, or a text of several."""
+    return _numbers(str(attribute(node, name)))
+
+
 def _numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",")]
 
@@ -119,7 +124,7 @@ def _vectors(node: ir.Node) -> int:
     """Vectors of a frame; of images the pixels, or the pixels of all windows, whichever are more."""
 
     def numbers(name: str) -> list[int]:
-        return _numbers(str(attribute(node, name)))
+        return numbers_of(node, name)
 
     if node.op_type == "LabelSelect" and int(attribute(node, "K", 1)) > 1:
         return int(attribute(node, "Labels"))
