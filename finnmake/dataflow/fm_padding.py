@@ -1,4 +1,4 @@
-"""FMPadding: zeros around an image."""
+"""FMPadding: zeros, or another number, around an image."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_folding, check_integer_type
-from finnmake.dataflow.layer import IntegerArray, Layer, Stream, structural_datatype
+from finnmake.dataflow.layer import (
+    IntegerArray,
+    Layer,
+    Stream,
+    VerilogLiteral,
+    structural_datatype,
+    verilog_numbers,
+)
 from finnmake.errors import ModelError
 
 
 @dataclass(frozen=True, eq=False)
 class FMPadding(Layer):
-    """Puts rows and columns of zeros around an image (rows, columns, channels).
+    """Puts rows and columns of one number, by default zero, around an image (rows, columns, channels).
 
     Attributes:
         ImgDim: rows and columns of the input, as text: ``"28,28"``.
         Padding: rows at the top, columns at the left, rows at the bottom, columns at the right, as text: ``"1,1,1,1"``.
         NumChannels: channels of a pixel.
         SIMD: channels in a word.
-        inputDataType: of the elements; it must have zero.
+        inputDataType: of the elements.
+        PadValue: what is put around the image; the datatype must have it.
     """
 
     ImgDim: str
@@ -29,6 +37,7 @@ class FMPadding(Layer):
     NumChannels: int
     SIMD: int
     inputDataType: str
+    PadValue: int = 0
 
     op_type: ClassVar[str] = "FMPadding"
     kernel: ClassVar[str] = "fm_padding"
@@ -46,11 +55,11 @@ class FMPadding(Layer):
                     where=self.op_type,
                     remedy=f"Give {count} numbers of {least} or more, with commas between them.",
                 )
-        if not datatype.allowed(0):
+        if not datatype.allowed(self.PadValue):
             raise ModelError(
-                f"inputDataType {datatype.name} has no zero",
+                f"inputDataType {datatype.name} has no {self.PadValue or 'zero'}",
                 where=self.op_type,
-                remedy="Pad before the quantiser that makes it, or do not pad.",
+                remedy="Pad before the quantiser that makes it, with a number that it has, or do not pad.",
             )
 
     @property
@@ -94,9 +103,18 @@ class FMPadding(Layer):
     def execute(self, frames: IntegerArray) -> IntegerArray:
         top, left, bottom, right = self.padding
         images = np.asarray(frames, dtype=np.int64).reshape(-1, *self.image, self.NumChannels)
-        return np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0))).reshape(len(images), -1)
+        borders = ((0, 0), (top, bottom), (left, right), (0, 0))
+        return np.pad(images, borders, constant_values=self.PadValue).reshape(len(images), -1)
 
-    def verilog_parameters(self) -> dict[str, int | str]:
+    @property
+    def _encoded_pad_value(self) -> int:
+        """PadValue as the bits of an element."""
+        datatype = structural_datatype(self.inputDataType)
+        if datatype.name == "BIPOLAR":
+            return (self.PadValue + 1) // 2
+        return self.PadValue % (1 << datatype.bitwidth())
+
+    def verilog_parameters(self) -> dict[str, int | str | VerilogLiteral]:
         words = self.NumChannels // self.SIMD
         (rows, columns), (height, width), (top, left, _, _) = self.image, self.padded_image, self.padding
         return {
@@ -107,7 +125,10 @@ class FMPadding(Layer):
             "BOTTOM": top + rows - 1,
             "LEFT": left * words,
             "RIGHT": (left + columns) * words - 1,
+            "PAD": verilog_numbers([self._encoded_pad_value] * self.SIMD, self.input_stream().datatype.bitwidth()),
         }
 
     def cpp_template_arguments(self) -> list[str]:
-        return [str(value) for value in self.verilog_parameters().values()]
+        numbers = list(self.verilog_parameters().values())[:-1]
+        element = (self.input_stream().datatype.bitwidth(), f"{self._encoded_pad_value}ULL")
+        return [str(value) for value in (*numbers, *element)]

@@ -1,4 +1,4 @@
-// An image with rows and columns of zeros around it: the output has HEIGHT rows of ROW words; what lies in rows TOP to BOTTOM
+// An image with rows and columns of words PAD around it: the output has HEIGHT rows of ROW words; what lies in rows TOP to BOTTOM
 // and there in words LEFT to RIGHT, both included, comes from the input.
 //
 // A frame begins when its first word has entered; from then on a word leaves in every cycle, also from frame to frame. The
@@ -10,7 +10,8 @@ module fm_padding #(
     parameter TOP = 1,
     parameter BOTTOM = 4,
     parameter LEFT = 1,
-    parameter RIGHT = 4
+    parameter RIGHT = 4,
+    parameter [WIDTH-1:0] PAD = {WIDTH{1'b0}}
 ) (
     input  wire             aclk,
     input  wire             aresetn,
@@ -71,7 +72,7 @@ module fm_padding #(
     );
     stream_register #(.WIDTH(WIDTH)) sink (
         .aclk(aclk), .aresetn(aresetn),
-        .s_axis_tdata(inner ? word : {WIDTH{1'b0}}), .s_axis_tvalid(offered), .s_axis_tready(free),
+        .s_axis_tdata(inner ? word : PAD), .s_axis_tvalid(offered), .s_axis_tready(free),
         .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready)
     );
 endmodule

@@ -99,6 +99,7 @@ def test_a_layer_file_gives_the_layer_back(layer: Layer) -> None:
         (FMPadding, ("4,4", "1,1,1", 4, 2, "INT4"), ModelError, "Give 4 numbers"),
         (FMPadding, ("4,4", "1,1,1,-1", 4, 2, "INT4"), ModelError, "Padding"),
         (FMPadding, ("4,4", "1,1,1,1", 4, 2, "BIPOLAR"), ModelError, "no zero"),
+        (FMPadding, ("4,4", "1,1,1,1", 4, 2, "UINT4", -1), ModelError, "no -1"),
     ],
 )
 def test_what_is_not_legal_is_said(

@@ -21,6 +21,8 @@ LAYERS = [
     ConvolutionInputGenerator("1,1", 2, "3,4", "2,2", "1,1", 2, "BIPOLAR", parallel_window=True),
     FMPadding("4,3", "1,2,0,1", 4, 2, "INT4"),
     FMPadding("2,2", "0,0,2,0", 2, 2, "UINT2"),
+    FMPadding("3,3", "1,1,1,2", 6, 3, "INT4", -8),
+    FMPadding("2,3", "1,0,1,2", 2, 2, "BIPOLAR", 1),
 ]
 
 
