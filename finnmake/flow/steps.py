@@ -20,11 +20,12 @@ STREAMLINE = (
 )
 
 TO_HLS = (
-    "InferVectorVectorActivation",
     "InferPool",
+    "InferVectorVectorActivation",
     "InferGlobalAccPoolLayer",
     "InferConvInpGen",
     "InferDepthToSpace",
+    "InferFMPadding",
     "InferUpsample",
     "InferConcatLayer",
     "InferSplitLayer",

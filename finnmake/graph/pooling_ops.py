@@ -78,20 +78,20 @@ class QuantAvgPool2d(CustomOp):
         (x,) = required(node, inputs, 1)
         first = _channels_first(node)
         images = np.moveaxis(x, 1, -1) if first else x
-        windows = _average_windows(node)
+        windows = average_pool_windows(node)
         sums = np.zeros(output_shape(node, windows, images.shape, images.shape[-1]), dtype=np.float64)
         for pixels in windows.taps_of(images, 0):
             sums += pixels
-        result = np.right_shift(np.rint(sums).astype(np.int64), _dropped_bits(node)).astype(np.float32)
+        result = np.right_shift(np.rint(sums).astype(np.int64), dropped_bits(node)).astype(np.float32)
         return [np.ascontiguousarray(np.moveaxis(result, -1, 1)) if first else result]
 
     def infer_shapes(self, node: ir.Node, inputs: Sequence[TensorInfo]) -> list[tuple[int, ...]]:
         """Pooled in both spatial dimensions."""
         shape = inputs[0].shape
         if not _channels_first(node) or len(shape) != 4:
-            return [output_shape(node, _average_windows(node), shape, shape[-1])]
+            return [output_shape(node, average_pool_windows(node), shape, shape[-1])]
         n, height, width, channels = output_shape(
-            node, _average_windows(node), (shape[0], shape[2], shape[3], shape[1]), shape[1]
+            node, average_pool_windows(node), (shape[0], shape[2], shape[3], shape[1]), shape[1]
         )
         return [(n, channels, height, width)]
 
@@ -103,7 +103,12 @@ class QuantAvgPool2d(CustomOp):
         return [DataType[f"{'INT' if attribute(node, 'signed', 0) else 'UINT'}{bits}"]]
 
 
-def _average_windows(node: ir.Node) -> Windows:
+def average_pool_windows(node: ir.Node) -> Windows:
+    """The windows of a QuantAvgPool2d.
+
+    Raises:
+        ModelError: where an attribute is missing.
+    """
     kernel, stride = _number(node, "kernel"), _number(node, "stride")
     return Windows((kernel, kernel), (stride, stride))
 
@@ -122,6 +127,11 @@ def _channels_first(node: ir.Node) -> bool:
     return layout == "NCHW"
 
 
-def _dropped_bits(node: ir.Node) -> int:
+def dropped_bits(node: ir.Node) -> int:
+    """How many bits of a window's sum a QuantAvgPool2d drops.
+
+    Raises:
+        ModelError: where an attribute is missing.
+    """
     largest = ((1 << _number(node, "ibits")) - 1) * _number(node, "kernel") ** 2
     return max(0, largest.bit_length() - _number(node, "obits"))

@@ -14,6 +14,7 @@ from finnmake.transformation.to_hls.infer_elementwise_binary_operation import (
     InferElementwiseBinaryOperation,
     InferStreamingEltwise,
 )
+from finnmake.transformation.to_hls.infer_fm_padding import InferFMPadding
 from finnmake.transformation.to_hls.infer_global_acc_pool_layer import InferGlobalAccPoolLayer
 from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
 from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
@@ -41,6 +42,7 @@ __all__ = [
     "InferDepthToSpace",
     "InferDuplicateStreamsLayer",
     "InferElementwiseBinaryOperation",
+    "InferFMPadding",
     "InferGlobalAccPoolLayer",
     "InferLabelSelectLayer",
     "InferPool",

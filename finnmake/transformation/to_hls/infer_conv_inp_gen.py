@@ -7,7 +7,7 @@ from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.sliding_windows import has_padding_of_zeros, image_of, insert_windows
+from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_windows
 
 
 class InferConvInpGen(Rewrite):
@@ -22,12 +22,12 @@ class InferConvInpGen(Rewrite):
         for node in model.get_nodes_by_op_type("Im2Col"):
             source = node.inputs[0]
             image = image_of(source)
-            if source is None or image is None or float(attribute(node, "pad_value", 0)) != 0:
+            if source is None or image is None:
                 continue
-            windows = im2col_windows(node)
-            if not has_padding_of_zeros(windows, image, get_datatype(source)):
+            windows, pad_value = im2col_windows(node), float(attribute(node, "pad_value", 0))
+            if not has_padding(windows, image, get_datatype(source), pad_value):
                 continue
-            fresh = insert_windows(node, source, windows, image, depthwise=False)
+            fresh = insert_windows(node, source, windows, image, depthwise=False, pad_value=int(pad_value))
             node.outputs[0].replace_all_uses_with(fresh, replace_graph_outputs=True)
             model.graph.remove(node, safe=True)
         name_by_position(model)

@@ -18,7 +18,7 @@ from finnmake.transformation.to_hls.hardware import (
     integer_thresholds,
     replace_by_hardware,
 )
-from finnmake.transformation.to_hls.sliding_windows import has_padding_of_zeros, image_of, insert_windows, text
+from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_windows, text
 
 
 class InferVectorVectorActivation(Rewrite):
@@ -47,13 +47,12 @@ def _replace(model: ModelWrapper, im2col: ir.Node, node: ir.Node) -> None:
     if source is None or weights is None or image is None or matrix is None:
         return
     datatype, weight = get_datatype(source), get_datatype(weights)
-    windows = im2col_windows(im2col)
+    windows, pad_value = im2col_windows(im2col), float(attribute(im2col, "pad_value", 0))
     if (
         not weight.is_integer()
         or not get_datatype(output).is_integer()
         or max(datatype.bitwidth(), weight.bitwidth()) > MOST_BITS
-        or float(attribute(im2col, "pad_value", 0)) != 0
-        or not has_padding_of_zeros(windows, image, datatype)
+        or not has_padding(windows, image, datatype, pad_value)
     ):
         return
     products = [matrix * float(bound) for bound in (datatype.min(), datatype.max())]
@@ -81,7 +80,7 @@ def _replace(model: ModelWrapper, im2col: ir.Node, node: ir.Node) -> None:
         "resType": "auto",
         "ram_style": "auto",
     }
-    fresh = insert_windows(im2col, source, windows, image, depthwise=True)
+    fresh = insert_windows(im2col, source, windows, image, depthwise=True, pad_value=int(pad_value))
     inputs, old, output_datatype = [fresh, weights], [im2col, node], accumulator
     if follower is not None and thresholds is not None:
         old.append(follower)

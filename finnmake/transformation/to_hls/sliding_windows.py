@@ -20,13 +20,19 @@ def image_of(value: ir.Value | None) -> tuple[int, int, int] | None:
     return shape[1], shape[2], shape[3]
 
 
-def has_padding_of_zeros(windows: Windows, image: Sequence[int], datatype: AnyDataType) -> bool:
-    """True where windows need no padding, or zeros that the datatype has."""
-    return not any(_pads(windows, image)) or datatype.allowed(0)
+def has_padding(windows: Windows, image: Sequence[int], datatype: AnyDataType, value: float = 0) -> bool:
+    """True where windows need no padding, or one with a number that the datatype has."""
+    return not any(_pads(windows, image)) or datatype.allowed(value)
 
 
 def insert_windows(
-    before: ir.Node, source: ir.Value, windows: Windows, image: tuple[int, int, int], *, depthwise: bool
+    before: ir.Node,
+    source: ir.Value,
+    windows: Windows,
+    image: tuple[int, int, int],
+    *,
+    depthwise: bool,
+    pad_value: int = 0,
 ) -> ir.Value:
     """An FMPadding where there is padding, and a ConvolutionInputGenerator: the windows' tensor.
 
@@ -36,22 +42,16 @@ def insert_windows(
         windows: over it.
         image: H, W, C.
         depthwise: the order of the windows' elements.
+        pad_value: what the image is padded with.
     """
     rows, columns, channels = image
     datatype = get_datatype(source)
-    top, left, bottom, right = _pads(windows, image)
+    pads = _pads(windows, image)
     down, across = windows.output_size(rows, columns)
-    if top or left or bottom or right:
-        structure: dict[str, int | str | bool] = {
-            "ImgDim": text(rows, columns),
-            "Padding": text(top, left, bottom, right),
-            "NumChannels": channels,
-            "SIMD": 1,
-            "inputDataType": datatype.name,
-        }
-        rows, columns = rows + top + bottom, columns + left + right
-        source = insert_hardware(before, "FMPadding", source, structure, datatype, (1, rows, columns, channels))
-    structure = {
+    if any(pads):
+        source = insert_padding(before, source, image, pads, pad_value)
+        rows, columns = rows + pads[0] + pads[2], columns + pads[1] + pads[3]
+    structure: dict[str, int | str | bool] = {
         "ConvKernelDim": text(*windows.kernel),
         "IFMChannels": channels,
         "IFMDim": text(rows, columns),
@@ -64,6 +64,39 @@ def insert_windows(
     }
     shape = (1, down, across, windows.taps * channels)
     return insert_hardware(before, "ConvolutionInputGenerator", source, structure, datatype, shape)
+
+
+def insert_padding(
+    before: ir.Node,
+    source: ir.Value,
+    image: tuple[int, int, int],
+    pads: Sequence[int],
+    value: int,
+    shape: Sequence[int] | None = None,
+) -> ir.Value:
+    """An FMPadding.
+
+    Args:
+        before: where it goes.
+        source: the image.
+        image: rows, columns, channels.
+        pads: top, left, bottom, right.
+        value: what goes around the image.
+        shape: of the result; by default (1, H, W, C).
+    """
+    rows, columns, channels = image
+    top, left, bottom, right = pads
+    datatype = get_datatype(source)
+    structure: dict[str, int | str | bool] = {
+        "ImgDim": text(rows, columns),
+        "Padding": text(*pads),
+        "NumChannels": channels,
+        "SIMD": 1,
+        "inputDataType": datatype.name,
+        "PadValue": value,
+    }
+    padded = (1, top + rows + bottom, left + columns + right, channels)
+    return insert_hardware(before, "FMPadding", source, structure, datatype, shape or padded)
 
 
 def text(*numbers: int) -> str:
