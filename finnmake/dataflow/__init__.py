@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from finnmake.dataflow.minimize_accumulator_width import MinimizeAccumulatorWidth as MinimizeAccumulatorWidth
     from finnmake.dataflow.minimize_weight_bit_width import MinimizeWeightBitWidth as MinimizeWeightBitWidth
     from finnmake.dataflow.set_exec_mode import SetExecMode as SetExecMode
+    from finnmake.dataflow.set_folding import SetFolding as SetFolding
 
 
 def __getattr__(name: str) -> object:

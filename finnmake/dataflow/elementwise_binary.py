@@ -12,7 +12,7 @@ import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
 from finnmake.dataflow.dot_product import element_kind
-from finnmake.dataflow.layer import IntegerArray, MemoryImage, Stream, cpp_datatype, structural_datatype
+from finnmake.dataflow.layer import IntegerArray, MemoryImage, MemoryShape, Stream, cpp_datatype, structural_datatype
 from finnmake.dataflow.multi_stream_layer import MultiStreamLayer
 from finnmake.dataflow.pipelines import rom_style
 from finnmake.errors import ModelError
@@ -154,6 +154,11 @@ class ElementwiseBinaryOperation(MultiStreamLayer):
             return {}
         values = np.broadcast_to(parameter(self, "rhs"), (self.NumChannels,))
         return {"rhs": MemoryImage(values.reshape(self._folds, self.PE), structural_datatype(self.rhs_dtype))}
+
+    def memory_shapes(self) -> dict[str, MemoryShape]:
+        if self.rhs_style != "const":
+            return {}
+        return {"rhs": MemoryShape(self._folds, self.PE, structural_datatype(self.rhs_dtype))}
 
 
 def result_range(

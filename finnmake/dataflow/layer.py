@@ -48,6 +48,26 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class MemoryShape:
+    """Size of one memory of a core.
+
+    Attributes:
+        depth: words.
+        elements_per_word: elements side by side in one word.
+        datatype: of one element.
+    """
+
+    depth: int
+    elements_per_word: int
+    datatype: AnyDataType
+
+    @property
+    def width(self) -> int:
+        """Bits of one word."""
+        return self.elements_per_word * self.datatype.bitwidth()
+
+
+@dataclass(frozen=True)
 class MemoryImage:
     """Contents of one memory of a core, as ``$readmemh`` loads it.
 
@@ -60,14 +80,20 @@ class MemoryImage:
     datatype: AnyDataType
 
     @property
+    def shape(self) -> MemoryShape:
+        """Its size."""
+        depth, elements = self.words.shape
+        return MemoryShape(int(depth), int(elements), self.datatype)
+
+    @property
     def depth(self) -> int:
         """Words in the memory."""
-        return int(self.words.shape[0])
+        return self.shape.depth
 
     @property
     def width(self) -> int:
         """Bits of one word."""
-        return int(self.words.shape[1]) * self.datatype.bitwidth()
+        return self.shape.width
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +208,10 @@ class Layer(ABC):
         For ``name`` the Verilog kernel has a string parameter ``NAME_FILE`` and the C++ kernel takes an array of
         ``ap_uint<width>`` with ``depth`` words after its streams, as `cpp_memory_arguments` orders them.
         """
+        return {}
+
+    def memory_shapes(self) -> dict[str, MemoryShape]:
+        """Sizes of `memory_images`, known without parameters."""
         return {}
 
     def cpp_memory_arguments(self) -> list[str]:

@@ -11,6 +11,7 @@ from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.minimize_accumulator_width import MinimizeAccumulatorWidth
 from finnmake.dataflow.minimize_weight_bit_width import MinimizeWeightBitWidth
 from finnmake.dataflow.set_exec_mode import SetExecMode
+from finnmake.dataflow.set_folding import SetFolding
 from finnmake.transformation.base import Transformation
 
 DATAFLOW_TRANSFORMATIONS: Mapping[str, type[Transformation]] = {
@@ -23,6 +24,7 @@ DATAFLOW_TRANSFORMATIONS: Mapping[str, type[Transformation]] = {
         MinimizeAccumulatorWidth,
         MinimizeWeightBitWidth,
         SetExecMode,
+        SetFolding,
     )
 }
 """Beside those of ``finnmake.transformation``."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
-from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, structural_datatype
+from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, MemoryShape, Stream, structural_datatype
 from finnmake.dataflow.pipelines import rom_style
 from finnmake.errors import ModelError
 
@@ -103,3 +103,7 @@ class Lookup(Layer):
         """Row after row, a row in folds."""
         table = parameter(self, "embeddings")
         return {"embeddings": MemoryImage(table.reshape(-1, self.PE), structural_datatype(self.EmbeddingType))}
+
+    def memory_shapes(self) -> dict[str, MemoryShape]:
+        depth = self.NumEmbeddings * self._folds
+        return {"embeddings": MemoryShape(depth, self.PE, structural_datatype(self.EmbeddingType))}

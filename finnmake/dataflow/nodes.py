@@ -37,8 +37,12 @@ def is_hardware(node: ir.Node) -> bool:
     return node.domain == HARDWARE_DOMAIN and is_layer(node.op_type)
 
 
-def layer_from_node(node: ir.Node) -> Layer:
+def layer_from_node(node: ir.Node, *, with_parameters: bool = True) -> Layer:
     """The layer of a node.
+
+    Args:
+        node: of the hardware domain.
+        with_parameters: False for its structure alone: checking all weights of a large network takes seconds.
 
     Raises:
         ModelError: an attribute is missing, or a parameter is no constant of integers.
@@ -58,7 +62,7 @@ def layer_from_node(node: ir.Node) -> Layer:
         structure[entry.name] = bool(value) if entry.type in ("bool", bool) else value
     try:
         layer: Layer = kind(**structure)
-        if node.op_type in PARAMETER_INPUTS:
+        if with_parameters and node.op_type in PARAMETER_INPUTS:
             layer = replace(layer, parameters=_parameters(node, len(layer.input_streams())))
     except FinnmakeError as problem:
         raise type(problem)(problem.what, where=node.name or where, remedy=problem.remedy) from None

@@ -9,7 +9,15 @@ import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
 from finnmake.dataflow.dot_product import element_kind
-from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
+from finnmake.dataflow.layer import (
+    IntegerArray,
+    Layer,
+    MemoryImage,
+    MemoryShape,
+    Stream,
+    cpp_datatype,
+    structural_datatype,
+)
 from finnmake.dataflow.pipelines import rom_style
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import DataType
@@ -169,5 +177,14 @@ class Requant(Layer):
                 np.broadcast_to(parameter(self, name), (self.NumChannels,)).reshape(self._folds, self.PE),
                 structural_datatype(datatype),
             )
-            for name, datatype in (("multipliers", self.multiplierDataType), ("biases", self.biasDataType))
+            for name, datatype in self._memories
         }
+
+    def memory_shapes(self) -> dict[str, MemoryShape]:
+        return {
+            name: MemoryShape(self._folds, self.PE, structural_datatype(datatype)) for name, datatype in self._memories
+        }
+
+    @property
+    def _memories(self) -> tuple[tuple[str, str], ...]:
+        return ("multipliers", self.multiplierDataType), ("biases", self.biasDataType)

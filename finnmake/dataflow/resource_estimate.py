@@ -17,7 +17,7 @@ from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenera
 from finnmake.dataflow.dot_product import decoded_width
 from finnmake.dataflow.elementwise_binary import ElementwiseBinaryOperation, ElementwiseMul
 from finnmake.dataflow.label_select import LabelSelect
-from finnmake.dataflow.layer import Layer, MemoryImage, VerilogLiteral, structural_datatype
+from finnmake.dataflow.layer import Layer, MemoryShape, VerilogLiteral, structural_datatype
 from finnmake.dataflow.lookup import Lookup
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.dataflow.pipelines import search_stages
@@ -62,14 +62,14 @@ def estimate_resources(layer: Layer) -> Resources:
     """What a layer's core takes.
 
     Args:
-        layer: with its parameters, whose memories are counted.
+        layer: its parameters are not looked at, their memories are counted.
     """
     parts = lut_parts(layer)
     blocks, dsp = 0, 0
     parameters = layer.verilog_parameters()
-    for name, image in layer.memory_images().items():
+    for name, memory in layer.memory_shapes().items():
         if _is_block_memory(name, parameters):
-            blocks += block_memories(image.depth, image.width, *_copies(layer, name, image))
+            blocks += block_memories(memory.depth, memory.width, *_copies(layer, name, memory))
     if isinstance(layer, StreamingFIFO) and layer.implementation() == "block":
         blocks += block_memories(layer.depth, layer.input_stream().width)
     if isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "block":
@@ -97,11 +97,11 @@ def _is_block_memory(name: str, parameters: Mapping[str, int | str | VerilogLite
     return parameters.get(f"{name.upper()}_RAM_STYLE", parameters.get("RAM_STYLE")) == "block"
 
 
-def _copies(layer: Layer, name: str, image: MemoryImage) -> tuple[int, int]:
-    """How many memories a core has of an image, and their width: each value that is searched has its own."""
+def _copies(layer: Layer, name: str, memory: MemoryShape) -> tuple[int, int]:
+    """How many memories a core has of one that is loaded, and their width: each value that is searched has its own."""
     if name.startswith("thresholds_"):
-        return layer.output_stream().elements_per_word, image.datatype.bitwidth()
-    return 1, image.width
+        return layer.output_stream().elements_per_word, memory.datatype.bitwidth()
+    return 1, memory.width
 
 
 def block_memories(depth: int, width: int, copies: int = 1, part: int = 0) -> int:
@@ -157,11 +157,11 @@ def lut_parts(layer: Layer) -> dict[str, int]:
     """
     parts = dict.fromkeys(FACTORS, 0) | {"core": 1, "words": word_bits(layer)}
     parameters = layer.verilog_parameters()
-    for name, image in layer.memory_images().items():
-        if not _is_block_memory(name, parameters) and image.depth > 1:  # one word is a constant
-            copies, width = _copies(layer, name, image)
+    for name, memory in layer.memory_shapes().items():
+        if not _is_block_memory(name, parameters) and memory.depth > 1:  # one word is a constant
+            copies, width = _copies(layer, name, memory)
             parts["weights" if name == "weights" or name.startswith("thresholds_") else "levels"] += (
-                copies * width * -(-image.depth // 16)
+                copies * width * -(-memory.depth // 16)
             )
     if isinstance(layer, VectorActivation):
         parts |= _product_parts(layer)
@@ -211,7 +211,7 @@ def _product_parts(layer: VectorActivation) -> dict[str, int]:
 def _compared_bits(layer: Layer, num_steps: int) -> int:
     """Bits of thresholds that are compared in one cycle."""
     comparators = search_stages(num_steps) or num_steps
-    width = next(image.datatype.bitwidth() for name, image in layer.memory_images().items() if name != "weights")
+    width = next(memory.datatype.bitwidth() for name, memory in layer.memory_shapes().items() if name != "weights")
     return layer.output_stream().elements_per_word * comparators * width
 
 

@@ -8,7 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
-from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
+from finnmake.dataflow.layer import (
+    IntegerArray,
+    Layer,
+    MemoryImage,
+    MemoryShape,
+    Stream,
+    cpp_datatype,
+    structural_datatype,
+)
 from finnmake.dataflow.pipelines import first_block_stage, multi_threshold_cycles, rom_style
 from finnmake.dataflow.thresholds import (
     THRESHOLD_VERILOG_FILES,
@@ -19,6 +27,7 @@ from finnmake.dataflow.thresholds import (
     threshold_arguments,
     threshold_datatype,
     threshold_images,
+    threshold_shapes,
 )
 from finnmake.errors import ModelError
 
@@ -157,6 +166,10 @@ class Thresholding(Layer):
     def memory_images(self) -> dict[str, MemoryImage]:
         thresholds = parameter(self, "thresholds")
         return threshold_images(thresholds, self.PE, *self._range)
+
+    def memory_shapes(self) -> dict[str, MemoryShape]:
+        rows = 1 if self.sharedThresholds else self.NumChannels
+        return threshold_shapes(rows, self.numSteps, self.PE, *self._range)
 
     def cpp_memory_arguments(self) -> list[str]:
         return [threshold_arguments(self.numSteps)]

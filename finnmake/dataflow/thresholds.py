@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage
+from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, MemoryShape
 from finnmake.dataflow.pipelines import SEARCH_STAGES, search_stages
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType, DataType
@@ -131,6 +131,15 @@ def threshold_images(thresholds: IntegerArray, pe: int, minimum: int, maximum: i
         words = deciding.reshape(-1, pe, 1 << stage).transpose(0, 2, 1).reshape(-1, pe)
         images[f"thresholds_{stage}"] = MemoryImage(np.ascontiguousarray(words), datatype)
     return images
+
+
+def threshold_shapes(rows: int, num_steps: int, pe: int, minimum: int, maximum: int) -> dict[str, MemoryShape]:
+    """Sizes of `threshold_images` of a threshold matrix (rows, num_steps)."""
+    datatype, pe = threshold_datatype(minimum, maximum), min(pe, rows)
+    stages = search_stages(num_steps)
+    if not stages:
+        return {"thresholds": MemoryShape(rows // pe, pe * num_steps, datatype)}
+    return {f"thresholds_{stage}": MemoryShape((rows // pe) << stage, pe, datatype) for stage in range(stages)}
 
 
 def threshold_arguments(num_steps: int) -> str:

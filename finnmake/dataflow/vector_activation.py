@@ -14,7 +14,15 @@ import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_integer_type, parameter
 from finnmake.dataflow.dot_product import dot_product_cycles, element_kind
-from finnmake.dataflow.layer import IntegerArray, Layer, MemoryImage, Stream, cpp_datatype, structural_datatype
+from finnmake.dataflow.layer import (
+    IntegerArray,
+    Layer,
+    MemoryImage,
+    MemoryShape,
+    Stream,
+    cpp_datatype,
+    structural_datatype,
+)
 from finnmake.dataflow.pipelines import first_block_stage, multi_threshold_cycles, rom_style
 from finnmake.dataflow.thresholds import (
     THRESHOLD_VERILOG_FILES,
@@ -25,6 +33,7 @@ from finnmake.dataflow.thresholds import (
     threshold_arguments,
     threshold_datatype,
     threshold_images,
+    threshold_shapes,
 )
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType
@@ -285,6 +294,13 @@ class VectorActivation(Layer):
         if not self.noActivation:
             images |= threshold_images(parameter(self, "thresholds"), self.PE, *self._structural_range())
         return images
+
+    def memory_shapes(self) -> dict[str, MemoryShape]:
+        weight = structural_datatype(self.weightDataType)
+        shapes = {"weights": MemoryShape(self.folds * self.steps, self.PE * self.SIMD, weight)}
+        if not self.noActivation:
+            shapes |= threshold_shapes(self.folds * self.PE, self.numSteps, self.PE, *self._structural_range())
+        return shapes
 
     def cpp_memory_arguments(self) -> list[str]:
         return ["weights"] if self.noActivation else ["weights", threshold_arguments(self.numSteps)]

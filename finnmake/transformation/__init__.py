@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from finnmake.transformation.base import Transformation as Transformation
     from finnmake.transformation.general import *  # noqa: F403
     from finnmake.transformation.reorder import *  # noqa: F403
-    from finnmake.transformation.set_folding import SetFolding as SetFolding
     from finnmake.transformation.streamline import *  # noqa: F403
     from finnmake.transformation.to_hls import *  # noqa: F403
 

@@ -14,7 +14,6 @@ import finnmake.transformation.to_hls as to_hls
 from finnmake.transformation.apply_config import ApplyConfig
 from finnmake.transformation.apply_folding import ApplyFolding
 from finnmake.transformation.base import Transformation
-from finnmake.transformation.set_folding import SetFolding
 
 
 def _exported(package: ModuleType) -> Iterator[tuple[str, type[Transformation]]]:
@@ -25,7 +24,6 @@ def _exported(package: ModuleType) -> Iterator[tuple[str, type[Transformation]]]
 TRANSFORMATIONS: Mapping[str, type[Transformation]] = {
     "ApplyConfig": ApplyConfig,
     "ApplyFolding": ApplyFolding,
-    "SetFolding": SetFolding,
     **{name: kind for package in (general, streamline, absorb, reorder, to_hls) for name, kind in _exported(package)},
 }
 """The transformations by the names that their packages export."""

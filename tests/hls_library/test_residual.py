@@ -18,6 +18,7 @@ from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.layer import IntegerArray, Layer
 from finnmake.dataflow.packing import memory_text, npy_to_packed, packed_to_npy
 from finnmake.dataflow.registry import LAYER_CLASSES
+from finnmake.dataflow.set_folding import SetFolding
 from finnmake.dataflow.stream_graph import stream_graph
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend import import_model
@@ -27,7 +28,6 @@ from finnmake.runtime.batch import run_graph
 from finnmake.runtime.execute import execute_onnx
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
-from finnmake.transformation.set_folding import SetFolding
 from finnmake.transformation.to_hls import (
     InferAddStreamsLayer,
     InferDuplicateStreamsLayer,

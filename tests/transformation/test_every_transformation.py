@@ -22,7 +22,6 @@ from tests.support.quantised_networks import QuantisedNetwork
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "ChangeBatchSize": {"bsize": 1},
-    "SetFolding": {"target_cycles": 64},
     "ApplyFolding": {"folding": {}},
     "ApplyConfig": {"config": {}},
 }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from finnmake.dataflow.set_folding import SetFolding
 from finnmake.errors import BuildFileError, FoldingError, ModelError
 from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
@@ -17,7 +18,6 @@ from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.apply_config import ApplyConfig
 from finnmake.transformation.apply_folding import NOTE_KEY, ApplyFolding
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
-from finnmake.transformation.set_folding import SetFolding
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from finnmake.transformation.to_hls.hardware import interval_cycles
 from tests.support.networks import Mlp

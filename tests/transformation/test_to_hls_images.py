@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from finnmake.dataflow.nodes import layer_from_node
+from finnmake.dataflow.set_folding import SetFolding
 from finnmake.dataflow.stream_graph import stream_graph
 from finnmake.errors import FoldingError, ModelError
 from finnmake.frontend import import_model
@@ -19,7 +20,6 @@ from finnmake.runtime.batch import output_integers, run_graph
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.apply_folding import ApplyFolding
 from finnmake.transformation.flow import AS_FAR_AS_IT_GOES, AUTOMATIC_FLOW, make_transformation
-from finnmake.transformation.set_folding import SetFolding
 from finnmake.transformation.to_hls import (
     CreateDataflowPartition,
     InferBinaryStreamingFCLayer,

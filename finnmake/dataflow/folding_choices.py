@@ -1,0 +1,108 @@
+"""The foldings that a layer may have, with what each takes: cycles, resources, words of its streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finnmake.dataflow.layer import Layer, Stream
+from finnmake.dataflow.resource_estimate import Resources, estimate_resources
+from finnmake.errors import FoldingError
+from finnmake.transformation.to_hls.hardware import divisors
+
+WIDEST_STREAM = 1024
+"""Bits of a stream word that automatic folding asks for."""
+
+Word = tuple[int, int]
+"""Of a stream: its elements, and in depthwise order the channels that lie side by side in it, else 0."""
+
+Folding = Mapping[str, int]
+"""Values of folding attributes by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerChoices:
+    """The foldings of a layer, the least parallel first.
+
+    Attributes:
+        foldings: each with a value for every folding attribute.
+        cycles: between frames, per folding.
+        resources: shape (foldings, 3), columns LUT, BRAM_18K, DSP.
+        inputs: the different words of all input streams, one entry a stream.
+        outputs: the same of all output streams.
+        input_class: per folding which of ``inputs`` it has.
+        output_class: per folding which of ``outputs`` it has.
+    """
+
+    foldings: tuple[Folding, ...]
+    cycles: NDArray[np.int64]
+    resources: NDArray[np.int64]
+    inputs: tuple[tuple[Word, ...], ...]
+    outputs: tuple[tuple[Word, ...], ...]
+    input_class: NDArray[np.intp]
+    output_class: NDArray[np.intp]
+
+    @property
+    def fewest_cycles(self) -> int:
+        """Of the fastest folding."""
+        return int(self.cycles.min())
+
+
+def resource_row(resources: Resources) -> tuple[int, int, int]:
+    """As a row of ``LayerChoices.resources``."""
+    return resources.LUT, resources.BRAM_18K, resources.DSP
+
+
+def layer_choices(layer: Layer, sizes: Folding, input_lanes: str = "", output_lanes: str = "") -> LayerChoices:
+    """All legal foldings of a layer within streams of ``WIDEST_STREAM`` bits, or the narrowest one.
+
+    Args:
+        layer: with any folding; its parameters are not looked at.
+        sizes: its folding attributes, and what each must divide.
+        input_lanes: the attribute that says how many channels lie side by side in the words that it takes, where these
+            are in depthwise order.
+        output_lanes: the same of the words that it gives.
+    """
+    layers = _legal(layer, sizes)
+    narrow = [folded for folded in layers if _widest(folded) <= WIDEST_STREAM]
+    layers = narrow or [min(layers, key=_widest)]
+    inputs = [_words(folded.input_streams(), _number(folded, input_lanes)) for folded in layers]
+    outputs = [_words(folded.output_streams(), _number(folded, output_lanes)) for folded in layers]
+    different_inputs, different_outputs = tuple(dict.fromkeys(inputs)), tuple(dict.fromkeys(outputs))
+    return LayerChoices(
+        foldings=tuple({name: int(getattr(folded, name)) for name in sizes} for folded in layers),
+        cycles=np.array([folded.interval_cycles() for folded in layers], np.int64),
+        resources=np.array([resource_row(estimate_resources(folded)) for folded in layers], np.int64),
+        inputs=different_inputs,
+        outputs=different_outputs,
+        input_class=np.array([different_inputs.index(words) for words in inputs], np.intp),
+        output_class=np.array([different_outputs.index(words) for words in outputs], np.intp),
+    )
+
+
+def _legal(layer: Layer, sizes: Folding) -> list[Layer]:
+    values = sorted(product(*(divisors(size) for size in sizes.values())), key=lambda numbers: (prod(numbers), numbers))
+    found = []
+    for numbers in values:
+        try:
+            found.append(replace(layer, **dict(zip(sizes, numbers, strict=True))))  # type: ignore[arg-type]
+        except FoldingError:
+            continue  # each attribute is legal for itself, but not together with the others
+    return found or [layer]
+
+
+def _words(streams: Sequence[Stream], lanes: int) -> tuple[Word, ...]:
+    return tuple((stream.elements_per_word, lanes) for stream in streams)
+
+
+def _number(layer: Layer, name: str) -> int:
+    return int(getattr(layer, name)) if name else 0
+
+
+def _widest(layer: Layer) -> int:
+    return max(stream.width for stream in (*layer.input_streams(), *layer.output_streams()))

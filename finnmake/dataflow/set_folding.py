@@ -1,0 +1,142 @@
+"""SetFolding: the least hardware that reaches a throughput, or the highest throughput that a board has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+
+from finnmake.dataflow.folding_choices import WIDEST_STREAM, LayerChoices, layer_choices
+from finnmake.dataflow.folding_search import Edge, FoldedGraph, FoldingSearch, Totals
+from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.nodes import is_hardware, layer_from_node
+from finnmake.errors import FoldingError
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.base import Rewrite
+from finnmake.transformation.to_hls.hardware import FOLDING, depthwise_windows, folding_size
+
+DEFAULT_RESOURCES: Mapping[str, int] = {"LUT": 83640, "BRAM": 208, "DSP": 156}
+"""What resources are weighed by where no board is named: those of an LFE5U-85F."""
+
+ROOM = 0.7
+"""Share of each resource that automatic folding fills: what there is is counted, what a layer takes is estimated."""
+
+
+class SetFolding(Rewrite):
+    """Chooses PE and SIMD of every layer.
+
+    With a target: the smallest sum of resources, each as a share of what there is of it, with which every layer takes
+    at most that many cycles a frame; width converters are counted, FIFOs are not. Chains and residual networks are
+    solved exactly, see ``min_sum``. Without a target: the fewest cycles for which there is room.
+
+    Args:
+        target_cycles: clock cycles per frame.
+        target_fps: frames per second, in place of ``target_cycles``; with ``clock_mhz``.
+        clock_mhz: clock of the accelerator.
+        resources: how many LUT, BRAM (of 18 kbit) and DSP there are; an LFE5U-85F's by default.
+
+    Precondition: hardware layers, no width converters yet.
+    Postcondition: same outputs. Stream words have at most 1024 bits where a layer can have such.
+
+    Raises:
+        FoldingError: a target that is no target, or that a layer cannot reach: says which, and what it can reach.
+    """
+
+    def __init__(
+        self,
+        target_cycles: int | None = None,
+        *,
+        target_fps: float | None = None,
+        clock_mhz: float | None = None,
+        resources: Mapping[str, int] | None = None,
+    ) -> None:
+        if target_cycles is not None and target_fps is not None:
+            raise FoldingError("target_cycles and target_fps", remedy="Name one of them.")
+        if target_fps is not None:
+            if clock_mhz is None or not target_fps > 0:
+                raise FoldingError(
+                    f"target_fps is {target_fps}, clock_mhz is {clock_mhz}", remedy="Say how many cycles a second has."
+                )
+            target_cycles = int(clock_mhz * 1e6 // target_fps)
+        if target_cycles is not None and target_cycles < 1:
+            raise FoldingError(f"target_cycles is {target_cycles}", remedy="A frame takes one cycle or more.")
+        self._target = target_cycles
+        self._clock_mhz = clock_mhz
+        there = {**DEFAULT_RESOURCES, **(resources or {})}
+        # Half a unit of what there is none of: it has a weight, and does not fit.
+        self._available: Totals = ROOM * np.array([max(there[name], 0.5) for name in ("LUT", "BRAM", "DSP")])
+
+    def rewrite(self, model: ModelWrapper) -> None:
+        """Changes the copy in place."""
+        nodes = [node for node in model.graph if is_hardware(node)]
+        if not nodes:
+            return
+        search = folding_search(nodes)
+        found = self._find(search, nodes)
+        for node, layer, choice in zip(nodes, search.layers, found.choices, strict=True):
+            for name, value in layer.foldings[choice].items():
+                node.attributes.add(ir.AttrInt64(name, value))
+
+    def _find(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldedGraph:
+        target = self._target
+        if target is None:
+            found = search.fastest_that_fits(self._available)
+        else:
+            found = search.least_that_fits(target, self._available)
+        if found is not None:
+            return found
+        slowest, reachable = search.slowest, search.fewest_cycles()
+        fps = "" if self._clock_mhz is None else f", {self._clock_mhz * 1e6 / reachable:.6g} frames per second"
+        raise FoldingError(
+            f"cannot take {target} cycles a frame: the fewest are {search.layers[slowest].fewest_cycles}, "
+            f"with stream words of at most {WIDEST_STREAM} bits",
+            where=f"layer {nodes[slowest].name}",
+            remedy=f"The nearest target that all layers reach is {reachable} cycles{fps}.",
+        )
+
+
+def folding_search(nodes: list[ir.Node]) -> FoldingSearch:
+    """The foldings of hardware nodes and the streams between them.
+
+    Raises:
+        ModelError, FoldingError: a node whose attributes are not legal.
+    """
+    layers = [layer_from_node(node, with_parameters=False) for node in nodes]
+    windows = {node: depthwise_windows(node) for node in nodes}
+    depthwise = {source for source in windows.values() if source is not None}
+    known: dict[tuple[object, ...], LayerChoices] = {}
+    choices = []
+    for node, layer in zip(nodes, layers, strict=True):
+        sizes = {name: folding_size(node, size) for name, size in FOLDING.get(node.op_type, {}).items()}
+        lanes = ("PE" if windows[node] is not None else "", "SIMD" if node in depthwise else "")
+        same = replace(layer, **dict.fromkeys(sizes, 1))  # type: ignore[arg-type]
+        key = (same.structure_text(), lanes)
+        if key not in known:
+            known[key] = layer_choices(layer, sizes, *lanes)
+        choices.append(known[key])
+    return FoldingSearch(choices, _edges(nodes, layers))
+
+
+def _edges(nodes: list[ir.Node], layers: list[Layer]) -> list[Edge]:
+    position = {node: index for index, node in enumerate(nodes)}
+    edges = []
+    for sink, (node, layer) in enumerate(zip(nodes, layers, strict=True)):
+        for port, (value, stream) in enumerate(zip(node.inputs, layer.input_streams(), strict=False)):
+            producer = value.producer() if value is not None else None
+            if value is None or producer not in position:
+                continue
+            source = (position[producer], list(producer.outputs).index(value))
+            edges.append(Edge(source, (sink, port), stream.datatype.name, stream.elements_per_frame))
+    return edges
+
+
+def folding_of(nodes: list[ir.Node]) -> dict[str, dict[str, int]]:
+    """The folding that nodes have, as ``ApplyFolding`` takes it: layer -> attribute -> value."""
+    return {
+        str(node.name): {name: int(attribute(node, name)) for name in FOLDING[node.op_type]}
+        for node in nodes
+        if node.op_type in FOLDING
+    }
