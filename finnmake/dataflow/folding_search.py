@@ -96,7 +96,7 @@ class FoldingSearch:
         return self._first(lambda target: self.least(target, equal) is not None)
 
     def least(self, target: int, weights: Totals) -> FoldedGraph | None:
-        """The folding with the least weighted sum whose layers take at most ``target`` cycles; None if there is none."""
+        """The least weighted sum whose layers take ``target`` cycles or fewer; None if there is none."""
         if any(layer.fewest_cycles > target for layer in self.layers):
             return None
         single: list[Costs] = []

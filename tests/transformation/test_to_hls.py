@@ -106,17 +106,6 @@ def test_shared_keyword_spotting_network() -> None:
     assert (best - np.take_along_axis(scores, labels[:, None], axis=1).ravel() <= 1e-4 * np.abs(best)).all()
 
 
-def test_set_folding_reaches_its_target_with_least_hardware() -> None:
-    layers = hardware(import_model(Mlp((32, 16, 8, 4)).model()))
-    for target in (1, 16, 40, 10**6):
-        folded = layers.transform(SetFolding(target_cycles=target))
-        assert max(interval_cycles(node) for node in folded.nodes) <= target
-    slow = layers.transform(SetFolding(target_cycles=10**6))
-    assert {attribute(node, "PE") for node in slow.nodes} == {1}
-    with pytest.raises(FoldingError):
-        SetFolding(target_cycles=0)
-
-
 @pytest.mark.parametrize(
     ("folding", "message"),
     [
@@ -241,11 +230,9 @@ def test_weights_that_are_not_quantised_are_refused() -> None:
 
 
 def test_transformations_by_name() -> None:
-    assert isinstance(make_transformation("SetFolding", {"target_cycles": 5}), SetFolding)
-    assert isinstance(
-        make_transformation("finnmake.transformation.set_folding:SetFolding", {"target_cycles": 5}), SetFolding
-    )
+    assert isinstance(make_transformation("ApplyFolding", {"folding": {}}), ApplyFolding)
+    assert isinstance(make_transformation("finnmake.dataflow.set_folding:SetFolding", {"target_cycles": 5}), SetFolding)
     with pytest.raises(BuildFileError, match="no transformation"):
         make_transformation("Nonsense", {})
     with pytest.raises(BuildFileError, match="wrong arguments"):
-        make_transformation("SetFolding", {"cycles": 5})
+        make_transformation("ApplyFolding", {"cycles": 5})

@@ -1,0 +1,221 @@
+"""Automatic folding: against all foldings of small graphs, its targets, boards, and what it says of what cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finnmake.dataflow.insert_width_converters import InsertDWC
+from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.nodes import is_hardware, layer_from_node
+from finnmake.dataflow.resource_estimate import Resources, estimate_resources
+from finnmake.dataflow.set_folding import DEFAULT_RESOURCES, ROOM, SetFolding, folding_of
+from finnmake.dataflow.stream_graph import INPUT, stream_graph
+from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
+from finnmake.errors import FoldingError
+from finnmake.graph.custom_op import attribute
+from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.to_hls.hardware import FOLDING, divisors, folding_size
+from tests.hls_library.random_layers import random_mvau, random_thresholding
+from tests.hls_library.test_residual import residual_mlp
+from tests.support.hardware_models import hardware_model
+from tests.support.integer_graphs import IntegerGraph
+
+NOTHING = Resources(0, 0, 0)
+
+
+def weighted(resources: Resources, there: Mapping[str, int] = DEFAULT_RESOURCES) -> float:
+    return resources.LUT / there["LUT"] + resources.BRAM_18K / there["BRAM"] + resources.DSP / there["DSP"]
+
+
+def taken(model: ModelWrapper) -> Resources:
+    """What a folded graph takes, width converters put in."""
+    complete = model.transform(InsertDWC())
+    return sum((estimate_resources(layer) for layer in stream_graph(complete).layers), NOTHING)
+
+
+def cycles(model: ModelWrapper) -> int:
+    return max(layer.interval_cycles() for layer in stream_graph(model).layers)
+
+
+def to_layers(model: ModelWrapper) -> ModelWrapper:
+    for name, arguments in AUTOMATIC_FLOW:
+        if name != "InsertTopK":
+            model = model.transform(make_transformation(name, arguments))
+    return model
+
+
+def best(model: ModelWrapper, target: int) -> float:
+    """The least that any folding takes: all are tried. Infinite where none reaches the target."""
+    graph = stream_graph(model)
+    choices = []
+    for node, layer in zip(graph.nodes, graph.layers, strict=True):
+        names = FOLDING.get(node.op_type, {})
+        values = product(*(divisors(folding_size(node, size)) for size in names.values()))
+        folded = [replace(layer, **dict(zip(names, value, strict=True))) for value in values]  # type: ignore[arg-type]
+        fast = [one for one in folded if one.interval_cycles() <= target]
+        choices.append([(one, weighted(estimate_resources(one))) for one in fast])
+
+    @cache
+    def converter(source: Layer, output: int, sink: Layer, port: int) -> float:
+        if getattr(source, "depthwise", False) and source.structure()["SIMD"] != sink.structure()["PE"]:
+            return np.inf
+        before, behind = source.output_streams()[output], sink.input_streams()[port]
+        words = (before.elements_per_word, behind.elements_per_word)
+        if words[0] == words[1]:
+            return 0.0
+        layer = StreamingDataWidthConverter(behind.datatype.name, *words, behind.elements_per_frame)
+        return weighted(estimate_resources(layer))
+
+    edges = [
+        (*source, sink, port)
+        for sink, sources in enumerate(graph.sources)
+        for port, source in enumerate(sources)
+        if source != INPUT
+    ]
+    return min(
+        (
+            sum(cost for _, cost in layers)
+            + sum(converter(layers[a][0], output, layers[b][0], port) for a, output, b, port in edges)
+            for layers in product(*choices)
+        ),
+        default=np.inf,
+    )
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> list[Layer]:
+    """Matrix layers and thresholds, one behind the other."""
+    sizes = draw(st.lists(st.sampled_from([2, 3, 4]), min_size=2, max_size=4))
+    vectors = draw(st.sampled_from([1, 3]))
+    bits = draw(st.sampled_from(["UINT2", "UINT4", "INT8"]))
+    layers: list[Layer] = []
+    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
+        if draw(st.booleans()):
+            layers.append(random_thresholding(inputs, 1, bits, 3, bits, vectors=vectors))
+        weights = draw(st.sampled_from(["BIPOLAR", "INT2", "INT4"]))
+        layers.append(random_mvau((inputs, outputs), (1, 1), (bits, weights), (3, bits), vectors=vectors, seed=number))
+    return layers
+
+
+@settings(max_examples=25, deadline=None)
+@given(chains(), st.integers(1, 60))
+def test_no_folding_of_a_chain_takes_less(layers: Sequence[Layer], target: int) -> None:
+    model = hardware_model(layers)
+    least = best(model, target)
+    if least == np.inf:
+        with pytest.raises(FoldingError, match="The nearest target that all layers reach is 3 cycles"):
+            model.transform(SetFolding(target))
+        return
+    folded = model.transform(SetFolding(target))
+    assert cycles(folded) <= target
+    assert weighted(taken(folded)) == pytest.approx(least, rel=1e-9)
+
+
+@pytest.mark.parametrize("target", [2, 4, 100])
+def test_no_folding_of_a_residual_block_takes_less(target: int) -> None:
+    model = to_layers(residual_mlp(1, size=2))
+    assert "DuplicateStreams" in {node.op_type for node in model.nodes}
+    folded = model.transform(SetFolding(target))
+    assert cycles(folded) <= target
+    assert weighted(taken(folded)) == pytest.approx(best(model, target), rel=1e-9)
+
+
+@pytest.mark.parametrize("target", [36, 100, 1000])
+def test_no_folding_of_a_depthwise_convolution_takes_less(target: int) -> None:
+    g = IntegerGraph((1, 2, 4, 4))
+    model = to_layers(g.model(g.threshold(g.conv(g.threshold(g.input), 2, (3, 3), pads=[1] * 4, group=2))))
+    assert {"ConvolutionInputGenerator", "VectorVectorActivation"} <= {node.op_type for node in model.nodes}
+    least = best(model, target)
+    if least == np.inf:
+        with pytest.raises(FoldingError):
+            model.transform(SetFolding(target))
+        return
+    folded = model.transform(SetFolding(target))
+    assert cycles(folded) <= target
+    assert weighted(taken(folded)) == pytest.approx(least, rel=1e-9)
+
+
+def mlp(size: int = 16) -> ModelWrapper:
+    layers = [random_mvau((size, size), (1, 1), ("UINT4", "INT4"), (15, "UINT4"), seed=seed) for seed in range(3)]
+    return hardware_model(layers)
+
+
+def test_frames_per_second_are_cycles_of_a_clock() -> None:
+    by_cycles = mlp().transform(SetFolding(32))
+    by_frames = mlp().transform(SetFolding(target_fps=3_000_000, clock_mhz=100))
+    assert folding_of(list(by_cycles.nodes)) == folding_of(list(by_frames.nodes))
+
+
+def test_a_target_out_of_reach_names_the_layer_and_what_can_be_reached() -> None:
+    layers = [random_mvau((8, 8), (1, 1), ("UINT4", "INT4"), (15, "UINT4"), vectors=vectors) for vectors in (5, 50)]
+    layers[0] = replace(layers[0], numInputVectors=50)
+    model = hardware_model([layers[0], random_thresholding(8, 1, "UINT4", 3, "UINT2", vectors=50)])
+    with pytest.raises(FoldingError) as caught:
+        model.transform(SetFolding(target_fps=5_000_000, clock_mhz=100))
+    assert "layer MatrixVectorActivation_0: cannot take 20 cycles a frame: the fewest are 50" in caught.value.text
+    assert "nearest target that all layers reach is 50 cycles, 2e+06 frames per second" in caught.value.text
+    assert cycles(model.transform(SetFolding(50))) == 50
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"target_cycles": 0},
+        {"target_fps": 10.0},
+        {"target_fps": 0.0, "clock_mhz": 1.0},
+        {"target_cycles": 5, "target_fps": 1.0},
+    ],
+)
+def test_targets_that_are_none(arguments: dict[str, float]) -> None:
+    with pytest.raises(FoldingError):
+        SetFolding(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("luts", [2_500, 10_000, 100_000])
+def test_without_a_target_the_board_is_used_as_far_as_it_goes(luts: int) -> None:
+    board = {"LUT": luts, "BRAM": 100, "DSP": 50}
+    folded = mlp().transform(SetFolding(resources=board))
+    resources = taken(folded)
+    assert ROOM * luts >= resources.LUT
+    assert resources.DSP <= ROOM * 50
+    assert resources.BRAM_18K <= ROOM * 100
+    # One step faster does not fit, whatever the weights, or there is none.
+    now = cycles(folded)
+    faster = [target for target in divisors(256) if target < now]
+    if faster:
+        beyond = taken(mlp().transform(SetFolding(max(faster), resources=board)))
+        assert ROOM * luts < beyond.LUT or beyond.DSP > ROOM * 50 or beyond.BRAM_18K > ROOM * 100
+
+
+def test_a_board_that_is_too_small_gets_the_least() -> None:
+    folded = mlp().transform(SetFolding(resources={"LUT": 10, "BRAM": 0, "DSP": 0}))
+    assert cycles(folded) == 256
+
+
+def test_scarce_resources_are_spared() -> None:
+    # With few multipliers of their own kind, the same target takes LUTs, or block memories, in their place.
+    layers = [random_mvau((16, 16), (1, 1), ("UINT4", "INT8"), (15, "UINT4"), seed=seed) for seed in range(2)]
+    plenty = taken(
+        hardware_model(layers).transform(SetFolding(64, resources={"LUT": 10**5, "BRAM": 100, "DSP": 10**4}))
+    )
+    scarce = taken(hardware_model(layers).transform(SetFolding(64, resources={"LUT": 10**6, "BRAM": 100, "DSP": 12})))
+    assert scarce.DSP <= plenty.DSP
+
+
+def test_nodes_that_are_not_folded_stay() -> None:
+    model = mlp().transform(SetFolding(64)).transform(InsertDWC())
+    again = model.transform(SetFolding(64))
+    converters = [
+        [dict(layer_from_node(n).structure()) for n in m.nodes if "Width" in n.op_type] for m in (model, again)
+    ]
+    assert converters[0] == converters[1]
+    assert all(attribute(node, "PE", 1) for node in again.nodes if is_hardware(node))
