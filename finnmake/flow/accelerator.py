@@ -20,9 +20,6 @@ from finnmake.flow.target import Target
 from finnmake.flow.transformation_steps import TransformationEntry, transformation_steps
 from finnmake.resources import Resources, find_resources
 
-DEFAULT_TARGET_CYCLES = 1024
-"""Cycles a frame that automatic folding aims at when the build file names neither a folding nor a target."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Accelerator(Target):
@@ -34,7 +31,8 @@ class Accelerator(Target):
         name: of the target; by default the model's file name up to its first dot, as an identifier.
         clock_mhz: clock of the accelerator; the board's default where None.
         fold: a folding file (JSON), a mapping ``{layer: {"PE": .., "SIMD": ..}}``, or ``"auto"``.
-        target_fps: frames per second that automatic folding aims at.
+        target_fps: frames per second that automatic folding reaches with the least hardware; without it, as many as
+            the board has room for.
         samples: ``.npy`` of inputs that every simulation is verified on; random inputs where None.
         labels: ``.npy`` of class labels of the samples, for the accuracy in the report; only with samples.
         input_datatype: datatype of the integers that the hardware takes; found from the model where None.
@@ -99,7 +97,7 @@ class Accelerator(Target):
         # A float, as the command line gives it: 50 and 50.0 are one clock and must be one key.
         clock_mhz = float(self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz)
         context = self._context(workspace or self.workspace(), resources, board)
-        tasks = plan_compile(self._source(), self._steps(clock_mhz), context)
+        tasks = plan_compile(self._source(), self._steps(board, clock_mhz), context)
         manifest = self.manifest()
         if manifest is not None:
             for layer in manifest.layers:
@@ -143,11 +141,11 @@ class Accelerator(Target):
             labels=None if self.labels is None else self._existing(self.labels, "labels file"),
         )
 
-    def _steps(self, clock_mhz: float) -> list[Step]:
-        target = DEFAULT_TARGET_CYCLES if self.target_fps is None else int(clock_mhz * 1e6 // self.target_fps)
+    def _steps(self, board: Board, clock_mhz: float) -> list[Step]:
         folding: Step
         if self.fold == "auto":
-            folding = Step("SetFolding", {"target_cycles": max(1, target)}, Stage.LAYERS)
+            arguments = {"target_fps": self.target_fps, "clock_mhz": clock_mhz, "resources": dict(board.resources)}
+            folding = Step("SetFolding", arguments, Stage.LAYERS)
         elif isinstance(self.fold, str | Path):
             path = self._existing(self.fold, "folding file")
             # Under its own name, so that errors say it.
