@@ -13,16 +13,21 @@ from numpy.typing import NDArray
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.resource_estimate import Resources, estimate_resources
 from finnmake.errors import FoldingError
-from finnmake.transformation.to_hls.hardware import divisors
 
 WIDEST_STREAM = 1024
 """Bits of a stream word that automatic folding asks for."""
+
+WIDEST_WINDOW = 4096
+"""The same of a word that holds a whole window: the widest AXI4-Stream of Xilinx' tools."""
 
 Word = tuple[int, int]
 """Of a stream: its elements, and in depthwise order the channels that lie side by side in it, else 0."""
 
 Folding = Mapping[str, int]
 """Values of folding attributes by name."""
+
+FoldingValues = Mapping[str, Sequence[int]]
+"""What folding attributes may be, each for itself, ascending."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,24 +63,23 @@ def resource_row(resources: Resources) -> tuple[int, int, int]:
     return resources.LUT, resources.BRAM_18K, resources.DSP
 
 
-def layer_choices(layer: Layer, sizes: Folding, input_lanes: str = "", output_lanes: str = "") -> LayerChoices:
+def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", output_lanes: str = "") -> LayerChoices:
     """All legal foldings of a layer within streams of ``WIDEST_STREAM`` bits, or the narrowest one.
 
     Args:
         layer: with any folding; its parameters are not looked at.
-        sizes: its folding attributes, and what each must divide.
+        values: of its folding attributes.
         input_lanes: the attribute that says how many channels lie side by side in the words that it takes, where these
             are in depthwise order.
         output_lanes: the same of the words that it gives.
     """
-    layers = _legal(layer, sizes)
-    narrow = [folded for folded in layers if _widest(folded) <= WIDEST_STREAM]
-    layers = narrow or [min(layers, key=_widest)]
+    layers = _legal(layer, values)
+    layers = [folded for folded in layers if _width(folded) <= 1] or [min(layers, key=_width)]
     inputs = [_words(folded.input_streams(), _number(folded, input_lanes)) for folded in layers]
     outputs = [_words(folded.output_streams(), _number(folded, output_lanes)) for folded in layers]
     different_inputs, different_outputs = tuple(dict.fromkeys(inputs)), tuple(dict.fromkeys(outputs))
     return LayerChoices(
-        foldings=tuple({name: int(getattr(folded, name)) for name in sizes} for folded in layers),
+        foldings=tuple({name: int(getattr(folded, name)) for name in values} for folded in layers),
         cycles=np.array([folded.interval_cycles() for folded in layers], np.int64),
         resources=np.array([resource_row(estimate_resources(folded)) for folded in layers], np.int64),
         inputs=different_inputs,
@@ -85,12 +89,11 @@ def layer_choices(layer: Layer, sizes: Folding, input_lanes: str = "", output_la
     )
 
 
-def _legal(layer: Layer, sizes: Folding) -> list[Layer]:
-    values = sorted(product(*(divisors(size) for size in sizes.values())), key=lambda numbers: (prod(numbers), numbers))
+def _legal(layer: Layer, values: FoldingValues) -> list[Layer]:
     found = []
-    for numbers in values:
+    for numbers in sorted(product(*values.values()), key=lambda numbers: (prod(numbers), numbers)):
         try:
-            found.append(replace(layer, **dict(zip(sizes, numbers, strict=True))))  # type: ignore[arg-type]
+            found.append(replace(layer, **dict(zip(values, numbers, strict=True))))  # type: ignore[arg-type]
         except FoldingError:
             continue  # each attribute is legal for itself, but not together with the others
     return found or [layer]
@@ -104,5 +107,7 @@ def _number(layer: Layer, name: str) -> int:
     return int(getattr(layer, name)) if name else 0
 
 
-def _widest(layer: Layer) -> int:
-    return max(stream.width for stream in (*layer.input_streams(), *layer.output_streams()))
+def _width(layer: Layer) -> float:
+    """Bits of the widest word as a share of what they may be."""
+    widest = max(stream.width for stream in (*layer.input_streams(), *layer.output_streams()))
+    return widest / (WIDEST_WINDOW if getattr(layer, "parallel_window", False) else WIDEST_STREAM)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
 
 from finnmake.dataflow.folding_choices import WIDEST_STREAM, LayerChoices, layer_choices
-from finnmake.dataflow.folding_search import Edge, FoldedGraph, FoldingSearch, Totals
+from finnmake.dataflow.folding_search import Edge, FoldedGraph, FoldingSearch, Totals, fits
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.errors import FoldingError
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import FOLDING, depthwise_windows, folding_size
+from finnmake.transformation.to_hls.hardware import FOLDING, SWITCHES, depthwise_windows, divisors, folding_size
 
 DEFAULT_RESOURCES: Mapping[str, int] = {"LUT": 83640, "BRAM": 208, "DSP": 156}
 """What resources are weighed by where no board is named: those of an LFE5U-85F."""
@@ -39,7 +39,8 @@ class SetFolding(Rewrite):
         resources: how many LUT, BRAM (of 18 kbit) and DSP there are; an LFE5U-85F's by default.
 
     Precondition: hardware layers, no width converters yet.
-    Postcondition: same outputs. Stream words have at most 1024 bits where a layer can have such.
+    Postcondition: same outputs. Stream words have at most 1024 bits, those of windows in parallel 4096, where a layer
+    can have such.
 
     Raises:
         FoldingError: a target that is no target, or that a layer cannot reach: says which, and what it can reach.
@@ -67,7 +68,7 @@ class SetFolding(Rewrite):
         self._clock_mhz = clock_mhz
         there = {**DEFAULT_RESOURCES, **(resources or {})}
         # Half a unit of what there is none of: it has a weight, and does not fit.
-        self._available: Totals = ROOM * np.array([max(there[name], 0.5) for name in ("LUT", "BRAM", "DSP")])
+        self._available: Totals = np.array([max(there[name], 0.5) for name in ("LUT", "BRAM", "DSP")])
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
@@ -82,10 +83,14 @@ class SetFolding(Rewrite):
 
     def _find(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldedGraph:
         target = self._target
-        if target is None:
-            found = search.fastest_that_fits(self._available)
-        else:
-            found = search.least_that_fits(target, self._available)
+        found = None
+        for available in (ROOM * self._available, self._available):
+            if target is None:
+                found = search.fastest_that_fits(available)
+            else:
+                found = search.least_that_fits(target, available)
+            if found is not None and fits(found.resources, available):
+                break
         if found is not None:
             return found
         slowest, reachable = search.slowest, search.fewest_cycles()
@@ -110,12 +115,15 @@ def folding_search(nodes: list[ir.Node]) -> FoldingSearch:
     known: dict[tuple[object, ...], LayerChoices] = {}
     choices = []
     for node, layer in zip(nodes, layers, strict=True):
-        sizes = {name: folding_size(node, size) for name, size in FOLDING.get(node.op_type, {}).items()}
+        values: dict[str, Sequence[int]] = {
+            name: divisors(folding_size(node, name)) for name in FOLDING.get(node.op_type, {})
+        }
+        values |= dict.fromkeys(SWITCHES.get(node.op_type, ()), (False, True))
         lanes = ("PE" if windows[node] is not None else "", "SIMD" if node in depthwise else "")
-        same = replace(layer, **dict.fromkeys(sizes, 1))  # type: ignore[arg-type]
+        same = replace(layer, **{name: numbers[0] for name, numbers in values.items()})  # type: ignore[arg-type]
         key = (same.structure_text(), lanes)
         if key not in known:
-            known[key] = layer_choices(layer, sizes, *lanes)
+            known[key] = layer_choices(layer, values, *lanes)
         choices.append(known[key])
     return FoldingSearch(choices, _edges(nodes, layers))
 

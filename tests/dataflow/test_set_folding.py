@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise, product
@@ -23,7 +24,7 @@ from finnmake.errors import FoldingError
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
-from finnmake.transformation.to_hls.hardware import FOLDING, divisors, folding_size
+from finnmake.transformation.to_hls.hardware import FOLDING, SWITCHES, divisors, folding_size
 from tests.hls_library.random_layers import random_mvau, random_thresholding
 from tests.hls_library.test_residual import residual_mlp
 from tests.support.hardware_models import hardware_model
@@ -58,9 +59,14 @@ def best(model: ModelWrapper, target: int) -> float:
     graph = stream_graph(model)
     choices = []
     for node, layer in zip(graph.nodes, graph.layers, strict=True):
-        names = FOLDING.get(node.op_type, {})
-        values = product(*(divisors(folding_size(node, size)) for size in names.values()))
-        folded = [replace(layer, **dict(zip(names, value, strict=True))) for value in values]  # type: ignore[arg-type]
+        values: dict[str, Sequence[int]] = {
+            name: divisors(folding_size(node, name)) for name in FOLDING.get(node.op_type, {})
+        }
+        values |= dict.fromkeys(SWITCHES.get(node.op_type, ()), (False, True))
+        folded = []
+        for numbers in product(*values.values()):
+            with suppress(FoldingError):  # windows in parallel that are not all channels wide
+                folded.append(replace(layer, **dict(zip(values, numbers, strict=True))))  # type: ignore[arg-type]
         fast = [one for one in folded if one.interval_cycles() <= target]
         choices.append([(one, weighted(estimate_resources(one))) for one in fast])
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.set_folding import SetFolding
 from finnmake.errors import BuildFileError, FoldingError, ModelError
 from finnmake.frontend import import_model
@@ -19,7 +20,6 @@ from finnmake.transformation.apply_config import ApplyConfig
 from finnmake.transformation.apply_folding import NOTE_KEY, ApplyFolding
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
-from finnmake.transformation.to_hls.hardware import interval_cycles
 from tests.support.networks import Mlp
 from tests.support.qonnx_models import GraphBuilder, mnist, shared_file
 
@@ -86,7 +86,7 @@ def test_shared_mnist_networks_with_finns_folding(name: str) -> None:
     folding = shared_file(f"reference/finn_folding/{name.replace('_', '-')}_folding_config.json")
     result = hardware(model).transform(ApplyFolding(file=str(folding)))
     assert "Reshape_rtl_0" in (result.get_metadata_prop(NOTE_KEY) or "")
-    assert max(interval_cycles(node) for node in result.nodes) == 64
+    assert max(layer_from_node(node).interval_cycles() for node in result.nodes) == 64
     pixels, _ = mnist(500)
     expected = execute_onnx(model, {"global_in": pixels})["global_out"].argmax(axis=1)
     assert np.array_equal(execute_onnx(result, {"global_in": pixels})["global_out"].ravel(), expected)

@@ -28,7 +28,6 @@ from finnmake.transformation.to_hls import (
     InferThresholdingLayer,
 )
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
-from finnmake.transformation.to_hls.hardware import interval_cycles
 from tests.support.integer_graphs import IntegerGraph, same_function
 from tests.support.qonnx_models import shared_file
 from tests.support.spread_thresholds import spread_thresholds
@@ -213,8 +212,6 @@ def test_a_depthwise_convolution_has_the_folding_of_its_windows() -> None:
         assert attribute(windows, "depthwise") == 1
         assert attribute(windows, "SIMD") == attribute(product, "PE") > 1
         assert same_function(partition, folded)
-        assert interval_cycles(product) == layer_from_node(product).interval_cycles()
-        assert interval_cycles(windows) == layer_from_node(windows).interval_cycles()
     assert same_function(model, layers)
     with pytest.raises(FoldingError, match="SIMD = 2 does not divide Kernel = 9"):
         partition.transform(ApplyFolding({"VectorVectorActivation_0": {"SIMD": 2}}))
@@ -260,7 +257,7 @@ def test_windows_that_are_too_slow_word_by_word_are_one_word_each() -> None:
         folded = layers.transform(SetFolding(target))
         (windows,) = folded.get_nodes_by_op_type("ConvolutionInputGenerator")
         assert attribute(windows, "parallel_window", 0) == parallel
-        assert interval_cycles(windows) == layer_from_node(windows).interval_cycles() <= target
+        assert layer_from_node(windows).interval_cycles() <= target
         assert same_function(layers, folded)
     switched = layers.transform(ApplyFolding({"ConvolutionInputGenerator_0": {"SIMD": 4, "parallel_window": 1}}))
     assert layer_from_node(switched.get_nodes_by_op_type("ConvolutionInputGenerator")[0]).interval_cycles() == 100

@@ -102,61 +102,8 @@ def folding_size(node: ir.Node, name: str) -> int:
     return math.prod(_numbers(str(size)))
 
 
-def numbers_of(node: ir.Node, name: str) -> list[int]:
-    """The numbers of an attribute that is one number, or a text of several."""
-    return _numbers(str(attribute(node, name)))
-
-
 def _numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",")]
-
-
-def interval_cycles(node: ir.Node, folding: Mapping[str, int] | None = None) -> int:
-    """Cycles per frame of a folded node: the product of size / folding, times the vectors in a frame."""
-    cycles = _vectors(node)
-    for name in FOLDING.get(node.op_type, {}):
-        value = (folding or {}).get(name, int(attribute(node, name, 1)))
-        cycles *= folding_size(node, name) // value
-    return cycles
-
-
-def _vectors(node: ir.Node) -> int:
-    """Vectors of a frame; of images the pixels, or the pixels of all windows, whichever are more."""
-
-    def numbers(name: str) -> list[int]:
-        return numbers_of(node, name)
-
-    if node.op_type == "LabelSelect" and int(attribute(node, "K", 1)) > 1:
-        return int(attribute(node, "Labels"))
-    if node.op_type in ("StreamingConcat", "StreamingSplit"):
-        vectors = int(attribute(node, "numInputVectors", 1))
-        return vectors * sum(numbers("ChannelsPerStream")) // folding_size(node, "SIMD")
-    if node.op_type in ("UpsampleNearestNeighbour", "Crop"):
-        names = ("HO", "WO") if node.op_type != "Crop" else ("Height", "Width")
-        return math.prod(int(attribute(node, name)) for name in names)
-    if node.op_type == "DepthToSpace":
-        elements = math.prod(int(attribute(node, name)) for name in ("HI", "WI", "NumChannels"))
-        return elements // folding_size(node, "SIMD")
-    if node.op_type == "Shuffle":
-        return math.prod(numbers("in_shape")) // folding_size(node, "SIMD")
-    if node.op_type == "Lookup":
-        return int(attribute(node, "NumIndices", 1))
-    if node.op_type == "FMPadding":
-        rows, columns = numbers("ImgDim")
-        top, left, bottom, right = numbers("Padding")
-        return (top + rows + bottom) * (left + columns + right)
-    if node.op_type == "VectorVectorActivation":
-        return math.prod(numbers("Dim"))
-    if node.op_type == "Pool":
-        return math.prod((*numbers("KernelSize"), *numbers("OutImgDims")))
-    if node.op_type == "ConvolutionInputGenerator":
-        image, kernel = numbers("IFMDim"), numbers("ConvKernelDim")
-        if attribute(node, "parallel_window", 0):
-            return math.prod(image)
-        steps = zip(image, kernel, numbers("Stride"), numbers("Dilation"), strict=True)
-        windows = math.prod((size - (taps - 1) * dilation - 1) // stride + 1 for size, taps, stride, dilation in steps)
-        return max(math.prod(image), windows * math.prod(kernel))
-    return int(attribute(node, "numInputVectors", 1))
 
 
 def depthwise_windows(node: ir.Node) -> ir.Node | None:
