@@ -13,7 +13,6 @@ from finnmake.dataflow.folding_search import Edge, FoldedGraph, FoldingSearch, T
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.errors import FoldingError
-from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import FOLDING, SWITCHES, depthwise_windows, divisors, folding_size
@@ -139,12 +138,3 @@ def _edges(nodes: list[ir.Node], layers: list[Layer]) -> list[Edge]:
             source = (position[producer], list(producer.outputs).index(value))
             edges.append(Edge(source, (sink, port), stream.datatype.name, stream.elements_per_frame))
     return edges
-
-
-def folding_of(nodes: list[ir.Node]) -> dict[str, dict[str, int]]:
-    """The folding that nodes have, as ``ApplyFolding`` takes it: layer -> attribute -> value."""
-    return {
-        str(node.name): {name: int(attribute(node, name)) for name in FOLDING[node.op_type]}
-        for node in nodes
-        if node.op_type in FOLDING
-    }

@@ -9,7 +9,7 @@ from pathlib import Path
 from finnmake.build.workspace import Workspace
 from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
-from finnmake.flow.compile_tasks import Json, ModelSource, Step, plan_compile
+from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile
 from finnmake.flow.design_tasks import plan_design
 from finnmake.flow.layer_tasks import LayerContext, plan_layer
 from finnmake.flow.manifest import Manifest, read_manifest
@@ -148,6 +148,12 @@ class Accelerator(Target):
             folding = Step("SetFolding", arguments, Stage.LAYERS)
         elif isinstance(self.fold, str | Path):
             path = self._existing(self.fold, "folding file")
+            if path.resolve() == (self.folder() / FOLDING_FILE).resolve():
+                raise BuildFileError(
+                    f"fold={str(self.fold)!r} is the file that the build writes its folding to",
+                    where=self.name,
+                    remedy="Copy it to another place, edit the copy and name that.",
+                )
             # Under its own name, so that errors say it.
             folding = Step("ApplyFolding", {"file": path.name}, Stage.LAYERS, {path.name: path})
         else:

@@ -20,6 +20,7 @@ from finnmake.graph.element_order import ElementOrder
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
 from finnmake.runtime.batch import output_scaling
+from finnmake.transformation.apply_folding import folding_of
 
 
 def _stream_entries(ports: Mapping[str, Stream]) -> tuple[StreamEntry, ...]:
@@ -58,7 +59,7 @@ def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...]) -> LayerE
 
 
 def write_layers() -> None:
-    """``in/graph.onnx`` to ``out/manifest.json`` and ``out/layers/NAME/{layer.json, PARAMETER.npy}``."""
+    """``in/graph.onnx`` to ``out/{manifest,fold}.json`` and ``out/layers/NAME/{layer.json, PARAMETER.npy}``."""
     model = ModelWrapper(Path("in/graph.onnx"))
     counts: dict[str, int] = {}
     entries: list[LayerEntry] = []
@@ -93,3 +94,4 @@ def write_layers() -> None:
     )
     body: Mapping[str, Any] = {"format": MANIFEST_FORMAT, **asdict(manifest)}
     Path("out/manifest.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    Path("out/fold.json").write_text(json.dumps(folding_of(model.graph), indent=1) + "\n", encoding="utf-8")

@@ -14,6 +14,9 @@ from finnmake.flow.plan import PlannedTask, TargetContext
 from finnmake.flow.stages import Stage
 from finnmake.flow.transformation_names import find_transformation
 
+FOLDING_FILE = "fold.json"
+"""In a target's output folder: the folding that its layers have, as ``ApplyFolding`` takes it."""
+
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -186,6 +189,7 @@ def _layers(previous: str, graph: str, context: LayerContext) -> PlannedTask:
             inputs=graph_inputs(previous, graph, context),
             outputs={
                 "out/manifest.json": f"{context.folder}/manifest.json",
+                f"out/{FOLDING_FILE}": f"{context.folder}/{FOLDING_FILE}",
                 "out/layers/": f"{context.folder}/layers",
             },
         ),

@@ -11,6 +11,7 @@ from finnmake.flow.stages import Stage
 MAIN_OUTPUTS = {
     "import/out/graph.onnx": "imported",
     "layers/out/manifest.json": "manifest",
+    "layers/out/fold.json": "folding",
     "reference/out/expected.npy": "expected",
     "stitch/out/stitched.v": "stitched",
     "rtlsim/out/rtlsim.json": "stitched_simulation",

@@ -11,6 +11,7 @@ from typing import Any
 import onnx_ir as ir
 
 from finnmake.errors import FoldingError
+from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import (
@@ -56,6 +57,11 @@ _NO_ATTRIBUTES = frozenset(
 NOTE_KEY = "finnmake.folding_note"
 
 
+_FUNCTION = frozenset({"mode", "rhs_style", "rounding"})
+"""Attributes with choices that say what a layer computes: not a folding's business."""
+_MOST_SHOWN = 20
+
+
 class ApplyFolding(Rewrite):
     """Sets PE, SIMD, ram_style, resType and parallel_window of layers by name.
 
@@ -81,6 +87,7 @@ class ApplyFolding(Rewrite):
         """Changes the copy in place."""
         layers = {str(node.name): node for node in model.graph if is_hardware(node)}
         ignored: list[str] = []
+        problems: list[FoldingError] = []
         for name, value in _table(self._folding.get("Defaults", {}), "Defaults").items():
             # FINN writes a default as [value, [op types]]; a plain value is for all.
             typed = isinstance(value, list) and len(value) == 2 and isinstance(value[1], list)
@@ -93,18 +100,49 @@ class ApplyFolding(Rewrite):
         for name, values in self._folding.items():
             if name == "Defaults":
                 continue
-            found = _find(name, layers)
+            try:
+                found = _find(name, layers)
+            except FoldingError as problem:
+                problems.append(problem)
+                continue
             if found is None:
                 ignored.append(name)
                 continue
             for key, value in _table(values, f"layer {name}").items():
                 if key in _NO_ATTRIBUTES:
                     ignored.append(f"{name}.{key}")
-                else:
+                    continue
+                try:
                     _set(found, key, value)
+                except FoldingError as problem:
+                    problems.append(problem)
+        _refuse(problems)
         align_depthwise_windows(model.graph)
         if ignored:
             model.set_metadata_prop(NOTE_KEY, "Ignored, as it has no counterpart here: " + ", ".join(sorted(ignored)))
+
+
+def folding_of(graph: ir.Graph) -> dict[str, dict[str, int | str]]:
+    """The folding of all layers, as ``ApplyFolding`` takes it: layer -> attribute -> value."""
+    folding: dict[str, dict[str, int | str]] = {}
+    for node in graph:
+        names = _settable(node) if is_hardware(node) and node.op_type in FOLDING else []
+        values = {name: attribute(node, name) for name in names}
+        if values:
+            folding[str(node.name)] = {name: value for name, value in values.items() if value is not None}
+    return folding
+
+
+def _refuse(problems: list[FoldingError]) -> None:
+    """Raises what is wrong with a folding, all of it at once."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        shown = [f"{problem.where}: {problem.what}. {problem.remedy}" for problem in problems[:_MOST_SHOWN]]
+        more = [f"and {len(problems) - _MOST_SHOWN} more"] if len(problems) > _MOST_SHOWN else []
+        raise FoldingError(
+            f"{len(problems)} entries cannot be applied", where="folding", remedy="\n  ".join([*shown, *more])
+        )
 
 
 def _table(values: object, where: str) -> Mapping[str, Any]:
@@ -144,13 +182,14 @@ def _find(name: str, layers: Mapping[str, ir.Node]) -> ir.Node | None:
 
 
 def _settable(node: ir.Node) -> list[str]:
-    return [*FOLDING.get(node.op_type, {}), *CHOICES.get(node.op_type, {}), *SWITCHES.get(node.op_type, ())]
+    choices = (name for name in CHOICES.get(node.op_type, {}) if name not in _FUNCTION)
+    return [*FOLDING.get(node.op_type, {}), *choices, *SWITCHES.get(node.op_type, ())]
 
 
 def _set(node: ir.Node, name: str, value: Any) -> None:
     where = f"layer {node.name}"
     size_name = FOLDING.get(node.op_type, {}).get(name)
-    choices = CHOICES.get(node.op_type, {}).get(name)
+    choices = CHOICES.get(node.op_type, {}).get(name) if name not in _FUNCTION else None
     if size_name is not None:
         size = folding_size(node, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1 or size % value:
@@ -169,7 +208,7 @@ def _set(node: ir.Node, name: str, value: Any) -> None:
         if value not in (0, 1):
             raise FoldingError(f"{name} = {value!r}", where=where, remedy="Legal values: 0, 1.")
         node.attributes.add(ir.AttrInt64(name, int(value)))
-    elif name in {entry for choice in CHOICES.values() for entry in choice}:
+    elif name in {entry for choice in CHOICES.values() for entry in choice} - _FUNCTION:
         return  # FINN's files give memory styles to layers without a choice
     else:
         raise FoldingError(

@@ -17,12 +17,13 @@ from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.dataflow.resource_estimate import Resources, estimate_resources
-from finnmake.dataflow.set_folding import DEFAULT_RESOURCES, ROOM, SetFolding, folding_of
+from finnmake.dataflow.set_folding import DEFAULT_RESOURCES, ROOM, SetFolding
 from finnmake.dataflow.stream_graph import INPUT, stream_graph
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.errors import FoldingError
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.apply_folding import folding_of
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from finnmake.transformation.to_hls.hardware import FOLDING, SWITCHES, divisors, folding_size
 from tests.hls_library.random_layers import random_mvau, random_thresholding
@@ -158,7 +159,7 @@ def mlp(size: int = 16) -> ModelWrapper:
 def test_frames_per_second_are_cycles_of_a_clock() -> None:
     by_cycles = mlp().transform(SetFolding(32))
     by_frames = mlp().transform(SetFolding(target_fps=3_000_000, clock_mhz=100))
-    assert folding_of(list(by_cycles.nodes)) == folding_of(list(by_frames.nodes))
+    assert folding_of(by_cycles.graph) == folding_of(by_frames.graph)
 
 
 def test_a_target_out_of_reach_names_the_layer_and_what_can_be_reached() -> None:

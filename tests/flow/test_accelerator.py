@@ -66,6 +66,13 @@ def test_a_folding_file_may_be_a_path(folder: Path) -> None:
     assert accelerator(fold=Path("fold.json")).plan() == accelerator(fold="fold.json").plan()
 
 
+def test_the_folding_that_a_build_writes_is_not_the_one_that_it_reads(folder: Path) -> None:
+    (folder / "build/net").mkdir(parents=True)
+    (folder / "build/net/fold.json").write_text("{}")
+    with pytest.raises(BuildFileError, match="Copy it to another place"):
+        accelerator(fold="build/net/fold.json").plan()
+
+
 def test_the_output_folder_may_be_written_in_any_way(folder: Path) -> None:
     written = accelerator(output=f"x/../../{folder.name}/made")
     assert written.folder() == folder / "made"

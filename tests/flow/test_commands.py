@@ -15,7 +15,7 @@ from tests.support.project import NAME, Project
 STAGES = {
     "import": {"imported"},
     "streamlined": {"net:Streamline/out/graph.onnx"},
-    "layers": {"manifest", "expected"},
+    "layers": {"manifest", "folding", "expected"},
     "cores": {"net:MatrixVectorActivation_0.generate/out/core.v", "net:LabelSelect_0.generate/out/top.cpp"},
     "cppsim": {"net:MatrixVectorActivation_0.cppsim/out/cppsim.json"},
     "rtlsim": {"net:MatrixVectorActivation_0.rtlsim/out/rtlsim.json"},
@@ -62,6 +62,13 @@ def test_a_bare_model_from_nothing(project: Project, tmp_path: Path) -> None:
     assert max(layer["interval"] for layer in project.manifest()) <= 40
     again = project.build(*arguments)
     assert (again.actions["run"], again.actions["store"]) == (0, 0)
+    # The folding that was chosen: copied, edited, read.
+    folding = json.loads(Path(build.body["outputs"]["folding"]).read_text())
+    assert folding["MatrixVectorActivation_0"]["SIMD"] != 2
+    folding["MatrixVectorActivation_0"] |= {"SIMD": 2, "PE": 2}
+    (project.folder / "mine.json").write_text(json.dumps(folding))
+    edited = project.build(*arguments, "--fold", "mine.json")
+    assert json.loads(Path(edited.body["outputs"]["folding"]).read_text()) == folding
     done = project.installation.run("finnmake.cli", ["-C", "build/net", "why"], project.folder)
     assert "net:import: up to date" in done.stdout, done.stderr
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from finnmake.dataflow.elementwise_binary import ElementwiseAdd
 from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.set_folding import SetFolding
 from finnmake.errors import BuildFileError, FoldingError, ModelError
@@ -17,9 +18,10 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.apply_config import ApplyConfig
-from finnmake.transformation.apply_folding import NOTE_KEY, ApplyFolding
+from finnmake.transformation.apply_folding import NOTE_KEY, ApplyFolding, folding_of
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
+from tests.support.hardware_models import hardware_model
 from tests.support.networks import Mlp
 from tests.support.qonnx_models import GraphBuilder, mnist, shared_file
 
@@ -122,6 +124,39 @@ def test_illegal_foldings_are_refused(folding: dict[str, dict[str, object]], mes
     layers = hardware(import_model(Mlp().model()))
     with pytest.raises(FoldingError, match=message):
         layers.transform(ApplyFolding(folding))
+
+
+def test_all_that_is_wrong_with_a_folding_is_said_at_once() -> None:
+    layers = hardware(import_model(Mlp().model()))
+    folding = {"MVAU_0": {"PE": 3, "SIMD": 5}, "MVAU_9": {"PE": 1}, "LabelSelect_0": {"PE": 1}}
+    with pytest.raises(FoldingError, match="3 entries cannot be applied") as caught:
+        layers.transform(ApplyFolding(folding))
+    lines = caught.value.text.splitlines()[1:]
+    assert [line.partition(": ")[2].partition(" ")[0] for line in lines] == ["PE", "SIMD", "no"]
+    assert all("Legal values: 1, 2, " in line for line in lines[:2])
+
+
+def test_what_a_layer_computes_is_no_folding() -> None:
+    constant = {"rhs": np.ones(1, np.int64)}
+    layers = hardware_model([ElementwiseAdd(4, 1, "INT8", "INT8", "INT9", "const", parameters=constant)])
+    with pytest.raises(FoldingError, match="no attribute 'rhs_style'"):
+        layers.transform(ApplyFolding({"ElementwiseAdd_0": {"rhs_style": "input"}}))
+
+
+@pytest.mark.parametrize("chosen", [SetFolding(40), SetFolding()])
+def test_a_folding_that_is_written_edited_and_read(tmp_path: Path, chosen: SetFolding) -> None:
+    layers = hardware(import_model(Mlp((32, 16, 8, 4)).model()))
+    folded = layers.transform(chosen)
+    path = tmp_path / "fold.json"
+    path.write_text(json.dumps(folding_of(folded.graph)))
+    again = layers.transform(ApplyFolding(file=str(path)))
+    assert folding_of(again.graph) == folding_of(folded.graph)
+    assert [node.attributes for node in again.nodes] == [node.attributes for node in folded.nodes]
+    edited = json.loads(path.read_text())
+    edited["MatrixVectorActivation_1"] |= {"PE": 1, "ram_style": "block"}
+    path.write_text(json.dumps(edited))
+    changed = folding_of(layers.transform(ApplyFolding(file=str(path))).graph)
+    assert changed == edited
 
 
 def test_defaults_and_changes_of_one_layer() -> None:
