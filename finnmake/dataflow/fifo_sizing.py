@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.stream_graph import INPUT, Source, StreamGraph
+from finnmake.dataflow.streaming_concat import StreamingConcat
 
 MINIMUM_DEPTH = 2
 """Words of the smallest FIFO that passes a word in every cycle."""
@@ -17,8 +18,8 @@ def join_depths(graph: StreamGraph) -> Mapping[tuple[int, int], int]:
     An upper bound from the layers' stated cycles. At the interval of the slowest layer, a layer's first output comes at
     the latest its latency, stretched by that interval over its own, after its first input; a sliding window counts from
     its first whole window, as what takes windows gives nothing before. A stream that comes earlier than the last one
-    to the same layer waits for the difference, at its average rate; one vector more, as words may come in a burst.
-    Inputs that need no FIFO are left out.
+    to the same layer waits for the difference, at its average rate; one vector more, as words may come in a burst, and
+    as a concatenation takes the vectors of its inputs one after the other. Inputs that need no FIFO are left out.
     """
     slowest = max(layer.interval_cycles() for layer in graph.layers)
     arrival: dict[Source, int] = {INPUT: 0}
@@ -27,7 +28,7 @@ def join_depths(graph: StreamGraph) -> Mapping[tuple[int, int], int]:
         begin = max(arrival[source] for source in sources)
         for port, (source, stream) in enumerate(zip(sources, layer.input_streams(), strict=True)):
             waits = begin - arrival[source]
-            if waits:
+            if waits or isinstance(layer, StreamingConcat):
                 vectors = int(layer.structure().get("numInputVectors", 1))
                 words = -(-waits * stream.words_per_frame // slowest) + stream.words_per_frame // vectors
                 depths[position, port] = max(MINIMUM_DEPTH, words)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.support.image_networks import convolutional, residual
+from tests.support.image_networks import convolutional, encoder_and_decoder, residual, sub_pixels, towers
 from tests.support.project import Project
 
 
@@ -22,25 +22,39 @@ from tests.support.project import Project
             {"ConvolutionInputGenerator": 6, "FMPadding": 5, "DuplicateStreams": 2, "ElementwiseAdd": 2},
             [{"shape": [4, 4, 2], "perm": [2, 0, 1]}],
         ),
+        pytest.param(
+            towers,
+            {"StreamingConcat": 1, "DuplicateStreams": 1, "Pool": 1, "FMPadding": 3},
+            [{"shape": [6, 6, 2], "perm": [2, 0, 1]}],
+            marks=pytest.mark.nightly,
+        ),
+        (
+            encoder_and_decoder,
+            {"StreamingConcat": 1, "UpsampleNearestNeighbour": 1, "Pool": 1},
+            [{"shape": [6, 6, 2], "perm": [2, 0, 1]}],
+        ),
+        (sub_pixels, {"DepthToSpace": 1, "Thresholding": 1}, [{"shape": [10, 10, 2], "perm": [2, 0, 1]}]),
     ],
 )
 def test_a_network_of_images_from_the_model_to_stitched_rtl(
     built: Project, network: Callable[[], onnx.ModelProto], layers: dict[str, int], output_order: list[object]
 ) -> None:
-    onnx.save(network(), built.folder / "net.onnx")
+    model = network()
+    size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+    onnx.save(model, built.folder / "net.onnx")
     built.write_build_file(fold="auto", target_fps=100_000)
     built.build("net:rtlsim")
     manifest = json.loads((built.output / "manifest.json").read_text())
     counts = {name: sum(layer["op_type"] == name for layer in manifest["layers"]) for name in layers}
     assert counts == layers
-    assert manifest["input_order"] == [{"shape": [3, 8, 8], "perm": [1, 2, 0]}]
+    assert manifest["input_order"] == [{"shape": [3, size, size], "perm": [1, 2, 0]}]
     assert manifest["output_order"] == output_order
     simulated = json.loads((built.output / "stitched/rtlsim.json").read_text())
     assert (simulated["mismatches"], simulated["samples"]) == (0, 64)
     slowest = max(layer["interval"] for layer in manifest["layers"])
     assert slowest <= simulated["cycles_per_sample"] <= 1.1 * slowest
 
-    pixels = np.random.default_rng(3).integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
+    pixels = np.random.default_rng(3).integers(0, 256, (5, 3, size, size), dtype=np.uint8)
     np.save(built.folder / "x.npy", pixels)
     outputs = []
     for engine in ("reference", "stitched"):

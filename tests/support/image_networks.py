@@ -1,4 +1,4 @@
-"""Two tiny networks of images with channels first, as Brevitas exports them: a chain and one with short cuts."""
+"""Tiny networks of images with channels first, as Brevitas exports them: a chain, and several with branches."""
 
 from __future__ import annotations
 
@@ -75,3 +75,39 @@ def residual(seed: int = 0) -> onnx.ModelProto:
     x = net.activation(net.convolution(x, 4, 6, kernel=1, stride=2, pad=0), 6, 2.0)
     x = net.builder.quant(add("Add", [x, y]), 0.5, 3)
     return net.builder.model(net.convolution(x, 6, 2, kernel=1, pad=0), [1, 2, 4, 4])
+
+
+def towers(seed: int = 0) -> onnx.ModelProto:
+    """Three towers that are joined, one of them an average of padded windows: (1, 3, 6, 6) to (1, 2, 6, 6)."""
+    net = _Images(6, seed)
+    add = net.builder.node
+    x = net.activation(net.convolution(net.builder.input, 3, 4), 4, 2.5)
+    pointwise = net.activation(net.convolution(x, 4, 3, kernel=1, pad=0), 3, 2.5)
+    wide = net.activation(net.convolution(x, 4, 5), 5, 5.0)
+    around = add("AveragePool", [x], kernel_shape=[3, 3], pads=[1] * 4, strides=[1, 1], count_include_pad=1)
+    around = net.builder.quant(around, 0.5, 3)
+    x = add("Concat", [pointwise, wide, around], axis=1)
+    return net.builder.model(net.convolution(x, 12, 2, kernel=1, pad=0), [1, 2, 6, 6])
+
+
+def encoder_and_decoder(seed: int = 0) -> onnx.ModelProto:
+    """Pooled, enlarged again and joined with what was there before: (1, 3, 6, 6) to (1, 2, 6, 6)."""
+    net = _Images(6, seed)
+    add = net.builder.node
+    x = net.activation(net.convolution(net.builder.input, 3, 4), 4, 2.5)
+    y = add("MaxPool", [x], kernel_shape=[2, 2], pads=[0] * 4, strides=[2, 2])
+    y = net.activation(net.convolution(y, 4, 6), 6, 5.0)
+    scales = net.builder.constant(np.array([1, 1, 2, 2], dtype=np.float32))
+    y = add("Resize", [y, net.builder.constant(np.zeros(0, dtype=np.float32)), scales], mode="nearest")
+    x = add("Concat", [x, y], axis=1)
+    x = net.activation(net.convolution(x, 10, 3), 3, 6.0)
+    return net.builder.model(net.convolution(x, 3, 2, kernel=1, pad=0), [1, 2, 6, 6])
+
+
+def sub_pixels(seed: int = 0) -> onnx.ModelProto:
+    """Channels that become pixels, a quantiser behind them: (1, 3, 5, 5) to (1, 2, 10, 10)."""
+    net = _Images(5, seed)
+    x = net.activation(net.convolution(net.builder.input, 3, 4), 4, 2.5)
+    x = net.convolution(x, 4, 8)
+    x = net.builder.node("DepthToSpace", [x], blocksize=2, mode="CRD")
+    return net.builder.model(net.builder.quant(x, 0.5, 4), [1, 2, 10, 10])
