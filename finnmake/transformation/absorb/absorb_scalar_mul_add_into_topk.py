@@ -17,7 +17,7 @@ _MOST_POINTS = 1 << 22
 
 
 class AbsorbScalarMulAddIntoTopK(Rewrite):
-    """Lets TopK look at the integers that its scores are computed from.
+    """Lets TopK, and ArgMax, look at the integers that its scores are computed from.
 
     Precondition: none.
     Postcondition: same indices. Done where the scores are one strictly rising function of the integers, the same for
@@ -26,10 +26,11 @@ class AbsorbScalarMulAddIntoTopK(Rewrite):
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
-        for node in model.get_nodes_by_op_type("TopK"):
+        for node in [*model.get_nodes_by_op_type("TopK"), *model.get_nodes_by_op_type("ArgMax")]:
             scores = node.inputs[0]
             # The values would lose their scale: only the indices may be in use.
-            if scores is None or node.outputs[0].uses() or node.outputs[0].is_graph_output():
+            values = node.outputs[:-1]
+            if scores is None or any(value.uses() or value.is_graph_output() for value in values):
                 continue
             source = order_preserving_source(model, scores)
             if source is not None and source is not scores:
