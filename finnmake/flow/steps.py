@@ -20,6 +20,7 @@ STREAMLINE = (
 )
 
 TO_HLS = (
+    "InferLookupLayer",
     "InferPool",
     "InferVectorVectorActivation",
     "InferGlobalAccPoolLayer",

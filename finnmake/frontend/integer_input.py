@@ -42,7 +42,8 @@ def quantise_input(model: ModelWrapper, datatype: str | None, scale: str | float
     """Makes the input of a normalised model integers, in place.
 
     In this order: what the caller says; integers that the model itself annotates; the integers of a Quant,
-    BipolarQuant or QuantizeLinear on the input; UINT8 and 1/255 for an image (rank 4, 1 or 3 channels).
+    BipolarQuant or QuantizeLinear on the input; indices of a table, where Gather takes it as that; UINT8 and 1/255 for
+    an image (rank 4, 1 or 3 channels).
 
     Args:
         model: normalised.
@@ -68,6 +69,8 @@ def quantise_input(model: ModelWrapper, datatype: str | None, scale: str | float
     elif (taken := _quantised(source)) is not None:
         _replace(model, source, taken)
         return taken.quantisation
+    elif (rows := _rows_of_tables(source)) is not None:
+        found = _given(DataType.smallest_for_range(0, max(1, rows - 1)).name, 1)
     elif _is_image(get_shape(source)):
         found = _given(DEFAULT_DATATYPE, DEFAULT_SCALE)
     else:
@@ -93,6 +96,18 @@ def _given(datatype: str, scale: str | float) -> InputQuantisation:
 
 def _is_image(shape: tuple[int, ...] | None) -> bool:
     return shape is not None and len(shape) == 4 and shape[1] in (1, 3)
+
+
+def _rows_of_tables(source: ir.Value) -> int | None:
+    """The rows of the smallest table whose indices the input is, None where a node takes it as anything else."""
+    rows = []
+    for use in source.uses():
+        data = use.node.inputs[0]
+        shape = get_shape(data) if data is not None else None
+        if use.node.op_type != "Gather" or use.idx != 1 or shape is None or int(attribute(use.node, "axis", 0)) != 0:
+            return None
+        rows.append(shape[0])
+    return min(rows, default=None)
 
 
 def _quantised(source: ir.Value) -> _Taken | None:

@@ -12,7 +12,15 @@ from finnmake.graph.datatype import DataType
 from finnmake.graph.expression import ELEMENTWISE
 from finnmake.graph.general_ops import QUANTISER_DOMAINS
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
-from finnmake.graph.scaled_integer_analysis import branches, elementwise, linear, movement, pooling, quantisers
+from finnmake.graph.scaled_integer_analysis import (
+    branches,
+    elementwise,
+    gathering,
+    linear,
+    movement,
+    pooling,
+    quantisers,
+)
 from finnmake.graph.scaled_integer_analysis.tensors import (
     Analysis,
     IntegerFunction,
@@ -98,6 +106,7 @@ _STANDARD: Mapping[str, _Rule] = {
     "Conv": linear.conv,
     "DepthToSpace": movement.regrouping,
     "DequantizeLinear": quantisers.dequantize_linear,
+    "Gather": gathering.gather,
     "GlobalAveragePool": pooling.reduction,
     "GlobalMaxPool": movement.max_pool,
     "MatMul": linear.matmul,

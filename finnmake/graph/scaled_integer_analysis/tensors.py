@@ -166,7 +166,15 @@ class Movement:
     fill: int | None = None
 
 
-Operation = Quantisation | Product | WindowSum | BranchSum | Concatenation | Movement
+@dataclass(frozen=True)
+class Gathering:
+    """Gather of rows of a constant table (an embedding) by the integers of the node's second input."""
+
+    indices: ScaledInteger
+    table: ConstantIntegers
+
+
+Operation = Quantisation | Product | WindowSum | BranchSum | Concatenation | Movement | Gathering
 
 
 @dataclass(frozen=True)

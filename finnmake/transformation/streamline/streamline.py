@@ -24,6 +24,7 @@ from finnmake.graph.scaled_integer_analysis import (
     BranchSum,
     Concatenation,
     ConstantIntegers,
+    Gathering,
     IntegerFunction,
     Movement,
     Product,
@@ -131,6 +132,8 @@ class _Rewriter:
                 self._branch_sum(node, operation)
             case Concatenation():
                 self._concatenation(node, operation)
+            case Gathering():
+                self._gathering(node, operation)
             case Movement():
                 self._movement(node, operation)
 
@@ -199,6 +202,11 @@ class _Rewriter:
             for operand, factor in zip(branches.operands, branches.factors, strict=True)
         ]
         result = self._new.repeat(node, tensors)[0]
+        self._new.set_integers(node.outputs[0], result, self._datatype(node.outputs[0]))
+
+    def _gathering(self, node: ir.Node, gathering: Gathering) -> None:
+        table = self._new.constant(gathering.table.integers.astype(np.float32), gathering.table.datatype)
+        result = self._new.emit("Gather", [table, self._new.integers_of(gathering.indices)], node.outputs[0])
         self._new.set_integers(node.outputs[0], result, self._datatype(node.outputs[0]))
 
     def _movement(self, node: ir.Node, movement: Movement) -> None:

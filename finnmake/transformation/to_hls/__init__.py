@@ -17,6 +17,7 @@ from finnmake.transformation.to_hls.infer_elementwise_binary_operation import (
 from finnmake.transformation.to_hls.infer_fm_padding import InferFMPadding
 from finnmake.transformation.to_hls.infer_global_acc_pool_layer import InferGlobalAccPoolLayer
 from finnmake.transformation.to_hls.infer_label_select_layer import InferLabelSelectLayer
+from finnmake.transformation.to_hls.infer_lookup_layer import InferLookupLayer
 from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
     InferBinaryMatrixVectorActivation,
     InferQuantizedMatrixVectorActivation,
@@ -45,6 +46,7 @@ __all__ = [
     "InferFMPadding",
     "InferGlobalAccPoolLayer",
     "InferLabelSelectLayer",
+    "InferLookupLayer",
     "InferPool",
     "InferQuantizedMatrixVectorActivation",
     "InferQuantizedStreamingFCLayer",
