@@ -112,18 +112,25 @@ class _Design:
         )
 
     def rtlsim_build(self) -> PlannedTask:
-        sources = self._simulated_sources()
         return PlannedTask(
             name=self.task("rtlsim_build"),
-            doc="build the RTL simulation of the stitched design",
+            doc="build the RTL simulation of the stitched design, out of those of its cores",
             stage=Stage.STITCHED,
-            after=(self.task("stitch"), self.task("simulator"), *self.layer_tasks("generate")),
-            action=self.context.rules["verilator_build"].action(
-                parameters={"top": self.manifest.stitched, "optimise": "1", "options": [], "files": list(sources)},
-                inputs={**sources, "verilated.a": self.file("simulator/verilated.a")},
+            after=(self.task("stitch"), self.task("simulator")),
+            action=self.context.rules["verilator_link"].action(
+                parameters={"top": self.manifest.stitched},
+                inputs={
+                    "stitched.v": self.file("stitched/stitched.v"),
+                    "verilated.a": self.file("simulator/verilated.a"),
+                },
                 outputs={"model.so": self.output("stitched/rtlsim.so")},
             ),
         )
+
+    def _simulated_cores(self) -> dict[str, Path]:
+        return {
+            f"{layer.core}.so": self.file(f"layers/{layer.name}/rtlsim.so") for layer in reversed(self.manifest.layers)
+        }
 
     def _images(self) -> dict[str, Path]:
         return {
@@ -137,7 +144,7 @@ class _Design:
             name=self.task("rtlsim"),
             doc="simulate the stitched design on the samples; equal to the reference or it fails",
             stage=Stage.STITCHED,
-            after=(self.task("rtlsim_build"), self.task("reference"), *self.layer_tasks("generate")),
+            after=(self.task("rtlsim_build"), self.task("reference"), *self.layer_tasks("rtlsim_build")),
             action=Action(
                 mnemonic="SimulateStitched",
                 command=PythonCommand("finnmake.runtime.actions:simulate_stitched", {}),
@@ -146,6 +153,7 @@ class _Design:
                     "samples.npy": self.file("reference/samples.npy"),
                     "expected.npy": self.file("reference/expected.npy"),
                     "rtlsim.so": self.file("stitched/rtlsim.so"),
+                    **self._simulated_cores(),
                     **self._images(),
                 },
                 outputs={"out/rtlsim.json": self.output("stitched/rtlsim.json")},

@@ -16,7 +16,11 @@ from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.manifest import Manifest
 from finnmake.flow.session import jobs_of, targets_of
 
-LAYER_STEPS = {"cpp": ("generate", "cppsim_build"), "rtl": ("generate", "rtlsim_build"), "stitched": ("generate",)}
+LAYER_STEPS = {
+    "cpp": ("generate", "cppsim_build"),
+    "rtl": ("generate", "rtlsim_build"),
+    "stitched": ("generate", "rtlsim_build"),
+}
 """Steps of every layer that an engine needs, beside those of the whole design."""
 
 
@@ -84,12 +88,14 @@ def _execute(accelerator: Accelerator, manifest: Manifest, options: argparse.Nam
         model = ModelWrapper(accelerator.model_path())
         result = batch.BatchResult(batch.reference_outputs(model, imported, frames, labels=manifest.gives_labels))
     elif options.engine == "stitched":
-        with tempfile.TemporaryDirectory() as memories:
+        with tempfile.TemporaryDirectory() as run_time:
+            for core, name in {layer.core: layer.name for layer in manifest.layers}.items():
+                Path(run_time, f"{core}.so").symlink_to(folder / "layers" / name / "rtlsim.so")
             for position, layer in enumerate(manifest.layers):
                 for memory in layer.memories:
-                    link = Path(memories, f"layer_{position}_{memory}.mem")
+                    link = Path(run_time, f"layer_{position}_{memory}.mem")
                     link.symlink_to(folder / "layers" / layer.name / f"{memory}.mem")
-            result = batch.run_stitched(folder / "stitched", Path(memories), turned)
+            result = batch.run_stitched(folder / "stitched", Path(run_time), turned)
     else:
         cores = [batch.Core(folder / "layers" / layer.name, layer.sources) for layer in manifest.layers]
         result = (batch.run_cpp if options.engine == "cpp" else batch.run_rtl)(cores, turned)

@@ -18,6 +18,7 @@ from finnmake.codegen.actions import load_layer
 from finnmake.dataflow.layer import IntegerArray, Layer
 from finnmake.dataflow.layer_file import parameter_bytes
 from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
+from finnmake.dataflow.stream_graph import stream_graph
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
@@ -33,8 +34,11 @@ Array = NDArray[Any]
 CORE_FRAMES = 6
 """Frames a core is simulated with: enough for a steady state behind the first."""
 
-RANDOM_SAMPLES = 64
-"""Samples of a build without any of its own."""
+RANDOM_SAMPLES, FEWEST_SAMPLES = 64, 2
+"""Samples of a build without any of its own: for small designs, and for large ones."""
+
+SIMULATED_LAYER_CYCLES = 1 << 25
+"""Cycles, times layers, that the stitched simulation of such a build takes at most, unless that is too few samples."""
 
 _STALLS = ((0.0, 0.0), (0.4, 0.4), (0.0, 0.6), (0.6, 0.0))
 
@@ -111,7 +115,7 @@ def reference() -> None:
     the hardware must give) and ``out/reference.json``.
     """
     imported, layers = ModelWrapper(Path("imported/graph.onnx")), ModelWrapper(Path("in/graph.onnx"))
-    samples = _samples(imported)
+    samples = _samples(imported, stream_graph(layers).layers)
     wanted = run_original(ModelWrapper(Path("model.onnx")), read_input_quantisation(imported), samples)
     expected = run_graph(layers, samples)
     integers = _hardware_outputs(layers, wanted, expected.shape)
@@ -158,12 +162,15 @@ def _equal_scores(layers: ModelWrapper, outputs: Array) -> int:
     return int(((outputs == outputs.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
 
 
-def _samples(imported: ModelWrapper) -> IntegerArray:
+def _samples(imported: ModelWrapper, layers: Sequence[Layer]) -> IntegerArray:
+    """The user's samples, or random ones, with the smallest and the largest input where they are as many as can be."""
     if Path("samples.npy").exists():
         return load_inputs(Path("samples.npy"), imported)
     quantisation = read_input_quantisation(imported)
     elements = int(np.prod((imported.get_tensor_shape(imported.graph.inputs[0]) or ())[1:]))
-    frames = random_frames(DataType[quantisation.datatype], RANDOM_SAMPLES, elements, seed=0)
+    cycles = len(layers) * max(layer.interval_cycles() for layer in layers)
+    count = min(RANDOM_SAMPLES, max(FEWEST_SAMPLES, SIMULATED_LAYER_CYCLES // cycles))
+    frames = random_frames(DataType[quantisation.datatype], RANDOM_SAMPLES, elements, seed=0)[-count:]
     # A narrow quantiser leaves out one end of its datatype: the model does not say what comes of that integer.
     return np.clip(frames, quantisation.minimum, quantisation.maximum)
 

@@ -257,13 +257,13 @@ def run_rtl(cores: Sequence[Core], frames: IntegerArray) -> BatchResult:
     return BatchResult(outputs, max(intervals), latencies[-1])
 
 
-def run_stitched(folder: Path, memories: Path, frames: IntegerArray) -> BatchResult:
-    """Runs the stitched design: ``folder/rtlsim.so``, with the memory files of its layers in ``memories``."""
+def run_stitched(folder: Path, run_time: Path, frames: IntegerArray) -> BatchResult:
+    """Runs the stitched design: ``folder/rtlsim.so``, with ``CORE.so`` and the layers' memory files in ``run_time``."""
     layers = json.loads((folder.parent / "manifest.json").read_text(encoding="utf-8"))["layers"]
     first, last = load_layer(folder.parent / "layers" / layers[0]["name"]), layers[-1]["name"]
     source, sink = first.input_stream(), load_layer(folder.parent / "layers" / last).output_stream()
     words = npy_to_packed(frames, source.datatype, source.elements_per_word)
-    with RtlSimulation(folder / "rtlsim.so", memories) as simulation:
+    with RtlSimulation(folder / "rtlsim.so", run_time) as simulation:
         result = simulation.run(words, len(frames) * sink.words_per_frame)
     outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
     return BatchResult(outputs, interval(result, sink.words_per_frame), result.first_output_latency())

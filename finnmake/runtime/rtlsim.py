@@ -213,7 +213,7 @@ class RtlSimulation:
             raise ToolError("not a simulation that rule verilator_build made", where=str(shared_object)) from error
         message = ctypes.create_string_buffer(_MESSAGE_BYTES)
         self._handle: int | None = library.finnmake_construct(
-            str(working_directory.resolve()).encode(), random_state, message, _MESSAGE_BYTES
+            f"{working_directory.resolve()}/".encode(), random_state, message, _MESSAGE_BYTES
         )
         if self._handle is None:
             unload(library)

@@ -50,17 +50,37 @@ def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
     """The C++ text that includes the model, describes its ports and includes the driver."""
     files = sorted(path.name for path in FOLDER.glob("*.cpp"))
     lines = [f'#include "{FOLDER}/{name}"' for name in files if "Slow" not in name]
-    for direction in ("IN", "OUT"):
-        entries = " ".join(f"X({name}, {width})" for name, width in found[direction])
-        lines.append(f"#define FINNMAKE_{direction}PUTS(X) {entries}")
-        entries = ", ".join(f"X({name}, {width})" for name, width in streams(found, direction))
-        lines.append(f"#define FINNMAKE_{direction}PUT_STREAMS(X) {entries}")
-    lines.append(f'#define FINNMAKE_TOP "{top}"')
+    lines += port_macros(top, found)
     lines.append('#include "stream_driver.cpp"')
     # What runs once, at construction, is half of the text.
     lines.append('#pragma GCC optimize("O0")')
     lines += [f'#include "{FOLDER}/{name}"' for name in files if "Slow" in name]
     return "\n".join([*lines, ""])
+
+
+def port_macros(top: str, found: dict[str, list[tuple[str, int]]]) -> list[str]:
+    """The macros by which ``stream_driver.cpp`` knows a model's name and ports."""
+    lines = []
+    for direction in ("IN", "OUT"):
+        entries = " ".join(f"X({name}, {width})" for name, width in found[direction])
+        lines.append(f"#define FINNMAKE_{direction}PUTS(X) {entries}")
+        entries = ", ".join(f"X({name}, {width})" for name, width in streams(found, direction))
+        lines.append(f"#define FINNMAKE_{direction}PUT_STREAMS(X) {entries}")
+    return [*lines, f'#define FINNMAKE_TOP "{top}"']
+
+
+def link(compiler: str, output: str, runtime: str, options: list[str]) -> None:
+    """Compiles ``model.cpp`` and links it with Verilator's runtime to a shared object."""
+    Path("exports.map").write_text(EXPORTS)
+    run(
+        [
+            compiler, *compiler_flags(), *options, "-I.", f"-I{FOLDER}", "-w",
+            "-shared", "-s", "-o", output, "model.cpp", runtime,
+            # fopen: memory files are read relative to the folder that the caller names.
+            "-Wl,--wrap=fopen", "-Wl,--wrap=__cxa_thread_atexit", "-Wl,--version-script=exports.map",
+            "-Wl,--build-id=none", "-Wl,--gc-sections", "-pthread",
+        ]
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -95,17 +115,8 @@ def main() -> None:
     if missing:
         sys.exit(f"%Error: {arguments.top} has no port {', '.join(missing)}")
     Path("model.cpp").write_text(translation_unit(arguments.top, found))
-    Path("exports.map").write_text(EXPORTS)
-    run(
-        [
-            arguments.compiler, *compiler_flags(), f"-O{arguments.optimise}", "-I.", f"-I{FOLDER}", "-w",
-            *(["-DFINNMAKE_TRACE"] if arguments.trace else []),
-            "-shared", "-s", "-o", arguments.output, "model.cpp", arguments.runtime,
-            # fopen: memory files are read relative to the folder that the caller names.
-            "-Wl,--wrap=fopen", "-Wl,--wrap=__cxa_thread_atexit", "-Wl,--version-script=exports.map",
-            "-Wl,--build-id=none", "-Wl,--gc-sections", "-pthread",
-        ]
-    )  # fmt: skip
+    options = [f"-O{arguments.optimise}", *(["-DFINNMAKE_TRACE"] if arguments.trace else [])]
+    link(arguments.compiler, arguments.output, arguments.runtime, options)
 
 
 if __name__ == "__main__":

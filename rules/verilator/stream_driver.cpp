@@ -4,6 +4,7 @@
 // FINNMAKE_OUTPUTS(X) (X(name, width) for every port), FINNMAKE_INPUT_STREAMS(X) and FINNMAKE_OUTPUT_STREAMS(X) (X(name,
 // width of tdata) for every AXI4-Stream, with commas between them).
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -14,6 +15,14 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+
+// One port of a simulation: where its value is, and how wide it is.
+struct finnmake_port {
+    const char* name;
+    void* data;
+    std::uint32_t width;
+    std::uint32_t is_output;
+};
 
 #include "Vmodel.h"
 #include "verilated.h"
@@ -29,7 +38,7 @@ namespace finnmake {
 
 using FinishCallback = void (*)(const char* filename, int line, const char* hierarchy);
 FinishCallback finish_callback = nullptr;
-thread_local const char* memory_directory = nullptr;
+thread_local const char* memory_prefix = nullptr;
 
 [[noreturn]] void fail(const char* filename, int line, const char* message) {
     throw std::runtime_error(std::string(filename) + ":" + std::to_string(line) + ": " + message);
@@ -50,12 +59,12 @@ void vl_warn(const char* filename, int line, const char*, const char* message) {
     finnmake::fail(filename, line, message);
 }
 
-// $readmemh opens its file with fopen. A relative name is meant relative to the folder that the caller names; the working
-// directory of the process is not ours to change.
+// $readmemh opens its file with fopen. A relative name goes behind what the caller gives, a folder with its slash or the
+// beginning of the files' names; the working directory of the process is not ours to change.
 extern "C" std::FILE* __real_fopen(const char* name, const char* mode);
 extern "C" std::FILE* __wrap_fopen(const char* name, const char* mode) {
-    if (finnmake::memory_directory == nullptr || name[0] == '/') return __real_fopen(name, mode);
-    return __real_fopen((std::string(finnmake::memory_directory) + "/" + name).c_str(), mode);
+    if (finnmake::memory_prefix == nullptr || name[0] == '/') return __real_fopen(name, mode);
+    return __real_fopen((std::string(finnmake::memory_prefix) + name).c_str(), mode);
 }
 
 // Verilator's runtime has thread-local objects. Registering their destructors would keep the shared object loaded until the
@@ -264,9 +273,9 @@ FINNMAKE_EXPORT extern const std::uint32_t finnmake_has_trace = 1;
 FINNMAKE_EXPORT extern const std::uint32_t finnmake_has_trace = 0;
 #endif
 
-// A new simulation whose memories are loaded from `directory`; null and a message where a file is missing.
-FINNMAKE_EXPORT void* finnmake_construct(const char* directory, int random_seed, char* message, std::size_t size) {
-    finnmake::memory_directory = directory;
+// A new simulation whose memories are loaded from the files `prefix` + name; null and a message where one is missing.
+FINNMAKE_EXPORT void* finnmake_construct(const char* prefix, int random_seed, char* message, std::size_t size) {
+    finnmake::memory_prefix = prefix;
     void* result = nullptr;
     try {
         auto simulation = std::make_unique<finnmake::Simulation>(random_seed);
@@ -278,8 +287,23 @@ FINNMAKE_EXPORT void* finnmake_construct(const char* directory, int random_seed,
     } catch (const std::exception& error) {
         std::snprintf(message, size, "%s", error.what());
     }
-    finnmake::memory_directory = nullptr;
+    finnmake::memory_prefix = nullptr;
     return result;
+}
+
+// The ports of a simulation, and where their values are; one without a name ends them.
+FINNMAKE_EXPORT const finnmake_port* finnmake_ports(void* handle, finnmake_port* ports, std::size_t count) {
+    Vmodel& model = *static_cast<finnmake::Simulation*>(handle)->model;
+    const finnmake_port found[] = {
+#define X(name, width) {#name, &model.name, width, 0},
+        FINNMAKE_INPUTS(X)
+#undef X
+#define X(name, width) {#name, &model.name, width, 1},
+            FINNMAKE_OUTPUTS(X)
+#undef X
+                {nullptr, nullptr, 0, 0}};
+    std::memcpy(ports, found, std::min(sizeof found, count * sizeof *ports));
+    return ports;
 }
 
 // Resets the core, offers the input words in order and takes output words until all have come.

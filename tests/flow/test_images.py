@@ -1,4 +1,4 @@
-"""Networks of images, channels first, through the whole flow: what the stitched RTL gives is the model's own output."""
+"""Images, channels first, through the whole flow: what the stitched RTL gives is the model's own output."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from tests.support.project import Project
 @pytest.mark.parametrize(
     ("network", "layers", "output_order"),
     [
-        (convolutional, {"ConvolutionInputGenerator": 3, "FMPadding": 1, "Pool": 1, "MatrixVectorActivation": 4}, []),
         (
+            convolutional,
+            {"ConvolutionInputGenerator": 3, "FMPadding": 1, "Pool": 1, "MatrixVectorActivation": 2},
+            [{"shape": [2, 2, 2], "perm": [2, 0, 1]}],
+        ),
+        pytest.param(
             residual,
             {"ConvolutionInputGenerator": 6, "FMPadding": 5, "DuplicateStreams": 2, "ElementwiseAdd": 2},
             [{"shape": [4, 4, 2], "perm": [2, 0, 1]}],
+            marks=pytest.mark.nightly,
         ),
         pytest.param(
             towers,
@@ -28,12 +33,18 @@ from tests.support.project import Project
             [{"shape": [6, 6, 2], "perm": [2, 0, 1]}],
             marks=pytest.mark.nightly,
         ),
-        (
+        pytest.param(
             encoder_and_decoder,
             {"StreamingConcat": 1, "UpsampleNearestNeighbour": 1, "Pool": 1},
             [{"shape": [6, 6, 2], "perm": [2, 0, 1]}],
+            marks=pytest.mark.nightly,
         ),
-        (sub_pixels, {"DepthToSpace": 1, "Thresholding": 1}, [{"shape": [10, 10, 2], "perm": [2, 0, 1]}]),
+        pytest.param(
+            sub_pixels,
+            {"DepthToSpace": 1, "Thresholding": 1},
+            [{"shape": [10, 10, 2], "perm": [2, 0, 1]}],
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_a_network_of_images_from_the_model_to_stitched_rtl(
@@ -52,7 +63,7 @@ def test_a_network_of_images_from_the_model_to_stitched_rtl(
     simulated = json.loads((built.output / "stitched/rtlsim.json").read_text())
     assert (simulated["mismatches"], simulated["samples"]) == (0, 64)
     slowest = max(layer["interval"] for layer in manifest["layers"])
-    assert slowest <= simulated["cycles_per_sample"] <= 1.1 * slowest
+    assert slowest <= simulated["cycles_per_sample"] <= 1.5 * slowest
 
     pixels = np.random.default_rng(3).integers(0, 256, (5, 3, size, size), dtype=np.uint8)
     np.save(built.folder / "x.npy", pixels)
@@ -61,5 +72,5 @@ def test_a_network_of_images_from_the_model_to_stitched_rtl(
         done = built.finnmake("run", "net", "--engine", engine, "--inputs", "x.npy", "--output", f"{engine}.npy")
         assert done.returncode == 0, done.stdout + done.stderr
         outputs.append(np.load(built.folder / f"{engine}.npy"))
-    assert outputs[0].shape == outputs[1].shape
+    assert outputs[0].shape == (5, *manifest["output_shape"][1:])
     assert np.array_equal(*outputs)

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 
-from finnmake.codegen.core import core_values
-from finnmake.codegen.rendering import render
-from finnmake.codegen.stitch import Instance, Port, render_stitched, stitched_name
 from finnmake.dataflow.insert_fifos import InsertFIFO
 from finnmake.dataflow.insert_width_converters import InsertDWC
-from finnmake.dataflow.layer import IntegerArray, Layer
-from finnmake.dataflow.packing import memory_text, npy_to_packed, packed_to_npy
+from finnmake.dataflow.layer import IntegerArray
+from finnmake.dataflow.packing import npy_to_packed, packed_to_npy
 from finnmake.dataflow.registry import LAYER_CLASSES
 from finnmake.dataflow.set_folding import SetFolding
 from finnmake.dataflow.stream_graph import stream_graph
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend import import_model
 from finnmake.graph.custom_op import attribute
+from finnmake.graph.element_order import reordered
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import run_graph
+from finnmake.runtime.batch import output_integers, run_graph
 from finnmake.runtime.execute import execute_onnx
-from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
+from finnmake.runtime.rtlsim import StreamResult
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from finnmake.transformation.to_hls import (
     InferAddStreamsLayer,
@@ -34,11 +33,11 @@ from finnmake.transformation.to_hls import (
     InferThresholdingLayer,
 )
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
-from tests.hls_library.harness import LIBRARY, ROOT, VERILATOR_RULE, Bench, copy_rule, run_script
+from tests.hls_library.harness import Bench
+from tests.hls_library.stitched import stitched
+from tests.support.image_networks import encoder_and_decoder, residual, sub_pixels
 from tests.support.integer_graphs import IntegerGraph, same_function
 from tests.support.qonnx_models import GraphBuilder
-
-TEMPLATES = ROOT / "finnmake" / "codegen" / "templates"
 
 
 def residual_mlp(blocks: int = 2, size: int = 8) -> ModelWrapper:
@@ -104,44 +103,16 @@ def test_two_consumers_without_a_copy_are_refused() -> None:
         stream_graph(model)
 
 
-def stitched(bench: Bench, folder: Path, model: ModelWrapper) -> RtlSimulation:
-    """The stitched design, built as the flow does."""
-    folder.mkdir()
-    copy_rule(VERILATOR_RULE, folder)
-    shutil.copy(bench.runtime(), folder / "verilated.a")
-    graph, files, instances = stream_graph(model), dict[str, None](), []
-    for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
-        core = render(TEMPLATES / "core.v.j2", core_values(layer))
-        for name, text in ((f"{layer.core_name()}.v", core), *_kernels(layer)):
-            (folder / name).write_text(text)
-            files[name] = None
-        for name, image in layer.memory_images().items():
-            (folder / f"layer_{position}_{name}.mem").write_text(memory_text(image))
-        inputs, outputs = (
-            tuple(Port(name, stream.width) for name, stream in ports.items())
-            for ports in (layer.input_ports(), layer.output_ports())
-        )
-        memories = tuple(layer.memory_images())
-        instances.append(Instance(position, layer.core_name(), layer.core_name(), memories, inputs, outputs, sources))
-    top = stitched_name(instances)
-    (folder / "top.v").write_text(render_stitched(instances, 1, TEMPLATES / "stitched.v.j2", configured=False))
-    run_script(folder, "build.py", "--top", top, "--output", "model.so", "top.v", *files)
-    return RtlSimulation(folder / "model.so", folder)
-
-
-def _kernels(layer: Layer) -> list[tuple[str, str]]:
-    return [(Path(name).name, (LIBRARY / name).read_text()) for name in layer.verilog_files]
-
-
 def run(bench: Bench, folder: Path, model: ModelWrapper, integers: IntegerArray) -> StreamResult:
     """Frames through the stitched design; the numbers must be those of the layers."""
     graph = stream_graph(model)
     source, sink = graph.layers[0].input_streams()[0], graph.layers[-1].output_streams()[0]
-    words = npy_to_packed(integers, source.datatype, source.elements_per_word)
+    turned = reordered(integers, graph.input_order)
+    words = npy_to_packed(turned, source.datatype, source.elements_per_word)
     with stitched(bench, folder, model) as simulation:
         result = simulation.run(words, len(integers) * sink.words_per_frame, max_idle_cycles=2000)
     outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
-    np.testing.assert_array_equal(outputs, run_graph(model, integers))
+    np.testing.assert_array_equal(reordered(outputs, graph.output_order), run_graph(model, integers))
     return result
 
 
@@ -151,6 +122,21 @@ def test_residual_blocks_run_at_the_interval_of_the_slowest_layer(bench: Bench, 
     full = run(bench, tmp_path / "full", model, integers)
     words = stream_graph(model).layers[-1].output_streams()[0].words_per_frame
     assert full.output_intervals(words)[-4:].tolist() == [16] * 4
+
+
+@pytest.mark.parametrize("network", [residual, encoder_and_decoder, sub_pixels])
+def test_a_network_of_images(bench: Bench, tmp_path: Path, network: Callable[[], onnx.ModelProto]) -> None:
+    imported = import_model(network())
+    model = layers(imported).transform(SetFolding(500)).transform(InsertDWC()).transform(InsertFIFO())
+    shape = imported.get_tensor_shape(imported.graph.inputs[0]) or ()
+    pixels = np.random.default_rng(2).integers(0, 256, (6, *shape[1:]))
+    result = run(bench, tmp_path / "images", model, pixels.reshape(6, -1))
+    graph = stream_graph(model)
+    slowest = max(layer.interval_cycles() for layer in graph.layers)
+    words = graph.layers[-1].output_streams()[0].words_per_frame
+    assert slowest <= result.output_intervals(words)[-1] <= 1.5 * slowest
+    integers = output_integers(model, execute_onnx(imported, {"global_in": pixels})["global_out"])
+    np.testing.assert_array_equal(integers, run_graph(model, pixels.reshape(6, -1)))
 
 
 @pytest.mark.nightly

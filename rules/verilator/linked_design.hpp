@@ -1,0 +1,210 @@
+// A stitched design that is simulated as what it is made of: the simulations of its cores, loaded when the design is
+// constructed, and the nets between them. No core is compiled for a design, none again after a change of another one.
+//
+// link.py reads the nets from the design's Verilog and writes Vmodel.h, in which the class Vmodel derives from
+// LinkedDesign; stream_driver.cpp includes it, behind its own finnmake_port, and drives it as it drives a core.
+
+#include <dlfcn.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "verilated.h"
+
+namespace finnmake {
+
+extern thread_local const char* memory_prefix;
+
+// Of an instance, as link.py writes it: its core, what its memory files' names begin with, its connections.
+struct LinkedConnection {
+    const char* port;
+    std::uint32_t net;
+};
+struct LinkedInstance {
+    const char* core;
+    const char* memories;
+    std::uint32_t first_connection;
+    std::uint32_t connections;
+};
+
+// Shared object of a core: stays loaded while the design lives.
+class LinkedCore {
+    void* library;
+
+    template <typename Function>
+    void find(Function& function, const char* name) {
+        function = reinterpret_cast<Function>(dlsym(library, name));
+        if (function == nullptr) throw std::runtime_error(std::string("no simulation of a core: it lacks ") + name);
+    }
+
+  public:
+    void* (*construct)(const char*, int, char*, std::size_t) = nullptr;
+    int (*destruct)(void*) = nullptr;
+    int (*eval)(void*) = nullptr;
+    const finnmake_port* (*ports)(void*, finnmake_port*, std::size_t) = nullptr;
+
+    explicit LinkedCore(const std::string& path) : library(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+        if (library == nullptr) throw std::runtime_error(dlerror());
+        find(construct, "finnmake_construct");
+        find(destruct, "destruct");
+        find(eval, "eval");
+        find(ports, "finnmake_ports");
+    }
+    LinkedCore(const LinkedCore&) = delete;
+    LinkedCore& operator=(const LinkedCore&) = delete;
+    ~LinkedCore() { dlclose(library); }
+};
+
+// A falling edge of the clock settles the design; its outputs count from then on.
+//
+// All instances see the rising edge before any of them sees what the others make of it. Then what has changed is passed on
+// until nothing changes any more, the last instance first: a stream's ready goes from the end of a design to its start.
+class LinkedDesign {
+    struct Reader {
+        std::uint32_t instance;
+        void* data;
+    };
+    struct Driver {  // an output of an instance, and where it goes
+        const void* data;
+        std::size_t bytes;
+        std::vector<Reader> readers;
+    };
+    struct Instance {
+        const LinkedCore* core = nullptr;
+        void* handle = nullptr;
+        CData* clock = nullptr;
+        std::vector<Driver> drivers;
+        bool changed = true;
+    };
+    static constexpr std::uint32_t outside = 0xffffffff;
+    static constexpr int most_rounds = 10000;
+    static constexpr std::size_t most_ports = 4096;
+
+    std::vector<std::unique_ptr<LinkedCore>> cores;
+    std::vector<Instance> instances;
+    std::vector<Driver> inputs;
+    CData before = 0;
+
+    static std::size_t bytes_of(std::uint32_t width) {
+        return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4;
+    }
+
+    void pass_on(const Driver& driver) {
+        for (const Reader& reader : driver.readers)
+            if (std::memcmp(reader.data, driver.data, driver.bytes) != 0) {
+                std::memcpy(reader.data, driver.data, driver.bytes);
+                if (reader.instance != outside) instances[reader.instance].changed = true;
+            }
+    }
+    static void evaluate(const Instance& instance) {
+        if (instance.core->eval(instance.handle) != 0) throw std::runtime_error("a core has stopped");
+    }
+
+  protected:
+    struct Port {  // of the design
+        const char* name;
+        void* data;
+        std::uint32_t width;
+        bool is_output;
+        std::uint32_t net;
+    };
+
+    // Ports of the design but its clock, whose net is `clock_net`.
+    void connect(const std::vector<Port>& ports, std::uint32_t clock_net, const LinkedInstance* list, std::size_t count,
+                 const LinkedConnection* connections, std::uint32_t nets, int random_seed) {
+        struct End {
+            std::uint32_t instance;
+            void* data;
+            std::uint32_t width;
+        };
+        struct Net {
+            std::vector<End> drivers, readers;
+        };
+        std::vector<Net> found(nets);
+        const std::string folder = memory_prefix == nullptr ? "" : memory_prefix;
+        std::vector<std::string> names;
+        std::vector<finnmake_port> table(most_ports);
+        instances.resize(count);
+        for (const Port& port : ports)
+            (port.is_output ? found[port.net].readers : found[port.net].drivers).push_back({outside, port.data, port.width});
+        for (std::uint32_t position = 0; position < count; ++position) {
+            std::size_t known = 0;
+            while (known < names.size() && names[known] != list[position].core) ++known;
+            if (known == names.size()) {
+                cores.push_back(std::make_unique<LinkedCore>(folder + list[position].core + ".so"));
+                names.emplace_back(list[position].core);
+            }
+            Instance& instance = instances[position];
+            instance.core = cores[known].get();
+            char message[1024] = "";
+            const std::string memories = folder + list[position].memories;
+            instance.handle = instance.core->construct(memories.c_str(), random_seed, message, sizeof message);
+            if (instance.handle == nullptr) throw std::runtime_error(message);
+            instance.core->ports(instance.handle, table.data(), table.size());
+            for (std::uint32_t index = 0; index < list[position].connections; ++index) {
+                const LinkedConnection& connection = connections[list[position].first_connection + index];
+                const finnmake_port* port = table.data();
+                while (port->name != nullptr && std::strcmp(port->name, connection.port) != 0) ++port;
+                if (port->name == nullptr)
+                    throw std::runtime_error(std::string(list[position].core) + " has no port " + connection.port);
+                if (connection.net == clock_net)
+                    instance.clock = static_cast<CData*>(port->data);
+                else
+                    (port->is_output != 0 ? found[connection.net].drivers : found[connection.net].readers)
+                        .push_back({position, port->data, port->width});
+            }
+            if (instance.clock == nullptr) throw std::runtime_error(std::string(list[position].core) + " has no clock");
+        }
+        for (std::uint32_t net = 0; net < nets; ++net) {
+            if (net == clock_net) continue;
+            if (found[net].drivers.size() != 1)
+                throw std::runtime_error("a net of the design has " + std::to_string(found[net].drivers.size()) + " drivers");
+            const End& end = found[net].drivers[0];
+            Driver driver{end.data, bytes_of(end.width), {}};
+            for (const End& reader : found[net].readers) {
+                if (reader.width != end.width) throw std::runtime_error("a net of the design has two widths");
+                driver.readers.push_back({reader.instance, reader.data});
+            }
+            (end.instance == outside ? inputs : instances[end.instance].drivers).push_back(driver);
+        }
+    }
+
+    void eval_with(CData clock) {
+        if (clock != before) {
+            before = clock;
+            for (Instance& instance : instances) {
+                *instance.clock = clock;
+                if (clock != 0) evaluate(instance);
+                instance.changed = true;
+            }
+            if (clock != 0) return;
+            for (const Instance& instance : instances)
+                for (const Driver& driver : instance.drivers) pass_on(driver);
+        }
+        for (const Driver& driver : inputs) pass_on(driver);
+        bool settled = false;
+        for (int round = 0; !settled; ++round) {
+            if (round == most_rounds) throw std::runtime_error("the design does not settle: a loop without a register");
+            settled = true;
+            for (std::size_t position = instances.size(); position-- > 0;) {
+                Instance& instance = instances[position];
+                if (!instance.changed) continue;
+                instance.changed = settled = false;
+                evaluate(instance);
+                for (const Driver& driver : instance.drivers) pass_on(driver);
+            }
+        }
+    }
+
+  public:
+    ~LinkedDesign() {
+        for (const Instance& instance : instances)
+            if (instance.handle != nullptr) instance.core->destruct(instance.handle);
+    }
+};
+
+}  // namespace finnmake
