@@ -1,8 +1,8 @@
 """Writes QONNX models of networks with random weights, as Brevitas exports trained ones.
 
-Every convolution is quantised weights, Conv, BatchNormalization; every activation ReLU and an unsigned quantiser. The
-statistics of the batch normalisations are those that the random weights give, so that activations use their range. All
-scales are powers of two: sums are exact in float32. The same seed gives the same bytes.
+Every convolution is quantised weights, Conv, BatchNormalization; every activation ReLU and an unsigned quantiser, or a
+signed quantiser. The statistics of the batch normalisations are those that the random weights give, so that activations
+use their range. All scales are powers of two: sums are exact in float32. The same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class RandomNetwork:
         self.image = Images(pixels, 3, size, step, 0.5, 1 / 3)
 
     def convolution(
-        self, x: Images, channels: int, kernel: int, *, bits: int, stride: int = 1, scale: float = 1.0
+        self, x: Images, channels: int, kernel: int, *, bits: int, stride: int = 1, scale: float = 1.0, pad: bool = True
     ) -> Images:
-        """A padded convolution and its batch normalisation.
+        """A convolution and its batch normalisation.
 
         Args:
             x: its input.
@@ -76,9 +76,10 @@ class RandomNetwork:
             bits: of the weights; 1 is -1 and +1.
             stride: from window to window.
             scale: standard deviation of its output.
+            pad: zeros around the image, so that a stride of 1 keeps its size.
         """
         weights, values = self._weights((channels, x.channels, kernel, kernel), bits)
-        pads = [kernel // 2] * 4
+        pads = [kernel // 2 if pad else 0] * 4
         output = self._node(
             "Conv", [x.name, weights], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, dilations=[1, 1]
         )
@@ -92,9 +93,8 @@ class RandomNetwork:
             (deviation * self._random.uniform(0.8, 1.25, channels)) ** 2,
         )
         inputs = [output, *(self._constant(values) for values in parameters)]
-        return Images(
-            self._node("BatchNormalization", inputs, epsilon=1e-5), channels, x.size // stride, scale, 0.0, scale**2
-        )
+        size = (x.size + 2 * pads[0] - kernel) // stride + 1
+        return Images(self._node("BatchNormalization", inputs, epsilon=1e-5), channels, size, scale, 0.0, scale**2)
 
     def activation(self, x: Images, bits: int) -> Images:
         """ReLU and an unsigned quantiser; its scale is that of ``x``, in units of its largest integer."""
@@ -102,6 +102,15 @@ class RandomNetwork:
         name = self._quantised(self._node("Relu", [x.name]), step, bits, signed=0)
         # Of a normal distribution around 0.3, cut off at 0.
         return replace(x, name=name, scale=step, mean=0.57 * x.scale, square=0.75 * x.scale**2)
+
+    def signed_activation(self, x: Images, bits: int) -> Images:
+        """A quantiser to -1 and +1, or symmetric about zero."""
+        if bits == 1:
+            name = self._node("BipolarQuant", [x.name, self._constant(np.float32(1))], QONNX_DOMAIN)
+            return replace(x, name=name, scale=1.0, mean=0.0, square=1.0)
+        step = 2.0 ** round(math.log2(_LARGEST * x.scale / (2**bits - 1)))
+        name = self._quantised(x.name, step, bits, signed=1, narrow=1)
+        return replace(x, name=name, scale=step, mean=0.0, square=x.scale**2)
 
     def sum(self, x: Images, y: Images, bits: int) -> Images:
         """Two branches of one scale, added and quantised again with the double of it."""
@@ -117,8 +126,10 @@ class RandomNetwork:
 
     def scores(self, x: Images, classes: int, bits: int) -> onnx.ModelProto:
         """The model that ends in the sum over the image and a dense layer, float32 (1, classes)."""
-        axes = self._constant(np.array([2, 3]))
-        sums = self._node("ReduceSum", [x.name, axes], keepdims=0)
+        if x.size == 1:
+            sums = self._node("Flatten", [x.name], axis=1)
+        else:
+            sums = self._node("ReduceSum", [x.name, self._constant(np.array([2, 3]))], keepdims=0)
         weights, _ = self._weights((x.channels, classes), bits)
         return self._model(self._node("MatMul", [sums, weights]), (1, classes))
 

@@ -3,7 +3,7 @@
 First and last layer have 8-bit weights. The stride of a stage is that of its first 3 x 3 convolution and of the 1 x 1
 convolution on its short cut. Both branches of a sum are quantised with one scale.
 
-    python -m examples.resnet50.model resnet50.onnx    # in the folder of the checkout
+    python -m examples.resnet50.model    # in the folder of the checkout: writes resnet50.onnx and a sample
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from examples.random_networks import Images, RandomNetwork
@@ -54,10 +55,12 @@ def _bottleneck(network: RandomNetwork, x: Images, channels: int, stride: int) -
 
 
 def main() -> None:
-    """Writes the model to the file that is named."""
-    parser = argparse.ArgumentParser(description="Writes the ResNet-50 W1A2 model with random weights.")
-    parser.add_argument("path", type=Path)
-    onnx.save(resnet50(), parser.parse_args().path)
+    """Writes ``resnet50.onnx``, and ``sample.npy`` with one random image, to the folder that is named."""
+    parser = argparse.ArgumentParser(description="Writes the ResNet-50 W1A2 model with random weights, and a sample.")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent)
+    folder = parser.parse_args().folder
+    onnx.save(resnet50(), folder / "resnet50.onnx")
+    np.save(folder / "sample.npy", np.random.default_rng(0).integers(0, 256, (1, 3, 224, 224), dtype=np.uint8))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ second convolution and fewer in the last ones. Its 3 x 3 convolutions have 1-bit
 and last layer 8-bit weights. It takes 416 x 416 pixels and gives 13 x 13 x 125 numbers: for each of five boxes where
 it is, how sure that is, and scores for twenty classes.
 
-    python -m examples.tincy_yolo.model tincy_yolo.onnx    # in the folder of the checkout
+    python -m examples.tincy_yolo.model    # in the folder of the checkout: writes tincy_yolo.onnx and a sample
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from examples.random_networks import RandomNetwork
@@ -45,10 +46,12 @@ def tincy_yolo(size: int = 416, width: int = 16, seed: int = 0) -> onnx.ModelPro
 
 
 def main() -> None:
-    """Writes the model to the file that is named."""
-    parser = argparse.ArgumentParser(description="Writes the Tincy YOLO model with random weights.")
-    parser.add_argument("path", type=Path)
-    onnx.save(tincy_yolo(), parser.parse_args().path)
+    """Writes ``tincy_yolo.onnx``, and ``sample.npy`` with one random image, to the folder that is named."""
+    parser = argparse.ArgumentParser(description="Writes the Tincy YOLO model with random weights, and a sample.")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent)
+    folder = parser.parse_args().folder
+    onnx.save(tincy_yolo(), folder / "tincy_yolo.onnx")
+    np.save(folder / "sample.npy", np.random.default_rng(0).integers(0, 256, (1, 3, 416, 416), dtype=np.uint8))
 
 
 if __name__ == "__main__":
