@@ -6,6 +6,6 @@ tincy_yolo = Accelerator(
     model="tincy_yolo.onnx",
     board="ultra96",
     clock_mhz=250,
-    target_fps=16,
+    target_fps=30,
     samples="sample.npy",
 )

@@ -57,7 +57,7 @@ class Example:
 
     def slowest(self) -> int:
         """The interval of the slowest layer."""
-        return max(layer["interval"] for layer in self.output("manifest.json")["layers"])
+        return max(int(layer["interval"]) for layer in self.output("manifest.json")["layers"])
 
 
 @pytest.mark.parametrize("target", ["cnv_w1a1", "cnv_w2a2", "resnet_small"])
