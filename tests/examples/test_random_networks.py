@@ -18,12 +18,12 @@ from examples.tincy_yolo.model import tincy_yolo
 from finnmake.build.api import build
 from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.registry import LAYER_CLASSES
+from finnmake.dataflow.set_folding import SetFolding
 from finnmake.frontend import import_model
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import output_integers
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
-from finnmake.transformation.set_folding import SetFolding
 from tests.support.example import copied_example
 
 
