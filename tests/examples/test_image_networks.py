@@ -60,7 +60,7 @@ class Example:
         return max(int(layer["interval"]) for layer in self.output("manifest.json")["layers"])
 
 
-@pytest.mark.parametrize("target", ["cnv_w1a1", "cnv_w2a2", "resnet_small"])
+@pytest.mark.parametrize("target", ["cnv_w1a1", "resnet_small"])
 def test_the_layers_compute_the_labels_of_the_model(tmp_path: Path, target: str) -> None:
     example = Example(tmp_path, target)
     example.build(["layers", "reference"])
