@@ -19,8 +19,8 @@ TOTAL_KEY = "res_total_estimate"
 class AnnotateResources(Rewrite):
     """Writes an estimate of LUTs, block memories and multipliers into every hardware layer's ``res_estimate``.
 
-    As JSON: ``{"BRAM_18K": 6, "DSP": 0, "LUT": 2640}``; the sum is in the model's metadata, ``res_total_estimate``. How
-    good the estimate is: see ``resource_estimate``.
+    As JSON: ``{"BRAM_18K": 6, "DSP": 0, "LUT": 2640, "URAM": 0}``; the sum is in the model's metadata,
+    ``res_total_estimate``. How good the estimate is: see ``resource_estimate``.
 
     Args:
         mode: ``estimate``.

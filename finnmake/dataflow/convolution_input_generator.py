@@ -34,7 +34,8 @@ class ConvolutionInputGenerator(Layer):
         SIMD: channels in a word.
         inputDataType: of the elements.
         depthwise: the channels' words are the outer order of a window, not the inner one.
-        ram_style: what holds the image's rows: ``auto``, ``distributed`` or ``block``.
+        ram_style: what holds the image's rows: ``auto``, ``distributed``, ``block`` or, on devices that have it,
+            ``ultra``.
         parallel_window: all pixels of a window side by side; SIMD must be all channels then.
     """
 
@@ -74,7 +75,7 @@ class ConvolutionInputGenerator(Layer):
         check_integer_type(self, "inputDataType", 64)
         for name in ("ConvKernelDim", "IFMDim", "Stride", "Dilation"):
             check_pair(self, name)
-        check_choice(self, "ram_style", ("auto", "distributed", "block"))
+        check_choice(self, "ram_style", ("auto", "distributed", "block", "ultra"))
         if min(self.windows) < 1:
             raise ModelError(
                 f"a window of {self.ConvKernelDim} taps with Dilation {self.Dilation} is larger than the image of "
@@ -154,7 +155,7 @@ class ConvolutionInputGenerator(Layer):
         return rows * self.input_stream().width
 
     def memory_style(self) -> str:
-        """What holds the words: ``distributed`` or ``block``."""
+        """What holds the words: ``distributed``, ``block`` or ``ultra``."""
         if self.ram_style != "auto":
             return self.ram_style
         bits = self.memory_depth() * self.memory_width()

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from finnmake.dataflow.pipelines import adder_tree_cycles, popcount_cycles
 from finnmake.graph.datatype import AnyDataType
 
 _KINDS = {"BIPOLAR": 3, "TERNARY": 2}
 _MOST_PLANE_PRODUCTS = 4
+
+
+class Products(Enum):
+    """What makes the products of a dot product.
+
+    ``BITS``: single bits are counted. ``PLANES``: operands are split into planes of bits, the products of which are
+    counted. ``MULTIPLIERS``: one for each product. ``PAIRS``: one for two products of an input, ``product_pair.v``.
+    """
+
+    BITS = "bits"
+    PLANES = "planes"
+    MULTIPLIERS = "multipliers"
+    PAIRS = "pairs"
 
 
 def element_kind(datatype: AnyDataType) -> int:
@@ -19,14 +34,31 @@ def decoded_width(datatype: AnyDataType) -> int:
     return 2 if datatype.name == "BIPOLAR" else datatype.bitwidth()
 
 
-def dot_product_cycles(source: AnyDataType, weight: AnyDataType, simd: int) -> int:
-    """Registers of ``dot_product.v``.
+def products_of(source: AnyDataType, weight: AnyDataType, res_type: str, *, shared: bool) -> Products:
+    """What makes the products of inputs and weights.
 
-    Few-bit operands: those of ``popcount.v``, and one to combine bit planes if there is something to combine.
-    Others: one for the products and those of ``adder_tree.v``.
+    Args:
+        source: of the inputs.
+        weight: of the weights.
+        res_type: ``lut``, ``dsp`` or ``auto``.
+        shared: several outputs side by side take the same inputs.
     """
-    if source.bitwidth() == 1 and weight.bitwidth() == 1 and element_kind(source) == element_kind(weight):
+    if source.bitwidth() == weight.bitwidth() == 1 and element_kind(source) == element_kind(weight):
+        return Products.BITS
+    if res_type == "dsp":
+        return Products.PAIRS if shared else Products.MULTIPLIERS
+    few = decoded_width(source) * decoded_width(weight) <= _MOST_PLANE_PRODUCTS
+    return Products.PLANES if few else Products.MULTIPLIERS
+
+
+def dot_product_cycles(products: Products, source: AnyDataType, simd: int) -> int:
+    """Registers of ``dot_product.v`` and ``dot_product_pair.v``.
+
+    Counted products: those of ``popcount.v``, and one to combine counts if there is something to combine. Multiplied
+    ones: one for the products, one to part those that share a multiplier, and those of ``adder_tree.v``.
+    """
+    if products is Products.BITS:
         return popcount_cycles(simd) + int(source.name == "BIPOLAR")
-    if decoded_width(source) * decoded_width(weight) <= _MOST_PLANE_PRODUCTS:
+    if products is Products.PLANES:
         return popcount_cycles(simd) + 1
-    return 1 + adder_tree_cycles(simd)
+    return (2 if products is Products.PAIRS else 1) + adder_tree_cycles(simd)

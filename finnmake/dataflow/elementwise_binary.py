@@ -52,6 +52,7 @@ class ElementwiseBinaryOperation(MultiStreamLayer):
     kernel: ClassVar[str] = "elementwise_binary"
     verilog_files: ClassVar[tuple[str, ...]] = (
         "common/channel_memory.v",
+        "common/rom.v",
         "common/decode_element.v",
         "common/output_queue.v",
         "common/resize.v",

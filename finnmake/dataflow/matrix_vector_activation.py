@@ -5,15 +5,18 @@ The input vector is kept for replay while the first fold takes it in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.checks import check_folding
-from finnmake.dataflow.layer import IntegerArray
+from finnmake.dataflow.checks import check_choice, check_folding
+from finnmake.dataflow.layer import IntegerArray, Stream, structural_datatype
 from finnmake.dataflow.vector_activation import VectorActivation
 from finnmake.errors import ModelError
+
+MEM_MODES = ("internal_embedded", "internal_decoupled", "external")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,6 +28,10 @@ class MatrixVectorActivation(VectorActivation):
         MH: outputs per vector (matrix height); PE divides it.
         binaryXnorMode: inputs and weights are BINARY (0/1 stands for -1/+1); the accumulator counts equal bits.
         numInputVectors: vectors per frame.
+        mem_mode: where weights come from. ``internal_embedded``: a memory of the core. ``internal_decoupled``: the same
+            memory as a stream of its own inside of the core, with registers between memory and multipliers.
+            ``external``: a second input stream, ``in1``, of the memory's words, all of them for each vector; the layer
+            has no parameter ``weights`` then.
 
     ``parameters["weights"]``: int64 (MW, MH). ``parameters["thresholds"]``: int64 (MH, numSteps), ascending per row.
     """
@@ -33,11 +40,13 @@ class MatrixVectorActivation(VectorActivation):
     MH: int
     binaryXnorMode: bool = False
     numInputVectors: int = 1
+    mem_mode: str = "internal_embedded"
 
     op_type: ClassVar[str] = "MatrixVectorActivation"
     kernel: ClassVar[str] = "matrix_vector_activation"
     cpp_files: ClassVar[tuple[str, ...]] = (
         "include/datatypes.hpp",
+        "include/streamed_weights.hpp",
         "include/thresholds.hpp",
         "matrix_vector_activation/matrix_vector_activation.hpp",
     )
@@ -63,6 +72,11 @@ class MatrixVectorActivation(VectorActivation):
         return self.SIMD
 
     @property
+    def outputs_share_inputs(self) -> bool:
+        """Each input goes to all outputs."""
+        return True
+
+    @property
     def input_words(self) -> int:
         """Words of the vector."""
         return self.steps
@@ -72,6 +86,7 @@ class MatrixVectorActivation(VectorActivation):
         check_folding(self, "PE", "MH")
         if self.numInputVectors < 1:
             raise ModelError(f"numInputVectors is {self.numInputVectors}", where=self.op_type, remedy="Use 1 or more.")
+        check_choice(self, "mem_mode", MEM_MODES)
         if self.binaryXnorMode and not self.inputDataType == self.weightDataType == "BINARY":
             raise ModelError(
                 f"binaryXnorMode with inputs {self.inputDataType} and weights {self.weightDataType}",
@@ -80,7 +95,31 @@ class MatrixVectorActivation(VectorActivation):
             )
         super().check()
 
+    def weight_stream(self) -> Stream:
+        """The words of weights as a stream: PE x SIMD elements, a word for each step of each vector."""
+        words = self.numInputVectors * self.steps * self.folds
+        return Stream(structural_datatype(self.weightDataType), self.PE * self.SIMD, words)
+
+    def input_streams(self) -> tuple[Stream, ...]:
+        return (self.input_stream(),) if self.weights_are_parameters else (self.input_stream(), self.weight_stream())
+
+    def execute_streams(self, frames: Sequence[IntegerArray]) -> tuple[IntegerArray, ...]:
+        if self.weights_are_parameters:
+            return super().execute_streams(frames)
+        vectors, words = frames[0].reshape(-1, 1, self.MW), frames[1].astype(np.int64)
+        folded = words.reshape(-1, self.folds, self.steps, self.PE, self.SIMD)
+        weights = folded.transpose(0, 2, 4, 1, 3).reshape(-1, self.MW, self.MH)
+        sums = [self.sums(vector, matrix) for vector, matrix in zip(vectors, weights, strict=True)]
+        return (self.activated(np.concatenate(sums)).reshape(len(frames[0]), -1),)
+
+    @property
+    def weights_are_parameters(self) -> bool:
+        """False with external weights."""
+        return self.mem_mode != "external"
+
     def accumulator_range(self) -> tuple[int, int]:
+        if not self.weights_are_parameters:  # whatever weights come
+            return self._range_of_types()
         return (0, self.MW) if self.binaryXnorMode else super().accumulator_range()
 
     def _range_of_types(self) -> tuple[int, int]:
@@ -106,6 +145,7 @@ class MatrixVectorActivation(VectorActivation):
             "MH": self.MH,
             **super().verilog_parameters(),
             "XNOR_MODE": int(self.binaryXnorMode),
+            "MEM_MODE": MEM_MODES.index(self.mem_mode),
         }
 
     def cpp_template_arguments(self) -> list[str]:

@@ -45,7 +45,7 @@ def layer_from_node(node: ir.Node, *, with_parameters: bool = True) -> Layer:
         with_parameters: False for its structure alone: checking all weights of a large network takes seconds.
 
     Raises:
-        ModelError: an attribute is missing, or a parameter is no constant of integers.
+        ModelError: an attribute is missing, a parameter is no constant of integers, or a stream is a constant.
         FoldingError: the folding is not legal; names the node.
     """
     kind = layer_class(node.op_type)
@@ -62,17 +62,28 @@ def layer_from_node(node: ir.Node, *, with_parameters: bool = True) -> Layer:
         structure[entry.name] = bool(value) if entry.type in ("bool", bool) else value
     try:
         layer: Layer = kind(**structure)
+        _check_streams(node, layer)
         if with_parameters and node.op_type in PARAMETER_INPUTS:
-            layer = replace(layer, parameters=_parameters(node, len(layer.input_streams())))
+            layer = replace(layer, parameters=_parameters(node, layer))
     except FinnmakeError as problem:
         raise type(problem)(problem.what, where=node.name or where, remedy=problem.remedy) from None
     return layer
 
 
-def _parameters(node: ir.Node, streams: int) -> dict[str, IntegerArray]:
-    names = PARAMETER_INPUTS.get(node.op_type, ())
+def _check_streams(node: ir.Node, layer: Layer) -> None:
+    for value in list(node.inputs)[: len(layer.input_streams())]:
+        if value is not None and value.is_initializer():
+            raise ModelError(
+                f"takes {value.name} as a stream, and no layer gives it",
+                remedy="With mem_mode internal_decoupled, a memory of the core streams its weights.",
+            )
+
+
+def _parameters(node: ir.Node, layer: Layer) -> dict[str, IntegerArray]:
+    # What comes on a stream is no parameter: names are those of the inputs behind the first.
+    names = PARAMETER_INPUTS.get(node.op_type, ())[len(layer.input_streams()) - 1 :]
     parameters = {}
-    for name, value in zip(names, list(node.inputs)[streams:], strict=False):
+    for name, value in zip(names, list(node.inputs)[len(layer.input_streams()) :], strict=False):
         array = get_constant(value)
         if array is None:
             raise ModelError(f"its {name} are no constant", where=describe(node))

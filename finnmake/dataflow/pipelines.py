@@ -38,27 +38,29 @@ def search_stages(num_steps: int) -> int:
     return 0 if num_steps <= COMBINATIONAL_STEPS else num_steps.bit_length()
 
 
-def first_block_stage(num_steps: int, folds: int, width: int) -> int:
+def first_block_stage(ram_style: str, num_steps: int, folds: int, width: int) -> int:
     """First stage of a binary search whose memories are block memories; those behind it are deeper.
 
-    ``SEARCH_STAGES`` where there is none.
+    ``SEARCH_STAGES`` where there is none. With ``block``, the first that has more than one word.
 
     Args:
+        ram_style: the layer's choice: ``auto``, ``distributed`` or ``block``.
         num_steps: thresholds per channel.
         folds: words of the first stage's memory.
         width: bits of a threshold: each value that is compared has memories of its own.
     """
     for stage in range(search_stages(num_steps)):
-        if (folds << stage) * width >= BLOCK_STAGE_BITS:
+        depth = folds << stage
+        if (ram_style == "block" and depth > 1) or (ram_style == "auto" and depth * width >= BLOCK_STAGE_BITS):
             return stage
     return SEARCH_STAGES
 
 
 def rom_style(ram_style: str, depth: int, width: int) -> str:
-    """The ``ram_style`` attribute of a memory that is never written, legal in Yosys and Vivado.
+    """How ``rom.v`` holds a memory that is never written: ``block`` or ``registers``.
 
-    LUT RAM that starts with contents exists on no device of ours: ``distributed`` becomes ``registers``, whose contents
-    synthesis turns into gates. With ``auto``, a memory that would take hundreds of LUTs that way goes into block
+    LUT RAM that starts with contents exists not on every device: ``distributed`` becomes ``registers``, whose contents
+    synthesis turns into LUTs. With ``auto``, a memory that would take hundreds of LUTs that way goes into block
     memory: its size alone decides, so that it stays a memory whatever it holds.
 
     Args:

@@ -62,6 +62,7 @@ class Requant(Layer):
     kernel: ClassVar[str] = "requant"
     verilog_files: ClassVar[tuple[str, ...]] = (
         "common/channel_memory.v",
+        "common/rom.v",
         "common/decode_element.v",
         "common/output_queue.v",
         "common/resize.v",

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
-from finnmake.dataflow.dot_product import decoded_width
+from finnmake.dataflow.dot_product import Products
 from finnmake.dataflow.elementwise_binary import ElementwiseBinaryOperation, ElementwiseMul
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer, MemoryShape, VerilogLiteral, structural_datatype
@@ -32,9 +32,6 @@ from finnmake.graph.datatype import AnyDataType
 _BLOCK_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 """Widths and depths of one block memory: DP16KD of ECP5, 18 kbit, as BRAM_18K of Xilinx."""
 
-_MOST_PLANE_PRODUCTS = 4
-"""Operands of so many bits, multiplied, are split into planes of bits that are counted: see ``dot_product.v``."""
-
 
 @dataclass(frozen=True)
 class Resources:
@@ -44,14 +41,16 @@ class Resources:
         LUT: look-up tables of 4 inputs, carry and distributed memory included.
         BRAM_18K: block memories of 18 kbit.
         DSP: multipliers of 18 by 18 bits.
+        URAM: UltraRAMs of 4096 by 72 bits.
     """
 
     LUT: int
     BRAM_18K: int
     DSP: int
+    URAM: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(self.LUT + other.LUT, self.BRAM_18K + other.BRAM_18K, self.DSP + other.DSP)
+        return Resources(*(mine + of_other for mine, of_other in zip(astuple(self), astuple(other), strict=True)))
 
     def as_dict(self) -> dict[str, int]:
         """By name."""
@@ -70,19 +69,28 @@ def estimate_resources(layer: Layer) -> Resources:
     for name, memory in layer.memory_shapes().items():
         if _is_block_memory(name, parameters):
             blocks += block_memories(memory.depth, memory.width, *_copies(layer, name, memory))
-    if isinstance(layer, StreamingFIFO) and layer.implementation() == "block":
-        blocks += block_memories(layer.depth, layer.input_stream().width)
-    if isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "block":
-        blocks += block_memories(layer.memory_depth(), layer.memory_width())
-    if isinstance(layer, StreamReorder) and parameters["RAM_STYLE"] == "block":
-        blocks += block_memories(2 * layer.block_words, layer.input_stream().width)
-    if isinstance(layer, VectorActivation) and layer.multiplies_with_dsp and not _planes(layer):
-        dsp = layer.PE * layer.SIMD
+    style, depth, width = _written_memory(layer)
+    if style == "block":
+        blocks += block_memories(depth, width)
+    ultra = -(-depth // 4096) * -(-width // 72) if style == "ultra" else 0
+    if isinstance(layer, VectorActivation):
+        dsp = layer.multipliers
     elif isinstance(layer, ElementwiseMul):
         dsp = layer.PE * _multipliers(layer.lhs_dtype, layer.rhs_dtype)
     elif isinstance(layer, Requant):
         dsp = layer.PE * _multipliers(layer.inputDataType, layer.multiplierDataType)
-    return Resources(round(sum(FACTORS[name] * count for name, count in parts.items())), blocks, dsp)
+    return Resources(round(sum(FACTORS[name] * count for name, count in parts.items())), blocks, dsp, ultra)
+
+
+def _written_memory(layer: Layer) -> tuple[str, int, int]:
+    """What holds the words that a layer keeps, how many they are, and their bits."""
+    if isinstance(layer, StreamingFIFO):
+        return layer.implementation(), layer.depth, layer.input_stream().width
+    if isinstance(layer, ConvolutionInputGenerator):
+        return layer.memory_style(), layer.memory_depth(), layer.memory_width()
+    if isinstance(layer, StreamReorder):
+        return str(layer.verilog_parameters()["RAM_STYLE"]), 2 * layer.block_words, layer.input_stream().width
+    return "none", 0, 0
 
 
 def _multipliers(*operands: str) -> int:
@@ -155,7 +163,9 @@ def lut_parts(layer: Layer) -> dict[str, int]:
     they are gates, one for 16 words of a bit. ``levels``: the same of thresholds that are compared at once.
     ``memory``: LUTs of distributed memory. ``words``: bits of words in the stream. ``core``: one.
     """
+    style, depth, width = _written_memory(layer)
     parts = dict.fromkeys(FACTORS, 0) | {"core": 1, "words": word_bits(layer)}
+    parts["memory"] = distributed_luts(depth, width) if style == "distributed" else 0
     parameters = layer.verilog_parameters()
     for name, memory in layer.memory_shapes().items():
         if not _is_block_memory(name, parameters) and memory.depth > 1:  # one word is a constant
@@ -171,15 +181,8 @@ def lut_parts(layer: Layer) -> dict[str, int]:
         # Of several labels every place compares, and takes the element, its neighbour's or its own.
         places = 4 * layer.K if layer.K > 1 else layer.PE
         parts["sums"] = places * (layer.input_stream().datatype.bitwidth() + layer.output_stream().width)
-    elif isinstance(layer, StreamingFIFO) and layer.implementation() == "distributed":
-        parts["memory"] = distributed_luts(layer.depth, layer.input_stream().width)
-    elif isinstance(layer, ConvolutionInputGenerator) and layer.memory_style() == "distributed":
-        parts["memory"] = distributed_luts(layer.memory_depth(), layer.memory_width())
     elif isinstance(layer, StreamingDataWidthConverter):
         parts["words"] *= 2
-    elif isinstance(layer, StreamReorder):
-        if parameters["RAM_STYLE"] == "distributed":
-            parts["memory"] = distributed_luts(2 * layer.block_words, layer.input_stream().width)
     elif isinstance(layer, ElementwiseBinaryOperation | Requant):
         # Results wait in a queue. Of a sum there is the bias, half a step, and a comparison with each end.
         output = layer.output_stream().width
@@ -193,18 +196,24 @@ def lut_parts(layer: Layer) -> dict[str, int]:
 def _product_parts(layer: VectorActivation) -> dict[str, int]:
     pairs = layer.PE * layer.SIMD
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
-    planes = _planes(layer)
-    product_bits = source.bitwidth() * weight.bitwidth()
+    counted = layer.products() in (Products.BITS, Products.PLANES)
+    bits = source.bitwidth() + weight.bitwidth()
+    # Of two products by one multiplier: the sum of the weights, what one takes from the other, and the lowest bits that
+    # are made again where they overlap (``product_pair.v``).
+    overlap = max(0, bits - (17 - weight.bitwidth()))
+    parting = bits + weight.bitwidth() + 1 + overlap + overlap**2 if layer.products() is Products.PAIRS else 0
     parts = {
-        "planes": pairs * planes,
-        "products": 0 if planes or layer.multiplies_with_dsp else pairs * product_bits,
-        "sums": pairs * (source.bitwidth() + weight.bitwidth()) if not planes and layer.multiplies_with_dsp else 0,
+        "planes": pairs * _planes(source, weight) if counted else 0,
+        "products": 0 if counted or layer.multipliers else pairs * source.bitwidth() * weight.bitwidth(),
+        "sums": pairs * bits + layer.multipliers * parting if layer.multipliers else 0,
         "accumulators": layer.PE * structural_datatype(layer.accDataType).bitwidth(),
     }
     if not layer.noActivation:
         parts["thresholds"] = _compared_bits(layer, layer.numSteps)
     if isinstance(layer, MatrixVectorActivation) and layer.folds > 1 and layer.steps > 1:  # the vector is kept
         parts["memory"] = distributed_luts(layer.steps, layer.input_stream().width)
+    if isinstance(layer, MatrixVectorActivation) and layer.mem_mode == "internal_decoupled":
+        parts["words"] = word_bits(layer) + 2 * layer.weight_stream().width
     return parts
 
 
@@ -215,14 +224,9 @@ def _compared_bits(layer: Layer, num_steps: int) -> int:
     return layer.output_stream().elements_per_word * comparators * width
 
 
-def _planes(layer: VectorActivation) -> int:
-    """Products of single bits per product; 0 where operands are too wide for that."""
-    source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
-    if source.bitwidth() == weight.bitwidth() == 1:
-        return 1
-    if decoded_width(source) * decoded_width(weight) > _MOST_PLANE_PRODUCTS:
-        return 0
-    return _plane_count(source) * _plane_count(weight)
+def _planes(source: AnyDataType, weight: AnyDataType) -> int:
+    """Products of single bits that are counted per product."""
+    return 1 if source.bitwidth() == weight.bitwidth() == 1 else _plane_count(source) * _plane_count(weight)
 
 
 def _plane_count(datatype: AnyDataType) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream, structural_datatype
 from finnmake.errors import FoldingError, ModelError
 
-RAM_STYLES = ("auto", "distributed", "block")
+RAM_STYLES = ("auto", "distributed", "block", "ultra")
 
 REGISTER_DEPTH = 4
 """Up to so many words the queue is made of registers: a memory would be no smaller."""
@@ -31,7 +31,8 @@ class StreamingFIFO(Layer):
         elements_per_word: elements side by side in one word.
         words_per_frame: words that make up one frame.
         depth: words it can hold.
-        ram_style: ``auto``, ``distributed`` or ``block``; up to 4 words are always registers.
+        ram_style: ``auto``, ``distributed``, ``block`` or, on devices that have it, ``ultra``; up to 4 words are always
+            registers.
     """
 
     datatype: str
@@ -61,7 +62,7 @@ class StreamingFIFO(Layer):
             )
 
     def implementation(self) -> str:
-        """What holds the words: ``registers``, ``distributed`` or ``block``."""
+        """What holds the words: ``registers``, ``distributed``, ``block`` or ``ultra``."""
         if self.depth <= REGISTER_DEPTH:
             return "registers"
         if self.ram_style != "auto":
@@ -79,8 +80,8 @@ class StreamingFIFO(Layer):
         return self.words_per_frame * (2 if self.depth == 1 else 1)
 
     def first_output_latency(self) -> int:
-        """One cycle; two through block RAM, which is read a cycle after it is written."""
-        return 2 if self.implementation() == "block" else 1
+        """One cycle; two through block RAM and UltraRAM, which are read a cycle after they are written."""
+        return 2 if self.implementation() in ("block", "ultra") else 1
 
     def execute(self, frames: IntegerArray) -> IntegerArray:
         return np.asarray(frames, dtype=np.int64).reshape(len(frames), self.input_stream().elements_per_frame)
@@ -90,7 +91,8 @@ class StreamingFIFO(Layer):
             "WIDTH": self.input_stream().width,
             "DEPTH": self.depth,
             "USE_REGISTERS": int(self.implementation() == "registers"),
-            "USE_BLOCK_RAM": int(self.implementation() == "block"),
+            "USE_BLOCK_RAM": int(self.implementation() in ("block", "ultra")),
+            "RAM_STYLE": self.implementation(),
         }
 
     def cpp_template_arguments(self) -> list[str]:

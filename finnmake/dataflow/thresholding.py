@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from finnmake.dataflow.checks import check_folding, check_integer_type, parameter
+from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
 from finnmake.dataflow.layer import (
     IntegerArray,
     Layer,
@@ -46,6 +46,8 @@ class Thresholding(Layer):
         ActVal: output where no threshold is reached.
         numInputVectors: vectors per frame.
         sharedThresholds: True where one row of thresholds serves all channels.
+        ram_style: what holds the thresholds: ``auto``, ``distributed`` or ``block``. UltraRAM cannot: it has no initial
+            contents.
 
     ``parameters["thresholds"]``: int64 (NumChannels, numSteps), or (1, numSteps) if shared; ascending per row.
     """
@@ -59,6 +61,7 @@ class Thresholding(Layer):
     ActVal: int = 0
     numInputVectors: int = 1
     sharedThresholds: bool = False
+    ram_style: str = "auto"
 
     op_type: ClassVar[str] = "Thresholding"
     kernel: ClassVar[str] = "thresholding"
@@ -77,6 +80,7 @@ class Thresholding(Layer):
         check_folding(self, "PE", "NumChannels")
         if self.numInputVectors < 1:
             raise ModelError(f"numInputVectors is {self.numInputVectors}", where=self.op_type, remedy="Use 1 or more.")
+        check_choice(self, "ram_style", ("auto", "distributed", "block"))
         check_integer_type(self, "inputDataType", 32)
         threshold_type = check_integer_type(self, "thresholdDataType", 64)
         check_activation(self, self.numSteps, self.ActVal, check_integer_type(self, "outputDataType", 32))
@@ -145,9 +149,9 @@ class Thresholding(Layer):
             "NUM_STEPS": self.numSteps,
             "SHARED_THRESHOLDS": int(self.sharedThresholds),
             "FIRST_BLOCK_STAGE": first_block_stage(
-                self.numSteps, self._folds_of_thresholds, threshold_datatype(*self._range).bitwidth()
+                self.ram_style, self.numSteps, self._folds_of_thresholds, threshold_datatype(*self._range).bitwidth()
             ),
-            "RAM_STYLE": rom_style("auto", self._folds_of_thresholds, self._threshold_word_width),
+            "RAM_STYLE": rom_style(self.ram_style, self._folds_of_thresholds, self._threshold_word_width),
         }
 
     def cpp_template_arguments(self) -> list[str]:

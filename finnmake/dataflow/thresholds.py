@@ -10,7 +10,7 @@ from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.quantisation import count_thresholds
 
-THRESHOLD_VERILOG_FILES = ("common/multi_threshold.v", "common/threshold_stage.v")
+THRESHOLD_VERILOG_FILES = ("common/multi_threshold.v", "common/rom.v", "common/threshold_stage.v")
 """Verilog files of ``multi_threshold`` and of what it instantiates, relative to ``hls_library``."""
 
 MOST_STEPS = (1 << SEARCH_STAGES) - 1

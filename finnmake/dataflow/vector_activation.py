@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_integer_type, parameter
-from finnmake.dataflow.dot_product import dot_product_cycles, element_kind
+from finnmake.dataflow.dot_product import Products, dot_product_cycles, element_kind, products_of
 from finnmake.dataflow.layer import (
     IntegerArray,
     Layer,
@@ -53,8 +53,10 @@ class VectorActivation(Layer):
         noActivation: True where the accumulator is the output.
         numSteps: thresholds per output, 0 with noActivation.
         ActVal: output where no threshold is reached.
-        resType: what multiplies: ``lut``, ``dsp`` or ``auto``.
-        ram_style: what holds the weights: ``auto``, ``distributed`` or ``block``.
+        resType: what multiplies: ``lut``, ``dsp`` or ``auto``, which is ``dsp`` from 4 by 4 bits on. With ``dsp``, two
+            products of one input share a multiplier. Products of one bit each are always counted in LUTs.
+        ram_style: what holds the weights: ``auto``, ``distributed`` or ``block``. UltraRAM cannot: it has no initial
+            contents.
 
     ``parameters["weights"]``: int64 (terms, rows). ``parameters["thresholds"]``: int64 (rows, numSteps), ascending per
     row.
@@ -78,10 +80,16 @@ class VectorActivation(Layer):
         "common/full_count.v",
         "common/output_queue.v",
         "common/popcount.v",
+        "common/channel_memory.v",
+        "common/decode_element.v",
         "common/resize.v",
+        "common/stream_register.v",
         "matrix_vector_activation/dot_product.v",
+        "matrix_vector_activation/dot_product_pair.v",
         "matrix_vector_activation/input_replay.v",
         "matrix_vector_activation/matrix_vector_activation.v",
+        "matrix_vector_activation/product_pair.v",
+        "matrix_vector_activation/weight_streamer.v",
     )
 
     # -- shape -------------------------------------------------------------------------------------------------------
@@ -218,15 +226,32 @@ class VectorActivation(Layer):
         Memory read 1, operand register 1, ``dot_product.v`` (see ``dot_product_cycles``), accumulator 1 (none where
         SF = 1), ``multi_threshold.v`` (see ``multi_threshold_cycles``; 0 for up to three thresholds), output queue 1.
         """
-        source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
-        dot_product = dot_product_cycles(source, weight, self.SIMD)
+        dot_product = dot_product_cycles(self.products(), structural_datatype(self.inputDataType), self.SIMD)
         return 2 + dot_product + int(self.steps > 1) + multi_threshold_cycles(self.numSteps) + 1
+
+    def products(self) -> Products:
+        """What makes the products."""
+        source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
+        return products_of(source, weight, self.resType, shared=self.PE > 1 and self.outputs_share_inputs)
+
+    @property
+    @abstractmethod
+    def outputs_share_inputs(self) -> bool:
+        """True where all outputs of a word are made of the same inputs."""
 
     @property
     def multiplies_with_dsp(self) -> bool:
         """True where synthesis should use hard multipliers: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
+        return self.multipliers > 0
+
+    @property
+    def multipliers(self) -> int:
+        """Hard multipliers of 18 by 18 bits."""
         source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
-        return self.resType == "dsp" or (self.resType == "auto" and min(source.bitwidth(), weight.bitwidth()) >= 4)
+        hard = self.resType == "dsp" or (self.resType == "auto" and min(source.bitwidth(), weight.bitwidth()) >= 4)
+        if self.products() is Products.PAIRS:
+            return -(-self.PE // 2) * self.SIMD
+        return self.PE * self.SIMD if hard and self.products() is Products.MULTIPLIERS else 0
 
     # -- function ----------------------------------------------------------------------------------------------------
     @abstractmethod
@@ -235,11 +260,14 @@ class VectorActivation(Layer):
 
     def execute(self, frames: IntegerArray) -> IntegerArray:
         weights = parameter(self, "weights").astype(np.int64)
-        outputs = self.sums(np.asarray(frames, dtype=np.int64), weights)
-        if not self.noActivation:
-            thresholds = parameter(self, "thresholds").astype(np.int64)
-            outputs = activate(outputs, thresholds, self.ActVal, structural_datatype(self.outputDataType))
-        return outputs.reshape(len(frames), -1)
+        return self.activated(self.sums(np.asarray(frames, dtype=np.int64), weights)).reshape(len(frames), -1)
+
+    def activated(self, sums: IntegerArray) -> IntegerArray:
+        """What becomes of accumulators: (vectors, rows), int64."""
+        if self.noActivation:
+            return sums
+        thresholds = parameter(self, "thresholds").astype(np.int64)
+        return activate(sums, thresholds, self.ActVal, structural_datatype(self.outputDataType))
 
     # -- code --------------------------------------------------------------------------------------------------------
     @property
@@ -270,9 +298,10 @@ class VectorActivation(Layer):
             "WEIGHTS_RAM_STYLE": rom_style(
                 self.ram_style, self.steps * self.folds, self.PE * self.SIMD * weight.bitwidth()
             ),
-            "FIRST_BLOCK_STAGE": first_block_stage(self.numSteps, self.folds, threshold_width),
+            "FIRST_BLOCK_STAGE": first_block_stage("auto", self.numSteps, self.folds, threshold_width),
             "THRESHOLDS_RAM_STYLE": rom_style("auto", self.folds, self.PE * self.numSteps * threshold_width),
             "USE_DSP": "yes" if self.multiplies_with_dsp else "no",
+            "HARD_MULTIPLIERS": int(self.resType == "dsp"),
         }
 
     def _cpp_types(self) -> list[str]:
@@ -281,26 +310,36 @@ class VectorActivation(Layer):
         types = [*(structural_datatype(name) for name in names), self._threshold_type]
         return [*(cpp_datatype(datatype) for datatype in types), str(self.numSteps), str(self._output_offset)]
 
+    @property
+    def weights_are_parameters(self) -> bool:
+        """False where weights come from outside of the core."""
+        return True
+
     def memory_images(self) -> dict[str, MemoryImage]:
-        """``weights``, and thresholds if there is an activation.
+        """``weights``, where they are parameters, and thresholds if there is an activation.
 
         Weights: element ``pe * SIMD + simd`` of word ``nf * SF + sf`` is ``W[sf * SIMD + simd, nf * PE + pe]``.
         Thresholds: see `threshold_images`.
         """
-        weights = parameter(self, "weights").astype(np.int64)
-        folded = weights.reshape(self.steps, self.SIMD, self.folds, self.PE)
-        words = folded.transpose(2, 0, 3, 1).reshape(-1, self.PE * self.SIMD)
-        images = {"weights": MemoryImage(np.ascontiguousarray(words), structural_datatype(self.weightDataType))}
+        images = {}
+        if self.weights_are_parameters:
+            weights = parameter(self, "weights").astype(np.int64)
+            folded = weights.reshape(self.steps, self.SIMD, self.folds, self.PE)
+            words = folded.transpose(2, 0, 3, 1).reshape(-1, self.PE * self.SIMD)
+            images["weights"] = MemoryImage(np.ascontiguousarray(words), structural_datatype(self.weightDataType))
         if not self.noActivation:
             images |= threshold_images(parameter(self, "thresholds"), self.PE, *self._structural_range())
         return images
 
     def memory_shapes(self) -> dict[str, MemoryShape]:
         weight = structural_datatype(self.weightDataType)
-        shapes = {"weights": MemoryShape(self.folds * self.steps, self.PE * self.SIMD, weight)}
+        shapes = {}
+        if self.weights_are_parameters:
+            shapes["weights"] = MemoryShape(self.folds * self.steps, self.PE * self.SIMD, weight)
         if not self.noActivation:
             shapes |= threshold_shapes(self.folds * self.PE, self.numSteps, self.PE, *self._structural_range())
         return shapes
 
     def cpp_memory_arguments(self) -> list[str]:
-        return ["weights"] if self.noActivation else ["weights", threshold_arguments(self.numSteps)]
+        weights = ["weights"] if self.weights_are_parameters else []
+        return weights if self.noActivation else [*weights, threshold_arguments(self.numSteps)]

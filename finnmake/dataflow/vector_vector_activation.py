@@ -68,6 +68,11 @@ class VectorVectorActivation(VectorActivation):
         return self.SIMD * self.PE
 
     @property
+    def outputs_share_inputs(self) -> bool:
+        """Each input goes to one output: no two products share a multiplier."""
+        return False
+
+    @property
     def input_words(self) -> int:
         """Words of a window."""
         return self.steps * self.folds

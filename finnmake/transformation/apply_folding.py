@@ -44,7 +44,6 @@ _NO_LAYERS = frozenset({"Reshape", "Flatten", "Transpose", "StreamingFIFO", "Str
 """Nodes of FINN's folding files that are no folded layers here: they vanish, or follow from the folding."""
 _NO_ATTRIBUTES = frozenset(
     {
-        "mem_mode",
         "runtime_writeable_weights",
         "impl_style",
         "inFIFODepths",

@@ -3,23 +3,16 @@
 module channel_memory #(
     parameter WIDTH = 8,
     parameter FOLDS = 1,
-    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
-    // verilator lint_off UNUSEDPARAM
     parameter RAM_STYLE = "auto",
-    // verilator lint_on UNUSEDPARAM
     parameter FILE = "channels.mem"
 ) (
     input  wire             aclk,
     input  wire             aresetn,
     input  wire             advance,
-    output reg  [WIDTH-1:0] word
+    output wire [WIDTH-1:0] word
 );
     localparam ADDRESS_WIDTH = (FOLDS > 1) ? $clog2(FOLDS) : 1;
     localparam integer LAST = FOLDS - 1;
-
-    (* ram_style = RAM_STYLE *)
-    reg [WIDTH-1:0] words [0:FOLDS-1];
-    initial $readmemh(FILE, words);
 
     reg  [ADDRESS_WIDTH-1:0] address;
     wire [ADDRESS_WIDTH-1:0] next_address =
@@ -27,6 +20,9 @@ module channel_memory #(
     always @(posedge aclk) begin
         if (!aresetn) address <= {ADDRESS_WIDTH{1'b0}};
         else address <= next_address;
-        word <= words[next_address];
     end
+
+    rom #(.WIDTH(WIDTH), .DEPTH(FOLDS), .RAM_STYLE(RAM_STYLE), .FILE(FILE)) memory (
+        .aclk(aclk), .address(next_address), .word(word)
+    );
 endmodule

@@ -21,7 +21,7 @@ module multi_threshold #(
     parameter OUTPUT_WIDTH = 2,
     parameter OUTPUT_OFFSET = 0,
     parameter FIRST_BLOCK_STAGE = 8,
-    // Read by synthesis alone, as an attribute, which Verilator does not count as use; the files, as the number of steps is.
+    // Which of them are used follows from the number of steps.
     // verilator lint_off UNUSEDPARAM
     parameter RAM_STYLE = "auto",
     parameter THRESHOLDS_FILE = "thresholds.mem",
@@ -61,11 +61,10 @@ module multi_threshold #(
         if (NUM_STEPS <= 3) begin : few
             localparam WORD_WIDTH = ((SHARED_THRESHOLDS != 0) ? 1 : PE) * NUM_STEPS * THRESHOLD_WIDTH;
             localparam COMPARE_WIDTH = ((VALUE_WIDTH > THRESHOLD_WIDTH) ? VALUE_WIDTH : THRESHOLD_WIDTH) + 1;
-            (* ram_style = RAM_STYLE *)
-            reg [WORD_WIDTH-1:0] thresholds [0:DEPTH-1];
-            initial $readmemh(THRESHOLDS_FILE, thresholds);
-            reg [WORD_WIDTH-1:0] word;
-            always @(posedge aclk) word <= thresholds[next_fold];
+            wire [WORD_WIDTH-1:0] word;
+            rom #(.WIDTH(WORD_WIDTH), .DEPTH(DEPTH), .RAM_STYLE(RAM_STYLE), .FILE(THRESHOLDS_FILE)) thresholds (
+                .aclk(aclk), .address(next_fold), .word(word)
+            );
 
             assign result_valid = valid;
             for (p = 0; p < PE; p = p + 1) begin : channel

@@ -32,14 +32,14 @@ module threshold_stage #(
             wire [INDEX_WIDTH-1:0] address = addresses[p*ADDRESS_WIDTH +: INDEX_WIDTH];
             wire [THRESHOLD_WIDTH-1:0] threshold;
             if (BLOCK_MEMORY != 0) begin : block
-                (* ram_style = "block" *)
+                (* ram_style = "block", rom_style = "block" *)
                 reg [WORD_WIDTH-1:0] words [0:DEPTH-1];
                 initial $readmemh(THRESHOLDS_FILE, words);
                 reg [THRESHOLD_WIDTH-1:0] read;
                 always @(posedge aclk) read <= words[address][FIRST_BIT +: THRESHOLD_WIDTH];
                 assign threshold = read;
             end else begin : gates
-                (* ram_style = "registers" *)
+                (* ram_style = "registers", rom_style = "distributed" *)
                 reg [WORD_WIDTH-1:0] words [0:DEPTH-1];
                 initial $readmemh(THRESHOLDS_FILE, words);
                 reg [THRESHOLD_WIDTH-1:0] read;

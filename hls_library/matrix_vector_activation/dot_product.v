@@ -3,8 +3,8 @@
 // How it multiplies follows from the operands' types alone:
 // * one bit each, read alike (both 0/1, both -1/+1, or XNOR_MODE): population count of the AND or XNOR;
 //   LATENCY = popcount, and 1 more for -1/+1 outside of XNOR_MODE, where the count is turned into the sum.
-// * both -1, 0, +1: count of the nonzero products minus twice that of the negative ones; LATENCY = popcount + 1.
-// * up to four products of bits: one count per pair of bits, weighted and added; LATENCY = popcount + 1.
+// * both -1, 0, +1, unless HARD_MULTIPLIERS: count of the nonzero products minus twice that of the negative ones; LATENCY = popcount + 1.
+// * up to four products of bits, unless HARD_MULTIPLIERS: one count per pair of bits, weighted and added; LATENCY = popcount + 1.
 // * more: SIMD multipliers, a register, adder tree; LATENCY = 1 + adder_tree.
 // A population count absorbs the AND or XNOR of two bits into its first full adders: on LUT4 that takes about half of the
 // area of few-bit multipliers and an adder tree.
@@ -17,6 +17,7 @@ module dot_product #(
     parameter WEIGHT_WIDTH = 2,
     parameter WEIGHT_KIND = 1,
     parameter XNOR_MODE = 0,
+    parameter HARD_MULTIPLIERS = 0,
     // Read by synthesis alone, as an attribute, which Verilator does not count as use.
     // verilator lint_off UNUSEDPARAM
     parameter USE_DSP = "no",
@@ -72,7 +73,7 @@ module dot_product #(
                 end
             end
 
-            if (SIGNS_ONLY) begin : signs
+            if (SIGNS_ONLY && HARD_MULTIPLIERS == 0) begin : signs
                 wire [SIMD-1:0] nonzero, negative;
                 for (s = 0; s < SIMD; s = s + 1) begin : product
                     assign nonzero[s] = x[2*s] & w[2*s];
@@ -84,7 +85,7 @@ module dot_product #(
                 reg [COUNT_WIDTH:0] difference;
                 always @(posedge aclk) difference <= {1'b0, nonzero_count} - {negative_count, 1'b0};
                 resize #(.FROM(COUNT_WIDTH + 1), .TO(SUM_WIDTH), .SIGNED(1)) fit (.from(difference), .to(sum));
-            end else if (X_WIDTH * W_WIDTH <= 4) begin : planes
+            end else if (X_WIDTH * W_WIDTH <= 4 && HARD_MULTIPLIERS == 0) begin : planes
                 // Plane (i, j) counts where bit i of the input and bit j of the weight are set; its weight is 2^(i+j),
                 // negative if exactly one of them is a sign bit.
                 localparam WIDTH = COUNT_WIDTH + X_WIDTH + W_WIDTH;

@@ -9,6 +9,7 @@
 #include "ap_int.h"
 #include "datatypes.hpp"
 #include "hls_stream.h"
+#include "streamed_weights.hpp"
 #include "thresholds.hpp"
 
 namespace finnmake {
@@ -35,9 +36,9 @@ void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const ap_ui
 }
 
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
-          bool Xnor, int Vectors, typename Activation>
+          bool Xnor, int Vectors, typename Weights, typename Activation>
 void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
-                   const ap_uint<PE * SIMD * Weight::width>* weights, const Activation& activation, unsigned frames) {
+                   const Weights& weights, const Activation& activation, unsigned frames) {
 #pragma HLS inline
     constexpr int SF = MW / SIMD;
     constexpr int NF = MH / PE;
@@ -112,6 +113,33 @@ void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
     static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
     const finnmake::NoActivation<PE, Output> activation{};
     finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, weights,
+                                                                                                 activation, frames);
+}
+
+// The same two with weights from a stream, in the order of the memory, all of them for each vector.
+template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
+          typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
+                              hls::stream<ap_uint<PE * SIMD * Weight::width>>& weights,
+                              hls::stream<ap_uint<PE * Output::width>>& out,
+                              const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
+                              unsigned frames) {
+#pragma HLS inline
+    const finnmake::StreamedWeights<PE * SIMD * Weight::width> words{weights};
+    finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, words,
+                                                                                                 thresholds, frames);
+}
+
+template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
+          typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
+                              hls::stream<ap_uint<PE * SIMD * Weight::width>>& weights,
+                              hls::stream<ap_uint<PE * Output::width>>& out, unsigned frames) {
+#pragma HLS inline
+    static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
+    const finnmake::StreamedWeights<PE * SIMD * Weight::width> words{weights};
+    const finnmake::NoActivation<PE, Output> activation{};
+    finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, words,
                                                                                                  activation, frames);
 }
 

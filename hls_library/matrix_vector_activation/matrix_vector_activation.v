@@ -7,6 +7,14 @@
 // DEPTHWISE: every output has inputs of its own, MW of them. An input word is PE x SIMD elements, element simd * PE + pe; a
 // vector takes (MW/SIMD)*(MH/PE) words, one in every cycle, and nothing is kept.
 //
+// MEM_MODE: where weights come from. 0, internal_embedded: a memory, read as steps go. 1, internal_decoupled: the same memory as
+// a stream of its own, weight_streamer. 2, external: a second stream in, whose words are those of the memory, a word for each
+// step of each vector, and whose s_axis bits stand above those of the inputs. A step with a word of a stream waits for it;
+// cycles are the same in all modes.
+//
+// HARD_MULTIPLIERS: products are made by multipliers whatever their bits, those of one bit each excepted, which are counted;
+// where outputs share their inputs, a multiplier makes the products of two outputs: see product_pair.
+//
 // Weights: word fold * MW/SIMD + step, element pe * SIMD + simd. Thresholds: see multi_threshold. Element kinds: see
 // dot_product. NUM_STEPS = 0: the accumulators are the output. RAM_STYLE: "auto", "block", or "registers" for gates.
 module matrix_vector_activation #(
@@ -27,15 +35,15 @@ module matrix_vector_activation #(
     parameter OUTPUT_WIDTH = 2,
     parameter OUTPUT_OFFSET = 0,
     parameter FIRST_BLOCK_STAGE = 8,
-    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
-    // verilator lint_off UNUSEDPARAM
     parameter WEIGHTS_RAM_STYLE = "auto",
     parameter THRESHOLDS_RAM_STYLE = "auto",
-    // verilator lint_on UNUSEDPARAM
     parameter USE_DSP = "no",
+    parameter HARD_MULTIPLIERS = 0,
+    parameter MEM_MODE = 0,
+    // There is none with external weights.
+    // verilator lint_off UNUSEDPARAM
     parameter WEIGHTS_FILE = "weights.mem",
     // Which of these files there are follows from NUM_STEPS: see multi_threshold.
-    // verilator lint_off UNUSEDPARAM
     parameter THRESHOLDS_FILE = "thresholds.mem",
     parameter THRESHOLDS_0_FILE = "thresholds_0.mem",
     parameter THRESHOLDS_1_FILE = "thresholds_1.mem",
@@ -46,16 +54,19 @@ module matrix_vector_activation #(
     parameter THRESHOLDS_6_FILE = "thresholds_6.mem",
     parameter THRESHOLDS_7_FILE = "thresholds_7.mem",
     // verilator lint_on UNUSEDPARAM
-    parameter INPUT_WORD_WIDTH = ((DEPTHWISE != 0) ? PE : 1) * SIMD * INPUT_WIDTH
+    parameter INPUT_WORD_WIDTH = ((DEPTHWISE != 0) ? PE : 1) * SIMD * INPUT_WIDTH,
+    parameter WEIGHT_WORD_WIDTH = PE * SIMD * WEIGHT_WIDTH,
+    parameter STREAMS = (MEM_MODE == 2) ? 2 : 1,
+    parameter STREAMS_WIDTH = INPUT_WORD_WIDTH + ((MEM_MODE == 2) ? WEIGHT_WORD_WIDTH : 0)
 ) (
-    input  wire                        aclk,
-    input  wire                        aresetn,
-    input  wire [INPUT_WORD_WIDTH-1:0] s_axis_tdata,
-    input  wire                        s_axis_tvalid,
-    output wire                        s_axis_tready,
-    output wire [PE*OUTPUT_WIDTH-1:0]  m_axis_tdata,
-    output wire                        m_axis_tvalid,
-    input  wire                        m_axis_tready
+    input  wire                       aclk,
+    input  wire                       aresetn,
+    input  wire [STREAMS_WIDTH-1:0]   s_axis_tdata,
+    input  wire [STREAMS-1:0]         s_axis_tvalid,
+    output wire [STREAMS-1:0]         s_axis_tready,
+    output wire [PE*OUTPUT_WIDTH-1:0] m_axis_tdata,
+    output wire                       m_axis_tvalid,
+    input  wire                       m_axis_tready
 );
     localparam SF = MW / SIMD;
     localparam NF = MH / PE;
@@ -70,8 +81,10 @@ module matrix_vector_activation #(
     localparam DECODED_PRODUCT = ((INPUT_KIND == BIPOLAR) ? 2 : INPUT_WIDTH) * ((WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH);
     localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
     localparam POPCOUNT_CYCLES = 1 + ($clog2((SIMD + 6) / 7) + 1) / 2;
+    localparam PAIRS = HARD_MULTIPLIERS != 0 && DEPTHWISE == 0 && PE > 1 && !ONE_BIT;
+    localparam MULTIPLIER_CYCLES = (PAIRS ? 2 : 1) + ($clog2(SIMD) + 1) / 2;
     localparam DOT_PRODUCT_CYCLES = ONE_BIT ? POPCOUNT_CYCLES + ((INPUT_KIND == BIPOLAR) ? 1 : 0)
-        : (DECODED_PRODUCT <= 4) ? POPCOUNT_CYCLES + 1 : 1 + ($clog2(SIMD) + 1) / 2;
+        : (DECODED_PRODUCT <= 4 && HARD_MULTIPLIERS == 0) ? POPCOUNT_CYCLES + 1 : MULTIPLIER_CYCLES;
     localparam COUNT_CYCLES = (NUM_STEPS <= 3) ? 0 : $clog2(NUM_STEPS + 1);
     localparam OPERAND_CYCLES = 2;
     localparam SUM_CYCLES = OPERAND_CYCLES + DOT_PRODUCT_CYCLES;
@@ -86,7 +99,9 @@ module matrix_vector_activation #(
     reg  last_step;
     wire place_free;
     wire may_step = !last_step || place_free;
-    wire step = may_step && (!first_fold || s_axis_tvalid);
+    wire input_valid = !first_fold || s_axis_tvalid[0];
+    wire weights_valid;
+    wire step = may_step && input_valid && weights_valid;
     wire [STEP_WIDTH-1:0] next_step_index =
         !step ? step_index : last_step ? {STEP_WIDTH{1'b0}} : step_index + 1'b1;
     wire last_of_vector = address == LAST_ADDRESS[ADDRESS_WIDTH-1:0];
@@ -107,7 +122,7 @@ module matrix_vector_activation #(
         end
     end
 
-    assign s_axis_tready = first_fold && may_step && aresetn;
+    assign s_axis_tready[0] = first_fold && may_step && weights_valid && aresetn;
 
     // Operands: the memories' registers, then one more, because block memories answer late in the cycle.
     wire [INPUT_WORD_WIDTH-1:0] input_word;
@@ -115,17 +130,39 @@ module matrix_vector_activation #(
         .WIDTH(INPUT_WORD_WIDTH), .WORDS(SF), .FOLDS((DEPTHWISE != 0) ? 1 : NF), .INDEX_WIDTH(STEP_WIDTH)
     ) replay (
         .aclk(aclk), .first_fold(first_fold), .take(step && first_fold),
-        .index(step_index), .next_index(next_step_index), .input_word(s_axis_tdata), .word(input_word)
+        .index(step_index), .next_index(next_step_index), .input_word(s_axis_tdata[INPUT_WORD_WIDTH-1:0]), .word(input_word)
     );
 
-    (* ram_style = WEIGHTS_RAM_STYLE *)
-    reg [PE*SIMD*WEIGHT_WIDTH-1:0] weights [0:DEPTH-1];
-    initial $readmemh(WEIGHTS_FILE, weights);
+    wire [WEIGHT_WORD_WIDTH-1:0] weights_read;
+    generate
+        if (MEM_MODE == 0) begin : embedded
+            assign weights_valid = 1'b1;
+            rom #(
+                .WIDTH(WEIGHT_WORD_WIDTH), .DEPTH(DEPTH), .RAM_STYLE(WEIGHTS_RAM_STYLE), .FILE(WEIGHTS_FILE)
+            ) weights (.aclk(aclk), .address(address), .word(weights_read));
+        end else begin : streamed
+            wire [WEIGHT_WORD_WIDTH-1:0] word;
+            reg [WEIGHT_WORD_WIDTH-1:0] taken;
+            always @(posedge aclk) taken <= word;
+            assign weights_read = taken;
+            if (MEM_MODE == 2) begin : port
+                assign word = s_axis_tdata[STREAMS_WIDTH-1:INPUT_WORD_WIDTH];
+                assign weights_valid = s_axis_tvalid[STREAMS-1];
+                assign s_axis_tready[STREAMS-1] = may_step && input_valid && aresetn;
+            end else begin : decoupled
+                weight_streamer #(
+                    .WIDTH(WEIGHT_WORD_WIDTH), .DEPTH(DEPTH), .RAM_STYLE(WEIGHTS_RAM_STYLE), .FILE(WEIGHTS_FILE)
+                ) streamer (
+                    .aclk(aclk), .aresetn(aresetn), .m_axis_tdata(word), .m_axis_tvalid(weights_valid),
+                    .m_axis_tready(may_step && input_valid)
+                );
+            end
+        end
+    endgenerate
 
-    reg [PE*SIMD*WEIGHT_WIDTH-1:0] weights_read, weights_held;
+    reg [WEIGHT_WORD_WIDTH-1:0] weights_held;
     reg [INPUT_WORD_WIDTH-1:0] inputs_read, inputs_held;
     always @(posedge aclk) begin
-        weights_read <= weights[address];
         weights_held <= weights_read;
         inputs_read <= input_word;
         inputs_held <= inputs_read;
@@ -138,10 +175,54 @@ module matrix_vector_activation #(
         last <= {last[SUM_CYCLES-2:0], last_step};
     end
 
-    // Dot products and accumulators
+    // Dot products
+    wire [PE*ACCUMULATOR_WIDTH-1:0] sums;
+    genvar p, s;
+    generate
+        if (PAIRS) begin : pairs
+            for (p = 0; p < PE; p = p + 2) begin : pair
+                wire [ACCUMULATOR_WIDTH-1:0] sum1;
+                wire [SIMD*WEIGHT_WIDTH-1:0] weights1;
+                dot_product_pair #(
+                    .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                    .WEIGHT_KIND(WEIGHT_KIND), .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
+                ) products (
+                    .aclk(aclk), .inputs(inputs_held), .weights0(weights_held[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]),
+                    .weights1(weights1), .sum0(sums[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH]), .sum1(sum1)
+                );
+                if (p + 1 < PE) begin : both
+                    assign weights1 = weights_held[(p+1)*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH];
+                    assign sums[(p+1)*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH] = sum1;
+                end else begin : odd
+                    assign weights1 = {(SIMD*WEIGHT_WIDTH){1'b0}};
+                    wire unused_sum = &{1'b0, sum1};
+                end
+            end
+        end else begin : singles
+            for (p = 0; p < PE; p = p + 1) begin : single
+                wire [SIMD*INPUT_WIDTH-1:0] inputs;
+                if (DEPTHWISE != 0) begin : own_inputs
+                    for (s = 0; s < SIMD; s = s + 1) begin : tap
+                        assign inputs[s*INPUT_WIDTH +: INPUT_WIDTH] = inputs_held[(s*PE + p)*INPUT_WIDTH +: INPUT_WIDTH];
+                    end
+                end else begin : shared_inputs
+                    assign inputs = inputs_held;
+                end
+                dot_product #(
+                    .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                    .WEIGHT_KIND(WEIGHT_KIND), .XNOR_MODE(XNOR_MODE), .HARD_MULTIPLIERS(HARD_MULTIPLIERS),
+                    .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
+                ) product (
+                    .aclk(aclk), .inputs(inputs), .weights(weights_held[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]),
+                    .sum(sums[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH])
+                );
+            end
+        end
+    endgenerate
+
+    // Accumulators
     wire [PE*ACCUMULATOR_WIDTH-1:0] totals;
     wire totals_valid;
-    genvar p, s;
     generate
         if (SF > 1) begin : accumulators_valid
             reg held;
@@ -152,22 +233,7 @@ module matrix_vector_activation #(
             assign totals_valid = valid[SUM_CYCLES-1];
         end
         for (p = 0; p < PE; p = p + 1) begin : neuron
-            wire [SIMD*INPUT_WIDTH-1:0] inputs;
-            if (DEPTHWISE != 0) begin : own_inputs
-                for (s = 0; s < SIMD; s = s + 1) begin : tap
-                    assign inputs[s*INPUT_WIDTH +: INPUT_WIDTH] = inputs_held[(s*PE + p)*INPUT_WIDTH +: INPUT_WIDTH];
-                end
-            end else begin : shared_inputs
-                assign inputs = inputs_held;
-            end
-            wire [ACCUMULATOR_WIDTH-1:0] sum;
-            dot_product #(
-                .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
-                .WEIGHT_KIND(WEIGHT_KIND), .XNOR_MODE(XNOR_MODE), .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
-            ) product (
-                .aclk(aclk), .inputs(inputs),
-                .weights(weights_held[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]), .sum(sum)
-            );
+            wire [ACCUMULATOR_WIDTH-1:0] sum = sums[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH];
             if (SF > 1) begin : accumulate
                 // The total has a register of its own, so that the accumulator is cleared by its reset input and not by
                 // gates before its adder.

@@ -1,13 +1,18 @@
 // Queue of exactly DEPTH words.
 //
-// USE_REGISTERS is for a few words; otherwise they are in LUT RAM or, with USE_BLOCK_RAM, in block RAM. A word can leave one
+// USE_REGISTERS is for a few words; otherwise they are in LUT RAM or, with USE_BLOCK_RAM, in block RAM, of the kind that
+// RAM_STYLE names: "block" or "ultra". A word can leave one
 // cycle after it has entered, two cycles with block RAM. With DEPTH >= 2 (block RAM: >= 3) a word passes in every cycle; with DEPTH 1
 // the next word enters after the last has left. s_axis_tready is a register: no path leads to it from m_axis_tready.
 module streaming_fifo #(
     parameter WIDTH = 8,
     parameter DEPTH = 2,
     parameter USE_REGISTERS = 1,
-    parameter USE_BLOCK_RAM = 0
+    parameter USE_BLOCK_RAM = 0,
+    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
+    // verilator lint_off UNUSEDPARAM
+    parameter RAM_STYLE = "block"
+    // verilator lint_on UNUSEDPARAM
 ) (
     input  wire             aclk,
     input  wire             aresetn,
@@ -77,7 +82,7 @@ module streaming_fifo #(
 
             if (USE_BLOCK_RAM != 0) begin : block
                 // The memory's output register holds the word that is offered; it counts as one of DEPTH.
-                (* ram_style = "block", no_rw_check *) reg [WIDTH-1:0] words [0:DEPTH-1];
+                (* ram_style = RAM_STYLE, no_rw_check *) reg [WIDTH-1:0] words [0:DEPTH-1];
                 reg [WIDTH-1:0] word;
                 reg [COUNT_WIDTH-1:0] waiting;
                 reg any_waiting, offered;

@@ -12,10 +12,7 @@ module thresholding #(
     parameter NUM_STEPS = 3,
     parameter SHARED_THRESHOLDS = 0,
     parameter FIRST_BLOCK_STAGE = 8,
-    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
-    // verilator lint_off UNUSEDPARAM
     parameter RAM_STYLE = "auto",
-    // verilator lint_on UNUSEDPARAM
     // Which of these files there are follows from NUM_STEPS: see multi_threshold.
     // verilator lint_off UNUSEDPARAM
     parameter THRESHOLDS_FILE = "thresholds.mem",

@@ -88,7 +88,7 @@ def test_annotations_of_a_chain() -> None:
     estimates = [json.loads(str(getCustomOp(node).get_nodeattr("res_estimate"))) for node in annotated.nodes]
     assert estimates == [estimate_resources(layer).as_dict() for layer in layers]
     total = json.loads(annotated.get_metadata_prop("res_total_estimate") or "")
-    assert total == {name: sum(entry[name] for entry in estimates) for name in ("LUT", "BRAM_18K", "DSP")}
+    assert total == {name: sum(entry[name] for entry in estimates) for name in ("LUT", "BRAM_18K", "DSP", "URAM")}
     for node, layer in zip(annotated.nodes, layers, strict=True):
         assert layer_from_node(node).core_name() == layer.core_name(), "annotations are no part of a core"
     assert "cycles_estimate" not in model.nodes[0].attributes

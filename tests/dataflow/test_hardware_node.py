@@ -58,7 +58,8 @@ def test_attributes_of_a_layer() -> None:
         ("exec_mode", "hls", ModelError, ["python, cppsim, rtlsim"]),
         ("noActivation", 2, ModelError, ["0, 1"]),
         ("weightDataType", "INT99", ModelError, ["weightDataType", "INT99"]),
-        ("mem_mode", "decoupled", ModelError, ["no attribute 'mem_mode'", "PE", "SIMD", "ram_style"]),
+        ("mem_mode", "decoupled", ModelError, ["internal_embedded, internal_decoupled, external"]),
+        ("impl_style", "rtl", ModelError, ["no attribute 'impl_style'", "PE", "SIMD", "ram_style"]),
     ],
 )
 def test_wrong_values_leave_the_node_as_it_is(name: str, value: Any, kind: type[Exception], words: list[str]) -> None:

@@ -92,9 +92,9 @@ def test_a_layer_file_gives_the_layer_back(layer: Layer) -> None:
         (ConvolutionInputGenerator, ("3,3", 4, "8,8", "0,1", "1,1", 2, "INT4"), ModelError, "Stride"),
         (
             ConvolutionInputGenerator,
-            ("3,3", 4, "8,8", "1,1", "1,1", 2, "INT4", False, "ultra"),
+            ("3,3", 4, "8,8", "1,1", "1,1", 2, "INT4", False, "registers"),
             ModelError,
-            "Legal values: auto",
+            "Legal values: auto, distributed, block, ultra",
         ),
         (FMPadding, ("4,4", "1,1,1", 4, 2, "INT4"), ModelError, "Give 4 numbers"),
         (FMPadding, ("4,4", "1,1,1,-1", 4, 2, "INT4"), ModelError, "Padding"),

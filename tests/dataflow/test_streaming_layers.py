@@ -24,7 +24,7 @@ from finnmake.errors import FinnmakeError, FoldingError, ModelError
         (lambda: LabelSelect(10, 1, "INT8", "UINT3"), ModelError, ["UINT3", "index 9"]),
         (lambda: LabelSelect(10, 1, "FLOAT32", "UINT4"), ModelError, ["FLOAT32"]),
         (lambda: StreamingFIFO("INT8", 1, 4, 0), FoldingError, ["depth = 0"]),
-        (lambda: StreamingFIFO("INT8", 1, 4, 2, "ultra"), FoldingError, ["ultra", "auto, distributed, block"]),
+        (lambda: StreamingFIFO("INT8", 1, 4, 2, "tape"), FoldingError, ["tape", "auto, distributed, block, ultra"]),
         (lambda: StreamingDataWidthConverter("INT8", 5, 4, 12), FoldingError, ["elements_in = 5", "1, 2, 3, 4, 6, 12"]),
         (lambda: StreamingDataWidthConverter("INT8", 4, 0, 12), FoldingError, ["elements_out = 0"]),
     ],

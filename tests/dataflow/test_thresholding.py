@@ -64,9 +64,11 @@ def test_search_in_the_memories(steps: int, value: int, seed: int) -> None:
 
 
 def test_block_memory_of_a_search() -> None:
-    assert first_block_stage(3, 1024, 32) == SEARCH_STAGES
-    assert first_block_stage(15, 4, 16) == SEARCH_STAGES
-    assert [first_block_stage(255, folds, 16) for folds in (1, 2, 4, 256)] == [SEARCH_STAGES, 7, 6, 0]
+    assert first_block_stage("auto", 3, 1024, 32) == SEARCH_STAGES
+    assert first_block_stage("auto", 15, 4, 16) == SEARCH_STAGES
+    assert [first_block_stage("auto", 255, folds, 16) for folds in (1, 2, 4, 256)] == [SEARCH_STAGES, 7, 6, 0]
+    assert [first_block_stage("block", 255, folds, 16) for folds in (1, 2)] == [1, 0]
+    assert first_block_stage("distributed", 255, 256, 16) == SEARCH_STAGES
 
 
 def test_cycles() -> None:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from finnmake.dataflow.layer import Layer
 from tests.hls_library.harness import LIBRARY, core_verilog
+from tests.hls_library.random_layers import random_mvau
 from tests.hls_library.test_arithmetic_kernels import LAYERS as ARITHMETIC
 from tests.hls_library.test_stream_order_kernels import LAYERS as STREAM_ORDER
+from tests.hls_library.test_streamed_weights import external
 from tests.hls_library.test_streaming_kernels import CONVERTERS, FIFOS, SELECTORS, name
+from tests.hls_library.test_window_arithmetic_kernels import depthwise
 
-LAYERS = [*FIFOS[1:], CONVERTERS[0], SELECTORS[1], SELECTORS[3], *ARITHMETIC, *STREAM_ORDER]
+PRODUCTS = [
+    random_mvau((12, 6), (3, 3), ("INT4", "INT4"), (15, "INT4")),
+    replace(random_mvau((8, 6), (2, 3), ("UINT8", "INT8")), resType="dsp"),
+    replace(random_mvau((8, 4), (4, 2), ("INT2", "INT2"), (3, "INT2")), mem_mode="internal_decoupled"),
+    external(random_mvau((8, 4), (4, 2), ("INT2", "INT2"))),
+    depthwise(4, 2, "3,3", ("INT4", "INT4"), simd=3),
+]
+LAYERS = [*PRODUCTS, *FIFOS[1:], CONVERTERS[0], SELECTORS[1], SELECTORS[3], *ARITHMETIC, *STREAM_ORDER]
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not installed")

@@ -51,6 +51,7 @@ CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "MatrixVectorActivation": {
         "resType": ("auto", "lut", "dsp"),
         "ram_style": ("auto", "distributed", "block"),
+        "mem_mode": ("internal_embedded", "internal_decoupled", "external"),
     },
     "DepthToSpace": {"mode": ("DCR", "CRD")},
     **{
@@ -59,7 +60,8 @@ CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "Requant": {"rounding": ("FLOOR", "HALF_UP", "HALF_EVEN"), "ram_style": ("auto", "distributed", "block")},
     "Lookup": {"ram_style": ("auto", "distributed", "block")},
-    "ConvolutionInputGenerator": {"ram_style": ("auto", "distributed", "block")},
+    "ConvolutionInputGenerator": {"ram_style": ("auto", "distributed", "block", "ultra")},
+    "Thresholding": {"ram_style": ("auto", "distributed", "block")},
     "VectorVectorActivation": {
         "resType": ("auto", "lut", "dsp"),
         "ram_style": ("auto", "distributed", "block"),

@@ -1,0 +1,24 @@
+// Weights that come on a stream, in the place of a memory that is read in order.
+
+#ifndef FINNMAKE_STREAMED_WEIGHTS_HPP
+#define FINNMAKE_STREAMED_WEIGHTS_HPP
+
+#include "ap_int.h"
+#include "hls_stream.h"
+
+namespace finnmake {
+
+template <int Width>
+struct StreamedWeights {
+    hls::stream<ap_uint<Width>>& words;
+
+    // The next word: memories are read once an index, and in order.
+    ap_uint<Width> operator[](int) const {
+#pragma HLS inline
+        return words.read();
+    }
+};
+
+}  // namespace finnmake
+
+#endif

@@ -1,0 +1,116 @@
+"""Two products by one multiplier: exact for all values, half of the multipliers in the netlist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finnmake.dataflow.layer import IntegerArray
+from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.resource_estimate import estimate_resources
+from finnmake.graph.datatype import DataType
+from tests.hls_library.harness import Bench, random_frames
+from tests.hls_library.random_layers import random_mvau
+from tests.hls_library.test_window_arithmetic_kernels import depthwise
+from tests.support.synthesis import ECP5, XILINX_7, synthesised_cells
+
+
+def pairs_of_weights(types: tuple[str, str], pairs: IntegerArray) -> MatrixVectorActivation:
+    """A layer whose output words are the products of one input by a pair of weights."""
+    accumulator = "INT18"
+    return MatrixVectorActivation(
+        MW=1, MH=pairs.size, SIMD=1, PE=2, inputDataType=types[0], weightDataType=types[1], accDataType=accumulator,
+        outputDataType=accumulator, noActivation=True, resType="dsp", parameters={"weights": pairs.reshape(1, -1)},
+    )  # fmt: skip
+
+
+def values(datatype: str) -> IntegerArray:
+    """All values of a datatype."""
+    return np.arange(int(DataType[datatype].min()), int(DataType[datatype].max()) + 1)
+
+
+@pytest.mark.parametrize("types", [("INT4", "INT4"), ("UINT4", "UINT4")])
+def test_all_products_of_four_bits(bench: Bench, types: tuple[str, str]) -> None:
+    weights = np.array(list(product(values(types[1]), repeat=2)))
+    bench.run_rtl(pairs_of_weights(types, weights), values(types[0]).reshape(-1, 1))
+
+
+@pytest.mark.parametrize("types", [("INT8", "INT8"), ("UINT8", "UINT8")])
+def test_products_of_eight_bits(bench: Bench, types: tuple[str, str]) -> None:
+    weights = values(types[1])
+    ends = np.array(list(product(weights[[0, 1, 127, 128, 129, 254, 255]], repeat=2)))
+    others = np.random.default_rng(0).choice(weights, (200, 2))
+    bench.run_rtl(pairs_of_weights(types, np.concatenate([ends, others])), values(types[0]).reshape(-1, 1))
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("types", [("INT8", "INT8"), ("UINT8", "INT8"), ("UINT8", "UINT8"), ("INT8", "UINT8")])
+def test_all_products_of_eight_bits(bench: Bench, types: tuple[str, str]) -> None:
+    layer = pairs_of_weights(types, np.array(list(product(values(types[1]), repeat=2))))
+    for inputs in np.split(values(types[0]).reshape(-1, 1), 32):
+        bench.run_rtl(layer, inputs)
+
+
+LAYERS = {
+    "odd": replace(random_mvau((12, 9), (3, 3), ("INT4", "INT4"), (15, "INT4")), resType="dsp"),
+    "overlapping": replace(random_mvau((16, 4), (4, 2), ("UINT8", "INT8"), (7, "UINT3")), resType="dsp"),
+    "just_apart": replace(random_mvau((6, 4), (2, 4), ("INT8", "INT4")), resType="dsp"),
+    "just_overlapping": replace(random_mvau((6, 4), (2, 4), ("INT8", "INT5")), resType="dsp"),
+    "signs": replace(random_mvau((6, 4), (3, 2), ("BIPOLAR", "TERNARY")), resType="dsp"),
+    "bits_stay_counted": replace(random_mvau((7, 4), (7, 2), ("BIPOLAR", "BIPOLAR")), resType="dsp"),
+    "one_output": replace(random_mvau((8, 3), (4, 1), ("INT2", "INT2")), resType="dsp"),
+    "depthwise": replace(depthwise(4, 2, "3,3", ("INT2", "INT2"), (3, "INT2"), simd=3), resType="dsp"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_with_hard_multipliers(bench: Bench, name: str) -> None:
+    bench.lint(LAYERS[name])
+    bench.check_rtl(LAYERS[name], random_frames(LAYERS[name], 10))
+
+
+STYLES = ("lut", "auto", "dsp")
+MULTIPLIERS = {
+    # types: with each of STYLES, 4 by 4 products side by side.
+    ("INT8", "INT8"): (0, 16, 8),
+    ("UINT4", "INT4"): (0, 16, 8),
+    ("INT2", "INT2"): (0, 0, 8),
+    ("BIPOLAR", "BIPOLAR"): (0, 0, 0),
+}
+
+
+def check_multipliers(
+    folder: Path,
+    types: tuple[str, str],
+    flow: tuple[str, ...],
+    cell: str,
+    styles: Sequence[str] = ("lut", "auto", "dsp"),
+) -> None:
+    for style, expected in zip(STYLES, MULTIPLIERS[types], strict=True):
+        if style in styles:
+            layer = replace(random_mvau((16, 8), (4, 4), types), resType=style)
+            assert synthesised_cells(folder / style, layer, flow).get(cell, 0) == expected, style
+            assert expected == estimate_resources(layer).DSP, style
+
+
+@pytest.mark.parametrize("types", [("UINT4", "INT4"), ("BIPOLAR", "BIPOLAR")])
+def test_multipliers_of_ecp5(tmp_path: Path, types: tuple[str, str]) -> None:
+    check_multipliers(tmp_path, types, ECP5, "MULT18X18D", ("lut", "dsp"))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("types", MULTIPLIERS)
+@pytest.mark.parametrize(("flow", "cell"), [(ECP5, "MULT18X18D"), (XILINX_7, "DSP48E1")], ids=["ecp5", "xilinx"])
+def test_multipliers_of_both(tmp_path: Path, types: tuple[str, str], flow: tuple[str, ...], cell: str) -> None:
+    check_multipliers(tmp_path, types, flow, cell)
+
+
+def test_a_depthwise_layer_has_a_multiplier_for_each_product(tmp_path: Path) -> None:
+    layer = replace(depthwise(4, 2, "3,3", ("INT4", "INT4"), simd=3), resType="dsp")
+    assert synthesised_cells(tmp_path, layer, ECP5)["MULT18X18D"] == estimate_resources(layer).DSP == 6
