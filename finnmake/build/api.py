@@ -130,6 +130,7 @@ def build(
     command.remote_execution = remote_execution
     command.use_slurm = use_slurm
     command.may_run = may_run
+    command.stamp = stamp
     params, _ = command.cmdparser.parse([])
     # Set, not parsed: a value given here must win over the build file's DOIT_CONFIG.
     params["num_process"] = jobs

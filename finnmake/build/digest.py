@@ -70,6 +70,7 @@ class DigestMemo:
         self._prefix = f"{root}{os.sep}"
         self._state = state
         self._looked: dict[str, FileDigest] = {}
+        self._first: dict[str, DigestRow] = {}
 
     def look(self, path: Path | str) -> FileDigest:
         """Digest of a regular file, as it was when this was first asked since ``forget``: most are asked for often.
@@ -90,6 +91,18 @@ class DigestMemo:
     def row(self, path: str) -> DigestRow | None:
         """What is remembered of a file."""
         return self._state.digests.get(self._name(path))
+
+    def steady(self, path: str) -> DigestRow | None:
+        """The state in which this process has always seen a file, if its times would show another change."""
+        name = self._name(path)
+        row = self._first.get(name)
+        if row is None or row is not self._state.digests.get(name):
+            return None
+        return row if row.recorded_ns - max(row.mtime_ns, row.ctime_ns) >= RACY_NS else None
+
+    def has_seen(self, path: str) -> bool:
+        """Whether this process has looked at a file."""
+        return self._name(path) in self._first
 
     @property
     def looked(self) -> frozenset[str]:
@@ -121,6 +134,7 @@ class DigestMemo:
             and row.ctime_ns == status.st_ctime_ns
             and row.recorded_ns - max(row.mtime_ns, row.ctime_ns) >= RACY_NS
         ):
+            self._first.setdefault(name, row)
             return FileDigest(row.sha256, row.size, executable)
         # Taken before the file is read: a change during or after reading then counts as racy.
         recorded = time.time_ns()
@@ -128,19 +142,25 @@ class DigestMemo:
             sha256 = hash_file(text)
         except PermissionError as error:
             raise BuildFileError("may not be read", where=text) from error
-        self._state.record_digest(
-            name,
-            DigestRow(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, recorded, sha256),
-        )
+        row = DigestRow(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, recorded, sha256)
+        self._first.setdefault(name, row)
+        self._state.record_digest(name, row)
         return FileDigest(sha256, status.st_size, executable)
 
 
-def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Relative POSIX path and path of every file below a folder, in the order of their names; byte code is left out."""
+def files_below(folder: Path, listed: set[str] | None = None) -> Iterator[tuple[str, Path]]:
+    """Relative POSIX path and path of every file below a folder, in the order of their names; byte code is left out.
+
+    Args:
+        folder: the folder.
+        listed: takes the paths of the folders.
+    """
+    if listed is not None:
+        listed.add(str(folder))
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_dir():
             if entry.name != "__pycache__":
-                for name, path in files_below(Path(entry.path)):
+                for name, path in files_below(Path(entry.path), listed):
                     yield f"{entry.name}/{name}", path
         else:
             yield entry.name, Path(entry.path)

@@ -158,6 +158,8 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
     profile: Profile | None = None
     may_run = True
     """For programs: False takes results from the stores only."""
+    stamp: StampWriter | None = None
+    """Takes down what is looked at, and knows which tasks need not be."""
 
     def begin(self, params: Any) -> None:
         """The profile begins before the tasks are loaded."""
@@ -180,7 +182,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         if said is not None:
             sys.stdout.write(said.replace(SECONDS, f"{(time.time_ns() - started) / 1e9:.2f}"))
             return 0
-        stamp = StampWriter(arguments, started)
+        stamp = self.stamp = StampWriter(arguments, started)
         status = super().execute(params, args)
         if status == 0:
             stamp.take(self.session)
@@ -212,6 +214,8 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 force_verbosity, failure_verbosity, pdb,
             )  # fmt: skip
         PythonAction.pm_pdb = pdb
+        if self.stamp is not None:
+            self.stamp.footprint.loaded()
         self.session.always = always
         self.session.may_run = self.may_run
         self._single = single
@@ -238,7 +242,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 self.session.begin_build()
             interrupted = True
             try:
-                status = self._build(runner)
+                status = self._build(runner, report)
                 interrupted = False
                 return status
             finally:
@@ -257,9 +261,10 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         self.outstream.write(f"{path.line()}\n")
         self.outstream.flush()
 
-    def _build(self, runner: Callable[[], Any]) -> int:
+    def _build(self, runner: Callable[[], Any], report: Any) -> int:
         """Expanding tasks first, as long as there are new ones, then what is selected."""
         expanded: set[str] = set()
+        unaffected: frozenset[str] = frozenset()
         while True:
             control = TaskControl(self.task_list, auto_delayed_regex=self._auto_delayed_regex)
             unknown: InvalidCommand | None = None
@@ -270,11 +275,11 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 # Perhaps a task that an expanding task has yet to bring forth.
                 unknown = error
                 needed = {name for name, action in self.session.tasks.items() if action.expanding}
-            todo = [
-                name
-                for name in self.session.tasks
-                if name in needed and name not in expanded and self.session.tasks[name].expanding
-            ]
+            if self.stamp is not None and not expanded and not self._single:
+                unaffected = self.stamp.footprint.unaffected(self.session, control.tasks, needed)
+            done = expanded | unaffected
+            expanding = (name for name, action in self.session.tasks.items() if action.expanding)
+            todo = [name for name in expanding if name in needed and name not in done]
             if not todo:
                 break
             expanded.update(todo)
@@ -290,6 +295,8 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             if self.session.executed == executed and unknown is None:
                 break
             with self._span("load"):
+                if self.stamp is not None:
+                    self.stamp.footprint.spoilt()
                 self.task_list = self.loader.load_tasks(cmd=self, pos_args=self.pos_args)
             self.adopt()
             self.session.open_all()
@@ -300,6 +307,11 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             needed = _closure(control, control.selected_tasks)
         self.session.require_tools(needed)
         self._want(control, needed)
+        if unaffected:
+            for name in self.session.tasks:
+                if name in unaffected:
+                    report.skip_uptodate(control.tasks[name])
+            _drop(control, unaffected)
         self.control = control
         return self._finish(runner().run_all(control.task_dispatcher()))
 
@@ -348,6 +360,14 @@ def _closure(control: TaskControl, names: Iterable[str]) -> set[str]:
             task = control.tasks[name]
             waiting.extend((*task.task_dep, *task.setup_tasks, *task.calc_dep))
     return found
+
+
+def _drop(control: TaskControl, names: frozenset[str]) -> None:
+    """Take tasks that are up to date out of what is to be done."""
+    control.selected_tasks = [name for name in control.selected_tasks if name not in names]
+    for task in control.tasks.values():
+        if not names.isdisjoint(task.task_dep):
+            task.task_dep = [name for name in task.task_dep if name not in names]
 
 
 def _drop_dependencies(control: TaskControl) -> None:

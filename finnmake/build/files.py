@@ -63,15 +63,22 @@ def temporary_name(folder: Path) -> Path:
     return Path(tempfile.mktemp(prefix=".tmp-", dir=folder))
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that readers, and a crash at any moment, see the old bytes or the new ones."""
+def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file so that readers, and a crash at any moment, see the old bytes or the new ones.
+
+    Args:
+        path: of the file.
+        data: its bytes.
+        sync: wait until they are on the disk; without it a crash of the machine may leave other bytes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path.parent)
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -9,19 +9,20 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
+from finnmake.build.action import Action, Canonical, PythonCommand
 from finnmake.build.canonical import CanonicalInputs, CanonicalUnknownError
 from finnmake.build.cleaning import remove_leftovers
 from finnmake.build.collection import collect_after_build
 from finnmake.build.configuration import ExecutionConfiguration
 from finnmake.build.deferred import Deferred, NotHereError
-from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp, files_below
+from finnmake.build.digest import Digest, DigestMemo, FileDigest, change_stamp
 from finnmake.build.executor import Executor, MachineLostError, ToolRunner
 from finnmake.build.key import ReapiAction, Resolved, reapi_action
-from finnmake.build.looked import Looked
+from finnmake.build.looked import Looked, Lookup, Originals, input_file
 from finnmake.build.outcome import Mark, NotStoredError, Outcome, Status, unmarked
 from finnmake.build.publish import place_of, publish
 from finnmake.build.result import ActionResult
@@ -59,6 +60,7 @@ class Rebuilder:
 
     Attributes:
         settled: nothing is left to do for the next build, such as uploads.
+        judged: the input files, with their digests, that each task was last asked about or executed with.
     """
 
     def __init__(
@@ -96,8 +98,12 @@ class Rebuilder:
             self._scratch,
             self._pool,
             self.log_path("canonical"),
-            self._file,
+            partial(input_file, self.digests, self._deferred),
         )
+        self._lookup = Lookup(
+            workspace.root, self.state, self.digests, self.toolbox, self.sources, self._deferred, self._canonical
+        )
+        self.judged: dict[str, Originals] = {}
         self.settled = True
         self._keys: dict[str, threading.Lock] = {}
         self._keys_lock = threading.Lock()
@@ -133,77 +139,13 @@ class Rebuilder:
         folder = self.workspace.state_folder / "slurm"
         return SlurmRunner(slurm, self.workspace.tools, folder, bubblewrap=bubblewrap)
 
-    # Looking inputs up
-
     def resolved(self, action: Action) -> Resolved:
         """An action with everything that its key is made of, as it is now.
 
         Raises:
             FinnmakeError: an input or a tool is missing.
         """
-        return self._look(action, may_run=True).resolved
-
-    def _look(self, action: Action, *, may_run: bool) -> Looked:
-        files: dict[str, FileDigest] = {}
-        paths: dict[str, Path | str | None] = {}
-        originals: list[tuple[Path | str, FileDigest]] = []
-        for scratch, source in action.inputs.items():
-            if isinstance(source, Canonical):
-                self._deferred.require([self.workspace.root / source.path])
-                known = self._canonical.look(scratch, source, may_run=may_run)
-                files[scratch], paths[scratch] = known.digest, None
-                originals.extend(known.originals)
-                continue
-            if isinstance(source, str) and not scratch.endswith("/"):
-                # Most inputs are of this kind; pathlib would cost more than looking at the file.
-                place = source if source.startswith("/") else f"{self._root}/{source}"
-                files[scratch] = self._file(scratch, place)
-                paths[scratch] = place
-                originals.append((place, files[scratch]))
-                continue
-            for name, path in self._expand(scratch, source):
-                files[name] = self._file(name, path)
-                paths[name] = path
-                originals.append((path, files[name]))
-        command = action.command
-        sources = None
-        if isinstance(command, PythonCommand):
-            sources = self.sources.of(command)
-        versions = {name: self.toolbox.find(name).version for name in action.tools}
-        return Looked(Resolved(action, files, versions, sources), paths, tuple(originals))
-
-    def _expand(self, scratch: str, source: Input) -> Iterator[tuple[str, Path]]:
-        root = self.workspace.root
-        if isinstance(source, DirectoryOf):
-            record = self.state.tasks.get(source.task)
-            if record is None:
-                raise BuildFileError(f"input {scratch}: task {source.task} has not been built")
-            for output in record.outputs:
-                if output.scratch.startswith(source.scratch):
-                    yield scratch + output.scratch[len(source.scratch) :], root / output.path
-        elif not isinstance(source, Canonical):
-            path = root / source
-            if scratch.endswith("/"):
-                self._deferred.require(self._deferred.below(path))
-                if not path.is_dir():
-                    raise BuildFileError("there is no such folder", where=str(path), remedy=f"it is input {scratch}")
-                for name, file in files_below(path):
-                    yield scratch + name, file
-            else:
-                yield scratch, path
-
-    def _file(self, scratch: str, path: Path | str) -> FileDigest:
-        try:
-            return self.digests.look(path)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            known = self._deferred.find(path)
-            if known is not None:
-                return known
-            raise BuildFileError("there is no such file", where=str(path), remedy=f"it is input {scratch}") from error
-        except OSError as error:
-            raise BuildFileError(
-                f"cannot be read: {error.strerror}", where=str(path), remedy=f"it is input {scratch}"
-            ) from error
+        return self._lookup.look(action, may_run=True).resolved
 
     # Status
 
@@ -221,9 +163,11 @@ class Rebuilder:
         """
         record = self.state.tasks.get(name)
         try:
-            resolved = self._look(action, may_run=may_run).resolved
+            looked = self._lookup.look(action, may_run=may_run)
         except (CanonicalUnknownError, NotHereError) as error:
             return Status(False, error.what)
+        resolved = looked.resolved
+        self.judged[name] = looked.originals
         if record is None:
             return Status(False, "first build")
         if not record.fingerprint:
@@ -287,7 +231,8 @@ class Rebuilder:
         """
         started = time.monotonic()
         self.digests.forget()
-        looked = self._look(action, may_run=True)
+        looked = self._lookup.look(action, may_run=True)
+        self.judged[name] = looked.originals
         message = reapi_action(looked.resolved)
         key = message.key
         mark("wait")
@@ -443,6 +388,11 @@ class Rebuilder:
             self._deferred.arrived(name)
         else:
             self._deferred.defer(name, key, outputs)
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """Paths of the folders that were listed because they, or folders above them, are inputs."""
+        return frozenset(self._lookup.listed)
 
     @contextmanager
     def _single_flight(self, key: str) -> Iterator[None]:

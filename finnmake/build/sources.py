@@ -90,6 +90,11 @@ class SourceIndex:
             known = self._closures[key] = self._closure(*key)
         return known
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the files that have been looked at."""
+        return tuple(map(str, self._parsed))
+
     def unchanged(self, sources: Sources) -> bool:
         """Whether the files still have the bytes that their digests say."""
         try:

@@ -12,22 +12,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 
-from finnmake.build.configuration import CONFIGURATION
 from finnmake.build.digest import RACY_NS
 from finnmake.build.files import write_atomically
+from finnmake.build.footprint import UNKNOWN
+from finnmake.build.footprint_keeper import FootprintKeeper
 from finnmake.build.load_watch import LoadWatch
 from finnmake.build.rebuilder import Rebuilder
 from finnmake.build.session import Session
 from finnmake.build.stamp import FOLDER, encode, name_of, question, states
+from finnmake.build.surroundings import RacyError, look_at, surroundings
 
-_QUIET_NS = 2 * RACY_NS
-"""How long before the start of the build a file must have changed last whose digest is not known: modules were loaded a
-little before."""
 _KEPT = 32
 """Stamps in a workspace: of other arguments and other shells."""
 
@@ -38,6 +36,10 @@ class StampWriter:
     Args:
         arguments: of the command line, with the command's name.
         started: when the process began (ns since the epoch).
+
+    Attributes:
+        watch: notes what the build opens.
+        footprint: left by every build that succeeds.
     """
 
     def __init__(self, arguments: list[str], started: int) -> None:
@@ -46,10 +48,12 @@ class StampWriter:
         self._started = started
         self._clock = time.time_ns() - time.monotonic_ns()
         self._taken: tuple[Path, dict[str, bytes], list[str]] | None = None
+        self.footprint = FootprintKeeper(self._asked, started, self.watch)
 
     def take(self, session: Session) -> None:
         """Takes down what a session that is closed has looked at, if it found everything up to date."""
         self.watch.stop()
+        self.footprint.take(session)
         rebuilders = session.rebuilders
         counts = session.counts()
         # Uploads that are still to be done, actions that ran: the next build is not the same as this one.
@@ -62,21 +66,9 @@ class StampWriter:
             or abs(time.time_ns() - time.monotonic_ns() - self._clock) > RACY_NS
         ):
             return
-        with suppress(OSError, OverflowError, _RacyError):
+        with suppress(OSError, OverflowError, RacyError):
             root = rebuilder.workspace.root
-            seen = dict(_digested(rebuilder))
-            absent: list[str] = []
-            for path in self._others(rebuilder, [*seen]):
-                if path in seen:
-                    continue
-                try:
-                    status = os.stat(path)  # noqa: PTH116
-                except (FileNotFoundError, NotADirectoryError):
-                    absent.append(path)
-                    continue
-                if max(status.st_mtime_ns, status.st_ctime_ns) > self._started - _QUIET_NS:
-                    raise _RacyError
-                seen[path] = states([path])
+            seen, absent = self._seen(rebuilder)
             # Closed, or its last writing would come when the process ends.
             rebuilder.state.shut()
             state = rebuilder.state.path
@@ -85,12 +77,31 @@ class StampWriter:
             if not any(map(os.path.lexists, absent)):
                 self._taken = (root, seen | {str(state): states([str(state)])}, absent)
 
+    def _seen(self, rebuilder: Rebuilder) -> tuple[dict[str, bytes], list[str]]:
+        """Files and folders with their states, and paths at which there is nothing.
+
+        Raises:
+            RacyError: a state that could hide a change.
+        """
+        if self.footprint.shortened:
+            # Not all files have been looked at in this build.
+            footprint = self.footprint.taken
+            if footprint is None or UNKNOWN in footprint.files.values():
+                raise RacyError
+            return {**footprint.fixed, **footprint.files}, [*footprint.absent]
+        seen = dict(_digested(rebuilder))
+        found = look_at(
+            surroundings(rebuilder, self.watch.files, self.watch.folders, [*seen]), self._started, known=seen
+        )
+        return seen | found.present, found.absent
+
     def write(self, said: str) -> None:
         """Leaves the stamp, if there is one to leave.
 
         Args:
             said: what the build printed, with ``stamp.SECONDS`` in place of its duration.
         """
+        self.footprint.write()
         if self._taken is None:
             return
         root, seen, absent = self._taken
@@ -103,44 +114,12 @@ class StampWriter:
             write_atomically(folder / name_of(self._asked), content)
             _prune(folder)
 
-    def _others(self, rebuilder: Rebuilder, digested: Iterable[str]) -> Iterator[str]:
-        """Everything besides files with digests, there or not. Python's own files are known by their folders."""
-        python = tuple(f"{os.path.realpath(prefix)}/" for prefix in (sys.base_prefix, sys.prefix))
-        modules = [os.path.abspath(file) for file in map(_file_of, list(sys.modules.values())) if file]  # noqa: PTH100
-        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-        loaded = [path for path in modules if path.startswith(f"{package}/") or not path.startswith(python)]
-        known = ("/dev/", *python)
-        opened = [path for path in self.watch.files if "/__pycache__/" not in path and not path.startswith(known)]
-        yield from (path for path in self.watch.folders if not f"{path}/".startswith(known))
-        files = dict.fromkeys((*loaded, *opened, str(rebuilder.workspace.build_file)))
-        yield from files
-        yield from dict.fromkeys(
-            folder
-            for folder in map(os.path.dirname, (*files, *digested))
-            if not folder.startswith(str(rebuilder.workspace.state_folder))
-        )
-        yield from (os.path.abspath(entry) for entry in (*sys.path, *os.get_exec_path()))  # noqa: PTH100
-        yield from (str(tool.path) for tool in rebuilder.toolbox.found)
-        above = rebuilder.workspace.build_file
-        for folder in (above, *above.parents):
-            yield str(folder / CONFIGURATION)
-            if folder == rebuilder.workspace.root:
-                break
-
-
-def _file_of(module: ModuleType) -> str:
-    return str(getattr(module, "__file__", None) or "")
-
-
-class _RacyError(Exception):
-    """Something changed too lately."""
-
 
 def _digested(rebuilder: Rebuilder) -> Iterator[tuple[str, bytes]]:
     for path in sorted(rebuilder.digests.looked):
         row = rebuilder.digests.row(path)
         if row is None or row.recorded_ns - max(row.mtime_ns, row.ctime_ns) < RACY_NS:
-            raise _RacyError
+            raise RacyError
         yield path, b"".join(n.to_bytes(8, sys.byteorder) for n in (row.inode, row.size, row.mtime_ns, row.ctime_ns))
 
 
