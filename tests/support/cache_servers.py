@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.team_sharing.share import NGINX
 from tests.support.buildgrid import running_grid
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -57,24 +58,6 @@ def running(*command: str, log: Path, port: int) -> Iterator[subprocess.Popen[by
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
-
-
-NGINX = """
-daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port}{listen};
-    root {folder}/data;
-    client_max_body_size 0;
-    location ~ "^/(ac|cas)/[0-9a-f]{{64}}$" {{ {access} dav_methods PUT; create_full_put_path on; }}
-    location / {{ return 404; }}
-  }}
-}}
-"""
 
 
 def _nginx() -> str:
