@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from finnmake.build.footprint import FOLDER
@@ -362,7 +362,8 @@ def check_sequence(driver: Driver, built: Path, folder: Path, sequence: list[lis
         other, nothing = driver.build(long)
         total += skipped
         assert nothing == 0
-        for key in ("ok", "actions", "ran"):
+        # One that fails stops: what it would have looked at after that is known to the other.
+        for key in ("ok", "ran", *(["actions"] if one["ok"] else [])):
             assert one.get(key) == other.get(key), f"{key} after {names}"
         assert one.get("failures", {}).keys() == other.get("failures", {}).keys()
         assert contents(short) == contents(long)
@@ -396,6 +397,12 @@ def test_each_edit_in_a_build_and_after_one(driver: Driver, built: Path, tmp_pat
     assert total > 0
 
 
+# Shrinking what takes seconds takes hours.
+RANDOM = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 sequences = st.lists(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), min_size=1, max_size=5)
 
 
@@ -407,7 +414,7 @@ def random_edits(driver: Driver, built: Path, factory: pytest.TempPathFactory, s
         shutil.rmtree(folder)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(RANDOM, max_examples=3)
 @given(sequence=sequences)
 def test_random_edits(
     driver: Driver, built: Path, tmp_path_factory: pytest.TempPathFactory, sequence: list[list[str]]
@@ -416,7 +423,7 @@ def test_random_edits(
 
 
 @pytest.mark.nightly
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(RANDOM, max_examples=100)
 @given(sequence=sequences)
 def test_many_random_edits(
     driver: Driver, built: Path, tmp_path_factory: pytest.TempPathFactory, sequence: list[list[str]]
