@@ -132,9 +132,12 @@ def header(design: Design) -> str:
     ]
     lines = [
         '#include "linked_design.hpp"',
+        '#include "Vmodel___024root.h"',
         f"static const finnmake::LinkedConnection linked_connections[] = {{\n{chr(10).join(connections)}\n}};",
         f"static const finnmake::LinkedInstance linked_instances[] = {{\n{chr(10).join(instances)}\n}};",
         "struct Vmodel : finnmake::LinkedDesign {",
+        "    Vmodel___024root root;",
+        "    Vmodel___024root* const rootp = &root;",
         *(f"    {_type(width)} {name}{{}};" for _, name, width in design.ports),
         "    explicit Vmodel(VerilatedContext* context, const char*) {",
         f"        connect({{{', '.join(ports)}}}, {nets[CLOCK]}, linked_instances, {len(instances)},",
@@ -164,6 +167,8 @@ def main() -> None:
     for direction, name, width in design.ports:
         found["IN" if direction == "input" else "OUT"].append((name, width))
     Path("Vmodel.h").write_text(header(design))
+    # The state is that of the cores.
+    Path("Vmodel___024root.h").write_text("#pragma once\nstruct Vmodel___024root {};\n")
     Path("model.cpp").write_text("\n".join([*port_macros(arguments.top, found), '#include "stream_driver.cpp"', ""]))
     link(arguments.compiler, arguments.output, arguments.runtime, ["-O2"])
 

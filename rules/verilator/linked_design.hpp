@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -46,6 +47,7 @@ class LinkedCore {
     int (*destruct)(void*) = nullptr;
     int (*eval)(void*) = nullptr;
     const finnmake_port* (*ports)(void*, finnmake_port*, std::size_t) = nullptr;
+    const void* (*state)(void*, std::size_t*) = nullptr;
 
     explicit LinkedCore(const std::string& path) : library(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
         if (library == nullptr) throw std::runtime_error(dlerror());
@@ -53,6 +55,7 @@ class LinkedCore {
         find(destruct, "destruct");
         find(eval, "eval");
         find(ports, "finnmake_ports");
+        find(state, "finnmake_state");
     }
     LinkedCore(const LinkedCore&) = delete;
     LinkedCore& operator=(const LinkedCore&) = delete;
@@ -63,6 +66,9 @@ class LinkedCore {
 //
 // All instances see the rising edge before any of them sees what the others make of it. Then what has changed is passed on
 // until nothing changes any more, the last instance first: a stream's ready goes from the end of a design to its start.
+//
+// An instance whose inputs and whose whole state a cycle has left as they were sleeps: no clock changes it until an input
+// changes. Most layers wait for others most of the time.
 class LinkedDesign {
     struct Reader {
         std::uint32_t instance;
@@ -79,7 +85,13 @@ class LinkedDesign {
         CData* clock = nullptr;
         std::vector<Driver> drivers;
         bool changed = true;
+        bool asleep = false;
+        bool moved = true;  // an input or an output has changed in this cycle
+        std::uint32_t quiet = 0, next_look = first_look;
+        const char* state = nullptr;
+        std::vector<char> before;
     };
+    static constexpr std::uint32_t first_look = 2, longest_wait = 512;
     static constexpr std::uint32_t outside = 0xffffffff;
     static constexpr int most_rounds = 10000;
     static constexpr std::size_t most_ports = 4096;
@@ -93,12 +105,36 @@ class LinkedDesign {
         return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4;
     }
 
-    void pass_on(const Driver& driver) {
+    bool pass_on(const Driver& driver) {
+        bool changed = false;
         for (const Reader& reader : driver.readers)
             if (std::memcmp(reader.data, driver.data, driver.bytes) != 0) {
                 std::memcpy(reader.data, driver.data, driver.bytes);
-                if (reader.instance != outside) instances[reader.instance].changed = true;
+                changed = true;
+                if (reader.instance == outside) continue;
+                Instance& instance = instances[reader.instance];
+                instance.changed = instance.moved = true;
+                instance.asleep = false;
             }
+        return changed;
+    }
+    void pass_on(Instance& instance) {
+        for (const Driver& driver : instance.drivers) instance.moved |= pass_on(driver);
+    }
+    // At the end of a cycle.
+    static void look_for_sleep(Instance& instance) {
+        if (instance.moved) {
+            instance.moved = false;
+            instance.quiet = 0;
+            instance.next_look = first_look;
+            return;
+        }
+        if (++instance.quiet == instance.next_look) {
+            std::memcpy(instance.before.data(), instance.state, instance.before.size());
+        } else if (instance.quiet > instance.next_look) {
+            instance.asleep = std::memcmp(instance.before.data(), instance.state, instance.before.size()) == 0;
+            instance.next_look += std::min(instance.next_look, longest_wait);
+        }
     }
     static void evaluate(const Instance& instance) {
         if (instance.core->eval(instance.handle) != 0) throw std::runtime_error("a core has stopped");
@@ -144,6 +180,9 @@ class LinkedDesign {
             const std::string memories = folder + list[position].memories;
             instance.handle = instance.core->construct(memories.c_str(), random_seed, message, sizeof message);
             if (instance.handle == nullptr) throw std::runtime_error(message);
+            std::size_t size = 0;
+            instance.state = static_cast<const char*>(instance.core->state(instance.handle, &size));
+            instance.before.resize(size);
             instance.core->ports(instance.handle, table.data(), table.size());
             for (std::uint32_t index = 0; index < list[position].connections; ++index) {
                 const LinkedConnection& connection = connections[list[position].first_connection + index];
@@ -174,16 +213,18 @@ class LinkedDesign {
     }
 
     void eval_with(CData clock) {
+        const bool falling = clock == 0 && before != 0;
         if (clock != before) {
             before = clock;
             for (Instance& instance : instances) {
+                if (instance.asleep) continue;
                 *instance.clock = clock;
                 if (clock != 0) evaluate(instance);
                 instance.changed = true;
             }
             if (clock != 0) return;
-            for (const Instance& instance : instances)
-                for (const Driver& driver : instance.drivers) pass_on(driver);
+            for (Instance& instance : instances)
+                if (!instance.asleep) pass_on(instance);
         }
         for (const Driver& driver : inputs) pass_on(driver);
         bool settled = false;
@@ -195,9 +236,12 @@ class LinkedDesign {
                 if (!instance.changed) continue;
                 instance.changed = settled = false;
                 evaluate(instance);
-                for (const Driver& driver : instance.drivers) pass_on(driver);
+                pass_on(instance);
             }
         }
+        if (falling)
+            for (Instance& instance : instances)
+                if (!instance.asleep) look_for_sleep(instance);
     }
 
   public:

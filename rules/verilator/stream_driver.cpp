@@ -25,6 +25,7 @@ struct finnmake_port {
 };
 
 #include "Vmodel.h"
+#include "Vmodel___024root.h"
 #include "verilated.h"
 #ifdef FINNMAKE_TRACE
 #include "verilated_vcd_c.h"
@@ -304,6 +305,12 @@ FINNMAKE_EXPORT const finnmake_port* finnmake_ports(void* handle, finnmake_port*
                 {nullptr, nullptr, 0, 0}};
     std::memcpy(ports, found, std::min(sizeof found, count * sizeof *ports));
     return ports;
+}
+
+// Everything that a simulation holds, its ports among it.
+FINNMAKE_EXPORT const void* finnmake_state(void* handle, std::size_t* size) {
+    *size = sizeof(Vmodel___024root);
+    return static_cast<finnmake::Simulation*>(handle)->model->rootp;
 }
 
 // Resets the core, offers the input words in order and takes output words until all have come.
