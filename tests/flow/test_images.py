@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.image_networks import convolutional, encoder_and_decoder, residual, sub_pixels, towers
 from tests.support.project import Project
+from tests.support.qonnx_models import shared_file
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,22 @@ def test_a_network_of_images_from_the_model_to_stitched_rtl(
         outputs.append(np.load(built.folder / f"{engine}.npy"))
     assert outputs[0].shape == (5, *manifest["output_shape"][1:])
     assert np.array_equal(*outputs)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+def test_super_resolution_of_a_small_frame_through_stitched_rtl(built: Project) -> None:
+    model = onnx.load(shared_file("models/espcn_subpixel_w8.qonnx.onnx"))
+    del model.graph.value_info[:]
+    for value, size in ((model.graph.input[0], 6), (model.graph.output[0], 12)):
+        for dim, number in zip(value.type.tensor_type.shape.dim, (1, 3, size, size), strict=True):
+            dim.dim_value = number
+    onnx.save(model, built.folder / "net.onnx")
+    built.write_build_file(fold="auto", target_fps=5_000)
+    built.build("net:rtlsim")
+    manifest = json.loads((built.output / "manifest.json").read_text())
+    assert [layer["op_type"] for layer in manifest["layers"]].count("DepthToSpace") == 1
+    simulated = json.loads((built.output / "stitched/rtlsim.json").read_text())
+    assert (simulated["mismatches"], simulated["samples"]) == (0, 64)
+    slowest = max(layer["interval"] for layer in manifest["layers"])
+    assert slowest <= simulated["cycles_per_sample"] <= 1.1 * slowest
