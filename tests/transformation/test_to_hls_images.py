@@ -217,6 +217,18 @@ def test_a_depthwise_convolution_has_the_folding_of_its_windows() -> None:
         partition.transform(ApplyFolding({"VectorVectorActivation_0": {"SIMD": 2}}))
 
 
+def test_a_depthwise_convolution_of_single_pixels_needs_no_windows() -> None:
+    g, x = _images()
+    model = g.model(g.threshold(g.conv(x, 4, (1, 1), group=4)))
+    layers = to_layers(model)
+    assert [node.op_type for node in layers.nodes if node.op_type in HARDWARE] == [
+        *("Thresholding", "VectorVectorActivation")
+    ]
+    for target in (10**6, 64):
+        folded = layers.transform(CreateDataflowPartition()).transform(SetFolding(target))
+        assert same_function(layers, folded)
+
+
 def test_pooling_is_windows_and_their_largest_and_a_sum_over_an_image() -> None:
     g, x = _images()
     model = g.model(g.sum(g.max_pool(x), keepdims=0))

@@ -98,13 +98,16 @@ def output_nodes(value: ir.Value) -> list[ir.Node]:
 
 
 def _remove_reshapes(model: ModelWrapper) -> None:
-    for node in model.graph:
+    # From the end: of several one behind the other, the last is gone when the one before it is looked at.
+    for node in reversed(model.nodes):
         output, source = node.outputs[0], node.inputs[0] if node.inputs else None
         if source is None or not output.uses() or not all(is_hardware(user) for user in output.consumers()):
             continue
         if node.op_type in RESHAPES or moves_nothing(node):
             # The layer behind takes the frame's elements in the same order, whatever shape the tensor has.
             output.replace_all_uses_with(source)
+            if not output.is_graph_output():
+                model.graph.remove(node, safe=True)
 
 
 def _split_output_scaling(model: ModelWrapper) -> None:

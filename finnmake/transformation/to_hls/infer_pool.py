@@ -11,9 +11,9 @@ from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.graph.pooling_ops import average_pool_windows, dropped_bits, max_pool_windows
 from finnmake.graph.sliding_windows import Windows
-from finnmake.transformation.to_hls.hardware import insert_hardware, integer_thresholds, replace_by_value
+from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
-from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_windows, text
+from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_pool, insert_windows
 
 _MOST_BITS = 32
 """Of an element."""
@@ -56,7 +56,7 @@ def _largest(node: ir.Node) -> Refusal | None:
     if datatype.bitwidth() > _MOST_BITS:
         return Refusal(f"its input is {datatype}", f"Quantise it to {_MOST_BITS} bits or fewer.")
     fresh = insert_windows(node, source, windows, image, depthwise=True, pad_value=int(datatype.min()))
-    replace_by_value([node], _pool(node, fresh, windows, image, datatype))
+    replace_by_value([node], insert_pool(node, fresh, windows, image, datatype))
     return None
 
 
@@ -73,7 +73,7 @@ def _average(node: ir.Node) -> Refusal | None:
             f"its results {low} … {high} do not fit its obits and signed ({output})", "Use those of its input."
         )
     fresh = insert_windows(node, source, windows, image, depthwise=True)
-    replace_by_value([node], _pool(node, fresh, windows, image, output, shift))
+    replace_by_value([node], insert_pool(node, fresh, windows, image, output, shift))
     return None
 
 
@@ -99,7 +99,7 @@ def _sum(node: ir.Node) -> None:
     output = get_datatype(last.outputs[0]) if follower is not None else DataType.smallest_for_range(min(low, 0), high)
     fresh = insert_windows(im2col, source, windows, image, depthwise=True, pad_value=int(pad_value))
     old = [im2col, node, *([follower] if follower is not None else [])]
-    replace_by_value(old, _pool(last, fresh, windows, image, output, shift))
+    replace_by_value(old, insert_pool(last, fresh, windows, image, output, shift))
 
 
 def _range_of_sums(datatype: AnyDataType, windows: Windows) -> tuple[int, int]:
@@ -122,26 +122,3 @@ def _shift_behind(node: ir.Node, low: int, high: int) -> tuple[ir.Node | None, i
         if len(rows) == 1 and np.array_equal(results, sums >> shift):
             return users[0], shift
     return None, 0
-
-
-def _pool(
-    before: ir.Node,
-    windowed: ir.Value,
-    windows: Windows,
-    image: tuple[int, int, int],
-    output: AnyDataType,
-    shift: int | None = None,
-) -> ir.Value:
-    """A Pool before a node: the largest of windows, or with a shift their average."""
-    rows, columns = windows.output_size(image[0], image[1])
-    structure: dict[str, int | str | bool] = {
-        "Channels": image[2],
-        "PE": 1,
-        "KernelSize": text(*windows.kernel),
-        "OutImgDims": text(rows, columns),
-        "inputDataType": get_datatype(windowed).name,
-        "outputDataType": output.name,
-        "Function": "MaxPool" if shift is None else "QuantAvgPool",
-        "Shift": shift or 0,
-    }
-    return insert_hardware(before, "Pool", windowed, structure, output, (1, rows, columns, image[2]))

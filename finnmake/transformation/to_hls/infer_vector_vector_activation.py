@@ -5,56 +5,62 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from finnmake.graph.custom_op import attribute
+from finnmake.graph.custom_op import Array, attribute
 from finnmake.graph.datatype import DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
-from finnmake.graph.naming import name_by_position
-from finnmake.transformation.base import Rewrite
+from finnmake.graph.sliding_windows import Windows
 from finnmake.transformation.to_hls.hardware import (
     MOST_BITS,
     has_channels_innermost,
     integer_thresholds,
     replace_by_hardware,
 )
+from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_windows, text
 
 
-class InferVectorVectorActivation(Rewrite):
+class InferVectorVectorActivation(InferLayer):
     """Makes an Im2Col and the DepthwiseMatMul behind it alone a ConvolutionInputGenerator and a VectorVectorActivation.
 
     The MultiThreshold that follows alone becomes part of it, where its channels are innermost. An FMPadding comes first
     where the Im2Col pads. Both nodes are taken at once, as the two layers have another order of a window's elements
-    between them: channels outside of taps.
+    between them: channels outside of taps. Where each pixel is a window there is no Im2Col, and no layer for it.
 
     Precondition: ``LowerToChannelsLast``, datatypes are annotated.
-    Postcondition: same outputs; PE and SIMD are 1. Others than products of integers of 1 to 8 bits stay.
+    Postcondition: same outputs; PE and SIMD are 1.
     """
 
-    def rewrite(self, model: ModelWrapper) -> None:
-        """Changes the copy in place."""
-        for node in model.get_nodes_by_op_type("DepthwiseMatMul"):
-            windows = node.inputs[0].producer() if node.inputs[0] is not None else None
-            if windows is not None and windows.op_type == "Im2Col" and len(windows.outputs[0].uses()) == 1:
-                _replace(model, windows, node)
-        name_by_position(model)
+    op_types = ("DepthwiseMatMul",)
+
+    def infer(self, model: ModelWrapper, node: ir.Node) -> Refusal | None:
+        """Layers for one DepthwiseMatMul."""
+        before, matrix = node.inputs[0].producer() if node.inputs[0] is not None else None, get_constant(node.inputs[1])
+        if matrix is None:
+            return None
+        if before is not None and before.op_type == "Im2Col" and len(before.outputs[0].uses()) == 1:
+            return _replace(model, node, matrix, before, im2col_windows(before))
+        if matrix.shape[0] == 1:
+            return _replace(model, node, matrix, None, Windows((1, 1)))
+        return Refusal("what is before it makes no windows for it alone", "Run LowerToChannelsLast before.")
 
 
-def _replace(model: ModelWrapper, im2col: ir.Node, node: ir.Node) -> None:
-    source, weights, output = im2col.inputs[0], node.inputs[1], node.outputs[0]
-    image, matrix = image_of(source), get_constant(weights)
-    if source is None or weights is None or image is None or matrix is None:
-        return
+def _replace(
+    model: ModelWrapper, node: ir.Node, matrix: Array, im2col: ir.Node | None, windows: Windows
+) -> Refusal | None:
+    source, weights, output = (im2col or node).inputs[0], node.inputs[1], node.outputs[0]
+    image = image_of(source)
+    if source is None or weights is None or image is None:
+        return None
     datatype, weight = get_datatype(source), get_datatype(weights)
-    windows, pad_value = im2col_windows(im2col), float(attribute(im2col, "pad_value", 0))
-    if (
-        not weight.is_integer()
-        or not get_datatype(output).is_integer()
-        or max(datatype.bitwidth(), weight.bitwidth()) > MOST_BITS
-        or not has_padding(windows, image, datatype, pad_value)
-    ):
-        return
+    if not weight.is_integer() or not get_datatype(output).is_integer():
+        return None
+    if max(datatype.bitwidth(), weight.bitwidth()) > MOST_BITS:
+        return Refusal(f"its input is {datatype}, its weights {weight}", f"Quantise both to {MOST_BITS} bits or fewer.")
+    pad_value = float(attribute(im2col, "pad_value", 0)) if im2col is not None else 0.0
+    if not has_padding(windows, image, datatype, pad_value):
+        return Refusal(f"it pads {datatype} with {pad_value:g}", "Do not pad, or quantise with a zero.")
     products = [matrix * float(bound) for bound in (datatype.min(), datatype.max())]
     low = int(np.minimum(*products).sum(axis=0).min())
     high = int(np.maximum(*products).sum(axis=0).max())
@@ -80,8 +86,10 @@ def _replace(model: ModelWrapper, im2col: ir.Node, node: ir.Node) -> None:
         "resType": "auto",
         "ram_style": "auto",
     }
-    fresh = insert_windows(im2col, source, windows, image, depthwise=True, pad_value=int(pad_value))
-    inputs, old, output_datatype = [fresh, weights], [im2col, node], accumulator
+    inputs, old, output_datatype = [source, weights], [node], accumulator
+    if im2col is not None:
+        inputs[0] = insert_windows(im2col, source, windows, image, depthwise=True, pad_value=int(pad_value))
+        old.insert(0, im2col)
     if follower is not None and thresholds is not None:
         old.append(follower)
         output_datatype = get_datatype(follower.outputs[0])
@@ -96,3 +104,4 @@ def _replace(model: ModelWrapper, im2col: ir.Node, node: ir.Node) -> None:
             held = add_initialiser(model.graph, per_channel, "thresholds", accumulator)
         inputs.append(held)
     replace_by_hardware(old, "VectorVectorActivation", inputs, structure, output_datatype)
+    return None

@@ -99,6 +99,40 @@ def insert_padding(
     return insert_hardware(before, "FMPadding", source, structure, datatype, shape or padded)
 
 
+def insert_pool(
+    before: ir.Node,
+    windowed: ir.Value,
+    windows: Windows,
+    image: tuple[int, int, int],
+    output: AnyDataType,
+    shift: int | None = None,
+    shape: Sequence[int] | None = None,
+) -> ir.Value:
+    """A Pool: the largest of windows, or with a shift their sum without so many bits.
+
+    Args:
+        before: where it goes.
+        windowed: the windows, in depthwise order.
+        windows: over the image.
+        image: rows, columns, channels.
+        output: datatype of the result.
+        shift: bits that a sum loses.
+        shape: of the result; by default (1, H, W, C).
+    """
+    rows, columns = windows.output_size(image[0], image[1])
+    structure: dict[str, int | str | bool] = {
+        "Channels": image[2],
+        "PE": 1,
+        "KernelSize": text(*windows.kernel),
+        "OutImgDims": text(rows, columns),
+        "inputDataType": get_datatype(windowed).name,
+        "outputDataType": output.name,
+        "Function": "MaxPool" if shift is None else "QuantAvgPool",
+        "Shift": shift or 0,
+    }
+    return insert_hardware(before, "Pool", windowed, structure, output, shape or (1, rows, columns, image[2]))
+
+
 def text(*numbers: int) -> str:
     """Numbers as a layer's attribute has them."""
     return ",".join(str(number) for number in numbers)

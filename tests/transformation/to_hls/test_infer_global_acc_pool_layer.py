@@ -1,4 +1,4 @@
-"""Sums over the outer dimensions of a frame become GlobalAccPool, others stay."""
+"""Sums over the outer dimensions of a frame become GlobalAccPool, others windows and Pool."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.to_hls import InferGlobalAccPoolLayer
+from tests.support.inferred_layers import inferred, op_types, refusals
 from tests.support.integer_graphs import IntegerGraph, same_function
 
 
@@ -52,17 +53,29 @@ def test_sums_over_outer_dimensions(
 @pytest.mark.parametrize(
     ("shape", "axes", "datatype"),
     [
-        ((1, 3, 4, 5), [2], "INT4"),
-        ((1, 3, 4, 5), [3], "INT4"),
         ((1, 3, 4, 5), [1, 3], "INT4"),
         ((1, 3, 4, 5), [0, 1], "INT4"),
-        ((1, 3, 4, 5), [1, 2], "BIPOLAR"),
         ((1, 3, 4, 5), [1, 2], "FLOAT32"),
     ],
 )
 def test_other_sums_stay(shape: tuple[int, ...], axes: list[int], datatype: str) -> None:
     model = sum_over(shape, axes, datatype=datatype).transform(InferGlobalAccPoolLayer())
-    assert [node.op_type for node in model.nodes] == ["ReduceSum"]
+    assert op_types(model) == ["ReduceSum"]
+    assert len(refusals(model)) == (datatype != "FLOAT32")
+
+
+@pytest.mark.parametrize(
+    ("axes", "kernel", "windows"), [([2], "1,4", "3,1"), ([3], "1,5", "12,1"), ([2, 3], "1,20", "3,1")]
+)
+def test_sums_over_inner_dimensions_are_windows(axes: list[int], kernel: str, windows: str) -> None:
+    layers = inferred(sum_over((1, 3, 4, 5), axes), InferGlobalAccPoolLayer())
+    assert op_types(layers) == ["ConvolutionInputGenerator", "Pool"]
+    assert [attribute(layers.nodes[1], name) for name in ("KernelSize", "OutImgDims")] == [kernel, windows]
+
+
+def test_signs_are_converted_first() -> None:
+    layers = inferred(sum_over((1, 3, 4, 5), [1, 2], datatype="BIPOLAR"), InferGlobalAccPoolLayer())
+    assert op_types(layers) == ["ElementwiseMul", "GlobalAccPool"]
 
 
 @settings(max_examples=25, deadline=None)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finnmake.dataflow.set_folding import SetFolding
+from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.to_hls import (
     CreateDataflowPartition,
@@ -60,3 +61,20 @@ def test_what_the_host_turns_stays() -> None:
 def test_floats_stay(datatype: str) -> None:
     model = between_products((1, 2, 3, 4), (0, 2, 1, 3), datatype)
     assert "Shuffle" not in {node.op_type for node in model.transform(InferShuffle()).nodes}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shuffles"),
+    [((0, 2, 3, 1), (0, 1, 3, 2), ["1,0,2"]), ((0, 1, 3, 2), (0, 1, 3, 2), [])],
+)
+def test_transposes_one_behind_the_other_are_one(
+    first: tuple[int, ...], second: tuple[int, ...], shuffles: list[str]
+) -> None:
+    g = IntegerGraph((1, 2, 3, 4))
+    x = g.node("Clip", [g.matmul(g.input, 3), g.constant(-8.0), g.constant(7.0)], (1, 2, 3, 3), "INT4")
+    for perm in (first, second):
+        x = g.node("Transpose", [x], [g.shape(x)[axis] for axis in perm], "INT4", perm=perm)
+    model = g.model(g.matmul(x, 2))
+    layers = layers_of(model)
+    assert [attribute(node, "perm") for node in layers.get_nodes_by_op_type("Shuffle")] == shuffles
+    assert same_function(model, layers)
