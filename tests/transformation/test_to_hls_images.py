@@ -87,12 +87,14 @@ def test_images_with_channels_first_are_turned_by_the_host() -> None:
     np.testing.assert_array_equal(run_graph(result, images.reshape(3, -1)), expected.reshape(3, -1))
 
 
-def test_thresholds_with_channels_first_stay() -> None:
-    g = IntegerGraph((1, 3, 4, 5))
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (1, 3, 5)])
+def test_thresholds_with_channels_first_are_turned(shape: tuple[int, ...]) -> None:
+    g = IntegerGraph(shape)
     model = g.model(g.threshold(g.input))
-    assert [node.op_type for node in model.transform(InferThresholdingLayer()).nodes] == ["MultiThreshold"]
-    with pytest.raises(ModelError, match="its channels are not innermost"):
-        model.transform(CreateDataflowPartition())
+    layers = model.transform(InferThresholdingLayer())
+    assert [node.op_type for node in layers.nodes] == ["Transpose", "Thresholding", "Transpose"]
+    assert same_function(model, layers)
+    assert same_function(model, layers.transform(CreateDataflowPartition()))
 
 
 def test_thresholds_behind_a_product_along_the_width_stay_outside_of_it() -> None:
