@@ -20,6 +20,7 @@ STREAMLINE = (
 )
 
 TO_HLS = (
+    "InferStreamDataTypes",
     "InferLookupLayer",
     "InferPool",
     "InferVectorVectorActivation",

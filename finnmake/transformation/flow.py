@@ -17,6 +17,7 @@ AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("InsertTopK", {}),
     ("AbsorbScalarMulAddIntoTopK", {}),
     ("RoundAndClipThresholds", {}),
+    ("InferStreamDataTypes", {}),
     ("InferLookupLayer", {}),
     ("InferPool", {}),
     ("InferVectorVectorActivation", {}),

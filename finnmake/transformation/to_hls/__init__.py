@@ -25,6 +25,7 @@ from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
 from finnmake.transformation.to_hls.infer_pool import InferPool
 from finnmake.transformation.to_hls.infer_shuffle import InferShuffle
 from finnmake.transformation.to_hls.infer_split_layer import InferSplitLayer
+from finnmake.transformation.to_hls.infer_stream_data_types import InferStreamDataTypes
 from finnmake.transformation.to_hls.infer_thresholding_layer import InferThresholdingLayer
 from finnmake.transformation.to_hls.infer_upsample import InferUpsample
 from finnmake.transformation.to_hls.infer_vector_vector_activation import InferVectorVectorActivation
@@ -52,6 +53,7 @@ __all__ = [
     "InferQuantizedStreamingFCLayer",
     "InferShuffle",
     "InferSplitLayer",
+    "InferStreamDataTypes",
     "InferStreamingEltwise",
     "InferThresholdingLayer",
     "InferUpsample",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx_ir as ir
 
@@ -14,14 +12,6 @@ from finnmake.transformation.to_hls.hardware import insert_hardware, vectors_per
 
 MOST_BITS = 31
 """Of an operand of an elementwise layer."""
-
-
-def common_datatype(datatypes: Sequence[AnyDataType]) -> AnyDataType:
-    """The smallest datatype that holds the values of all of these integer types."""
-    if all(datatype == datatypes[0] for datatype in datatypes):
-        return datatypes[0]
-    low, high = min(int(datatype.min()) for datatype in datatypes), max(int(datatype.max()) for datatype in datatypes)
-    return DataType.smallest_for_range(low, high)
 
 
 def converted(before: ir.Node, source: ir.Value, datatype: AnyDataType) -> ir.Value:

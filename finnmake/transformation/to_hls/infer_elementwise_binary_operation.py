@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import Array
-from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.transformation.to_hls.broadcasting import repeated
@@ -23,14 +22,12 @@ from finnmake.transformation.to_hls.hardware import (
     vectors_per_frame,
 )
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
-
-_MOST_RESULT_BITS = 62
-
-_OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
-    "Add": operator.add,
-    "Sub": operator.sub,
-    "Mul": operator.mul,
-}
+from finnmake.transformation.to_hls.stream_datatypes import (
+    ELEMENTWISE_OPERATIONS,
+    constant_datatype,
+    elementwise_result,
+    operation_result,
+)
 
 
 class InferElementwiseBinaryOperation(InferLayer):
@@ -44,7 +41,7 @@ class InferElementwiseBinaryOperation(InferLayer):
     Postcondition: same outputs; PE is 1. The output's datatype holds every result of the inputs' datatypes.
     """
 
-    op_types = tuple(_OPERATIONS)
+    op_types = tuple(ELEMENTWISE_OPERATIONS)
 
     def infer(self, model: ModelWrapper, node: ir.Node) -> Refusal | None:
         """Layers for one node."""
@@ -91,7 +88,7 @@ def _of_streams(node: ir.Node, streams: Sequence[ir.Value], shape: tuple[int, ..
         shapes = " and ".join(str(list(get_shape(value) or ())) for value in streams)
         return Refusal(f"broadcasts {shapes} to {list(shape)}", "Repeat along rows, columns or channels only.")
     datatypes = get_datatype(operands[0]), get_datatype(operands[1])
-    output = _output(node, *datatypes)
+    output = elementwise_result(node)
     if output is None:
         return _too_wide(datatypes)
     structure = {**_structure(shape[-1], vectors_per_frame(shape), *datatypes, output), "rhs_style": "input"}
@@ -113,7 +110,7 @@ def _with_constant(
         source, op_type = negated, "Add"
     fresh = _constant_layer(node, op_type, source, array, shape, node.outputs[0])
     if fresh is None:
-        return _too_wide([get_datatype(source), _datatype_of(array)])
+        return _too_wide([get_datatype(source), constant_datatype(array)])
     replace_by_value([node], fresh)
     return None
 
@@ -127,8 +124,8 @@ def _constant_layer(
     result: ir.Value | None = None,
 ) -> ir.Value | None:
     """A layer with a constant, before a node; None where its results are too wide."""
-    datatypes = get_datatype(source), _datatype_of(array)
-    output = _result(op_type, *datatypes, get_datatype(result) if result is not None else None)
+    datatypes = get_datatype(source), constant_datatype(array)
+    output = operation_result(op_type, *datatypes, get_datatype(result) if result is not None else None)
     if output is None or datatypes[1].bitwidth() > MOST_BITS or not isinstance(node.graph, ir.Graph):
         return None
     per_channel = np.broadcast_to(array, shape)
@@ -158,36 +155,6 @@ def _structure(
         "out_dtype": output.name,
         "numInputVectors": vectors,
     }
-
-
-def _output(node: ir.Node, lhs: AnyDataType, rhs: AnyDataType) -> AnyDataType | None:
-    return _result(node.op_type, lhs, rhs, get_datatype(node.outputs[0]))
-
-
-def _result(
-    op_type: str, lhs: AnyDataType, rhs: AnyDataType, annotated: AnyDataType | None = None
-) -> AnyDataType | None:
-    """The annotated datatype where it holds all results, else the smallest that does; None above 62 bits."""
-    operation = _OPERATIONS[op_type]
-    ends = [operation(int(a), int(b)) for a in (lhs.min(), lhs.max()) for b in (rhs.min(), rhs.max())]
-    low, high = min(ends), max(ends)
-    if max(-low, high).bit_length() >= _MOST_RESULT_BITS:
-        return None
-    if annotated is not None and _holds(annotated, low, high):
-        return annotated
-    smallest = DataType.smallest_for_range(min(low, 0), max(high, 1))
-    return DataType["INT2"] if smallest.name in ("BIPOLAR", "TERNARY") else smallest
-
-
-def _holds(datatype: AnyDataType, low: int, high: int) -> bool:
-    if not datatype.is_integer() or datatype.name in ("BIPOLAR", "TERNARY"):
-        return False
-    return bool(datatype.min() <= low and high <= datatype.max()) and datatype.bitwidth() <= _MOST_RESULT_BITS
-
-
-def _datatype_of(array: Array) -> AnyDataType:
-    low, high = int(array.min()), int(array.max())
-    return DataType.smallest_for_range(min(low, 0), max(high, 1))
 
 
 def _too_wide(datatypes: Sequence[AnyDataType]) -> Refusal:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import attribute
-from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
-from finnmake.transformation.to_hls.conversion import MOST_BITS, common_datatype, converted
+from finnmake.transformation.to_hls.conversion import MOST_BITS, converted
 from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import insert_padding
+from finnmake.transformation.to_hls.stream_datatypes import pad_value, padded_datatype
 
 
 class InferFMPadding(InferLayer):
@@ -38,7 +37,7 @@ class InferFMPadding(InferLayer):
             return Refusal(f"pads in mode {attribute(node, 'mode')}", "Pad with a constant.")
         if pads is None or len(pads) != len(shape):
             return Refusal("its padding is not constant, or is for some axes only", "Give constants for all axes.")
-        value = _value(node)
+        value = pad_value(node)
         if value is None or not value.is_integer():
             return Refusal(
                 "what it pads with is no constant whole number", "Pad with what the quantiser before it has."
@@ -48,8 +47,7 @@ class InferFMPadding(InferLayer):
         if not get_datatype(source).allowed(value):
             if get_datatype(source).bitwidth() > MOST_BITS:
                 return Refusal(f"its input is {get_datatype(source)}", f"Quantise it to {MOST_BITS} bits or fewer.")
-            holder = DataType.smallest_for_range(min(0, int(value)), max(1, int(value)))
-            source = converted(node, source, common_datatype([get_datatype(source), holder]))
+            source = converted(node, source, padded_datatype(get_datatype(source), value))
         left = [axis for axis, pair in enumerate(pads) if any(pair)]
         after = list(shape)
         while left:
@@ -73,11 +71,3 @@ def _pads(node: ir.Node) -> list[tuple[int, int]] | None:
     numbers = [int(number) for number in pads]
     half = len(numbers) // 2
     return list(zip(numbers[:half], numbers[half:], strict=True))
-
-
-def _value(node: ir.Node) -> float | None:
-    """What is put around; None where it is not constant."""
-    if len(node.inputs) > 2 and node.inputs[2] is not None:
-        given = get_constant(node.inputs[2])
-        return None if given is None else float(np.asarray(given).ravel()[0])
-    return float(attribute(node, "value", 0.0))

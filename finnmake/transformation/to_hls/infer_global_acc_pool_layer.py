@@ -14,6 +14,7 @@ from finnmake.transformation.to_hls.conversion import converted
 from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_hardware, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import insert_pool, insert_windows
+from finnmake.transformation.to_hls.stream_datatypes import sum_datatype
 
 _MOST_BITS = 32
 """Of an element."""
@@ -46,8 +47,7 @@ class InferGlobalAccPoolLayer(InferLayer):
         if get_datatype(source).name == "BIPOLAR":
             source = converted(node, source, DataType["INT2"])
         datatype, (outer, vectors, channels) = get_datatype(source), summed
-        low, high = int(datatype.min()) * vectors, int(datatype.max()) * vectors
-        output = DataType.smallest_for_range(min(0, low), max(1, high))
+        output = sum_datatype(datatype, vectors)
         if outer > 1:
             windows = Windows((1, vectors), (1, vectors))
             windowed = insert_windows(node, source, windows, summed, depthwise=True)

@@ -6,11 +6,9 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import attribute
-from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
-from finnmake.transformation.accumulators import accumulator_datatype
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import (
     MOST_BITS,
@@ -19,6 +17,7 @@ from finnmake.transformation.to_hls.hardware import (
     replace_by_hardware,
     vectors_per_frame,
 )
+from finnmake.transformation.to_hls.stream_datatypes import accumulator as accumulator_of
 
 
 class _InferMatrixVectorActivation(Rewrite):
@@ -80,7 +79,7 @@ def _replace(model: ModelWrapper, node: ir.Node) -> None:
         return
     rows, columns = get_shape(weights) or (0, 0)
     shape = get_shape(source) or (1, rows)
-    accumulator = _wide_enough(node, get_datatype(source), get_datatype(output))
+    accumulator = accumulator_of(node, get_datatype(source), get_datatype(output))
     users = output.consumers()
     follower = users[0] if len(users) == 1 and not output.is_graph_output() else None
     thresholds = None
@@ -118,15 +117,3 @@ def _replace(model: ModelWrapper, node: ir.Node) -> None:
             held = add_initialiser(model.graph, per_channel, "thresholds", accumulator)
         inputs.append(held)
     replace_by_hardware(old, "MatrixVectorActivation", inputs, structure, output_datatype)
-
-
-def _wide_enough(node: ir.Node, source: AnyDataType, annotated: AnyDataType) -> AnyDataType:
-    """The annotated datatype of the sums, widened where it holds what occurs and not what the input's datatype allows.
-
-    A sum of two branches does not use all of its datatype; a layer is made for the datatype.
-    """
-    possible = accumulator_datatype(node, source)
-    if not possible.is_integer() or (annotated.min() <= possible.min() and possible.max() <= annotated.max()):
-        return annotated
-    low, high = min(annotated.min(), possible.min()), max(annotated.max(), possible.max())
-    return DataType.smallest_for_range(int(low), int(high))

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import attribute
-from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.graph.pooling_ops import average_pool_windows, dropped_bits, max_pool_windows
@@ -14,6 +14,7 @@ from finnmake.graph.sliding_windows import Windows
 from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_pool, insert_windows
+from finnmake.transformation.to_hls.stream_datatypes import sum_of_products
 
 _MOST_BITS = 32
 """Of an element."""
@@ -96,7 +97,7 @@ def _sum(node: ir.Node) -> None:
     low, high = _range_of_sums(datatype, windows)
     follower, shift = _shift_behind(node, low, high)
     last = follower or node
-    output = get_datatype(last.outputs[0]) if follower is not None else DataType.smallest_for_range(min(low, 0), high)
+    output = get_datatype(last.outputs[0]) if follower is not None else sum_of_products(weights, datatype)
     fresh = insert_windows(im2col, source, windows, image, depthwise=True, pad_value=int(pad_value))
     old = [im2col, node, *([follower] if follower is not None else [])]
     replace_by_value(old, insert_pool(last, fresh, windows, image, output, shift))

@@ -6,7 +6,6 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import Array, attribute
-from finnmake.graph.datatype import DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
@@ -19,6 +18,7 @@ from finnmake.transformation.to_hls.hardware import (
 )
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_windows, text
+from finnmake.transformation.to_hls.stream_datatypes import sum_of_products
 
 
 class InferVectorVectorActivation(InferLayer):
@@ -61,10 +61,7 @@ def _replace(
     pad_value = float(attribute(im2col, "pad_value", 0)) if im2col is not None else 0.0
     if not has_padding(windows, image, datatype, pad_value):
         return Refusal(f"it pads {datatype} with {pad_value:g}", "Do not pad, or quantise with a zero.")
-    products = [matrix * float(bound) for bound in (datatype.min(), datatype.max())]
-    low = int(np.minimum(*products).sum(axis=0).min())
-    high = int(np.maximum(*products).sum(axis=0).max())
-    accumulator = DataType.smallest_for_range(min(low, 0), max(high, 1))
+    accumulator = sum_of_products(matrix, datatype)
     users = output.consumers()
     follower = users[0] if len(users) == 1 and not output.is_graph_output() else None
     thresholds = None
