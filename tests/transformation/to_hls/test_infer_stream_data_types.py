@@ -22,7 +22,7 @@ from tests.support.integer_graphs import IntegerGraph, same_function
 def narrow_network() -> ModelWrapper:
     """A product, padding, joins and sums, all of them annotated with what occurs: less than INT4 inputs allow."""
     g = IntegerGraph((1, 2, 2, 4))
-    x = g.node("Mul", [g.input, g.constant(np.array([1, 2, -1, 3]), "INT3")], (1, 2, 2, 4), "INT5")
+    x = g.node("Mul", [g.input, g.constant(np.array([1, 2, -1, 3], dtype=np.float32), "INT3")], (1, 2, 2, 4), "INT5")
     joined = g.node("Concat", [x, g.input], (1, 2, 2, 8), "INT5", axis=3)
     held = g.constant(np.array([0, 1, 0, 0, 0, 1, 0, 0])), g.constant(np.float32(0))
     padded = g.node("Pad", [joined, *held], (1, 4, 2, 8), "INT5")
@@ -55,7 +55,7 @@ def test_the_order_of_the_steps_is_of_no_matter(seed: int) -> None:
 
 def test_sums_of_a_product_hold_what_its_input_allows() -> None:
     g = IntegerGraph((1, 4))
-    x = g.node("MatMul", [g.input, g.constant(np.full((4, 2), 3.0), "INT3")], (1, 2), "INT4")
+    x = g.node("MatMul", [g.input, g.constant(np.full((4, 2), 3.0, dtype=np.float32), "INT3")], (1, 2), "INT4")
     layers = g.model(x).transform(InferStreamDataTypes())
     assert get_datatype(layers.graph.outputs[0]).name == "INT8"
     made = layers.transform(InferQuantizedMatrixVectorActivation())
