@@ -14,6 +14,7 @@ from finnmake.flow.design_tasks import plan_design
 from finnmake.flow.layer_tasks import LayerContext, plan_layer
 from finnmake.flow.manifest import Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
+from finnmake.flow.resource_table_task import FINN_FOLDINGS, FINN_REPORTS, plan_resource_table
 from finnmake.flow.stages import Stage
 from finnmake.flow.steps import behind_own_steps, compile_steps
 from finnmake.flow.target import Target
@@ -41,6 +42,11 @@ class Accelerator(Target):
         minimize_widths: give weights, accumulators and thresholds the smallest datatypes that hold the values that
             these weights make possible. Saves hardware; a retrained network then builds new cores, where without it
             new memory images are enough.
+        synthesis: further flows that cores are synthesised with, for the table of resources only: ``ecp5``, ``xc7``,
+            ``xcup``.
+        finn_reports: folder with FINN's ``report`` files of the same network, which the table shows beside ours:
+            ``estimate_layer_cycles.json``, ``estimate_layer_resources.json`` and, if it is there,
+            ``auto_folding_config.json``.
         transformations: from the imported model to unfolded hardware layers, in place of the automatic flow; see
             ``Transformations``. CreateDataflowPartition comes behind them where they do not name it.
         output: folder of everything that is built, relative to ``directory``.
@@ -59,6 +65,8 @@ class Accelerator(Target):
     input_scale: str | float | None = None
     top_k: int | None = None
     minimize_widths: bool = False
+    synthesis: Sequence[str] = ()
+    finn_reports: str | None = None
     transformations: Sequence[TransformationEntry] | None = None
     until: Stage | None = None
 
@@ -102,6 +110,7 @@ class Accelerator(Target):
         if manifest is not None:
             for layer in manifest.layers:
                 tasks.extend(plan_layer(layer, context))
+            tasks.append(plan_resource_table(manifest, context, board, clock_mhz, self._finn_files()))
             tasks.extend(plan_design(manifest, context, board, clock_mhz))
         return [task for task in tasks if task.stage <= last]
 
@@ -129,8 +138,26 @@ class Accelerator(Target):
             root=workspace.root,
             resources=resources,
             rules=self._rules,
-            synthesis_rule=f"{board.flow}_synth",
+            synthesis_flows=(board.flow, *(flow for flow in self._other_flows() if flow != board.flow)),
         )
+
+    def _other_flows(self) -> tuple[str, ...]:
+        known = sorted(name.removesuffix("_synth") for name in self._rules if name.endswith("_synth"))
+        flows = (self.synthesis,) if isinstance(self.synthesis, str) else tuple(self.synthesis)
+        for flow in flows:
+            if flow not in known:
+                raise BuildFileError(
+                    f"no flow {flow!r} synthesises", where=self.name, remedy=f"There are {', '.join(known)}."
+                )
+        return tuple(dict.fromkeys(flows))
+
+    def _finn_files(self) -> dict[str, Path]:
+        if self.finn_reports is None:
+            return {}
+        folder = Path(self.finn_reports)
+        found = {name: self._existing(folder / name, "report of FINN") for name in FINN_REPORTS}
+        optional = {name: self.directory / folder / name for name in FINN_FOLDINGS}
+        return found | {name: path for name, path in optional.items() if path.is_file()}
 
     def _source(self) -> ModelSource:
         return ModelSource(

@@ -24,12 +24,16 @@ class LayerContext(TargetContext):
     Attributes:
         resources: folders of rules, kernels and templates.
         rules: the rules by name.
-        synthesis_rule: name of the board's synthesis rule.
+        synthesis_flows: prefixes of synthesis rules; the first is the board's, the others are only reported.
     """
 
     resources: Resources
     rules: Mapping[str, Rule]
-    synthesis_rule: str
+    synthesis_flows: tuple[str, ...]
+
+    def synthesis_suffix(self, flow: str) -> str:
+        """What distinguishes tasks and files of a flow from those of the board's."""
+        return "" if flow == self.synthesis_flows[0] else f"_{flow}"
 
 
 def kernel_files(resources: Resources, names: tuple[str, ...]) -> dict[str, Path]:
@@ -46,7 +50,7 @@ def plan_layer(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
         _cppsim(layer, context),
         _rtlsim_build(layer, context),
         _rtlsim(layer, context),
-        _synth(layer, context),
+        *(_synth(layer, context, flow) for flow in context.synthesis_flows),
     ]
 
 
@@ -178,7 +182,8 @@ def _rtlsim(layer: LayerEntry, context: LayerContext) -> PlannedTask:
     )
 
 
-def _synth(layer: LayerEntry, context: LayerContext) -> PlannedTask:
+def _synth(layer: LayerEntry, context: LayerContext, flow: str) -> PlannedTask:
+    suffix = context.synthesis_suffix(flow)
     # A module lies in a file of its name.
     verilog = {
         f"{layer.configured}.v": _file(layer, context, "configured.v"),
@@ -186,11 +191,11 @@ def _synth(layer: LayerEntry, context: LayerContext) -> PlannedTask:
         **kernel_files(context.resources, layer.verilog_files),
     }
     return PlannedTask(
-        name=_task(layer, context, "synth"),
-        doc=f"synthesise {layer.configured} to a netlist",
+        name=_task(layer, context, f"synth{suffix}"),
+        doc=f"synthesise {layer.configured} to a netlist ({flow})",
         stage=Stage.SYNTH,
         after=(_task(layer, context, "generate"),),
-        action=context.rules[context.synthesis_rule].action(
+        action=context.rules[f"{flow}_synth"].action(
             parameters={
                 "top": layer.configured,
                 "sources": list(verilog),
@@ -201,8 +206,8 @@ def _synth(layer: LayerEntry, context: LayerContext) -> PlannedTask:
                 **_images(layer, context),
             },
             outputs={
-                "netlist.il": _output(layer, context, "netlist.il"),
-                "resources.json": _output(layer, context, "resources.json"),
+                "netlist.il": _output(layer, context, f"netlist{suffix}.il"),
+                "resources.json": _output(layer, context, f"resources{suffix}.json"),
             },
         ),
     )

@@ -13,6 +13,7 @@ MAIN_OUTPUTS = {
     "layers/out/manifest.json": "manifest",
     "layers/out/fold.json": "folding",
     "reference/out/expected.npy": "expected",
+    "resource_table/out/synthesis.md": "resource_table",
     "stitch/out/stitched.v": "stitched",
     "rtlsim/out/rtlsim.json": "stitched_simulation",
     "place_and_route/timing.json": "place_and_route",

@@ -38,6 +38,14 @@ _FINN_NAMES = {
     "VectorVectorActivation": "VectorVectorActivation",
     "Pool": "Pool",
     "GlobalAccPool": "GlobalAccPool",
+    "AddStreams": "ElementwiseAdd",
+    "AddStreams_Batch": "ElementwiseAdd",
+    "DuplicateStreams": "DuplicateStreams",
+    "DuplicateStreams_Batch": "DuplicateStreams",
+    "GlobalAccPool_Batch": "GlobalAccPool",
+    "Pool_Batch": "Pool",
+    "FMPadding_Batch": "FMPadding",
+    "Vector_Vector_Activate_Batch": "VectorVectorActivation",
 }
 _FINN_NAME = re.compile(r"(.+?)(?:_hls|_rtl)?_(\d+)")
 _NO_LAYERS = frozenset({"Reshape", "Flatten", "Transpose", "StreamingFIFO", "StreamingDataWidthConverter"})
@@ -93,7 +101,7 @@ class ApplyFolding(Rewrite):
             plain, kinds = (value[0], value[1]) if typed else (value, None)
             for node in layers.values():
                 if name in _settable(node) and (
-                    kinds is None or node.op_type in {_FINN_NAMES.get(k, k) for k in kinds}
+                    kinds is None or node.op_type in {finn_op_type(kind) for kind in kinds}
                 ):
                     _set(node, name, plain)
         for name, values in self._folding.items():
@@ -130,6 +138,11 @@ def folding_of(graph: ir.Graph) -> dict[str, dict[str, int | str]]:
         if values:
             folding[str(node.name)] = {name: value for name, value in values.items() if value is not None}
     return folding
+
+
+def finn_op_type(name: str) -> str:
+    """Our op type for FINN's, without its ``_hls`` or ``_rtl``; the same where the names are."""
+    return _FINN_NAMES.get(name, name)
 
 
 def _refuse(problems: list[FoldingError]) -> None:
@@ -172,11 +185,18 @@ def _find(name: str, layers: Mapping[str, ir.Node]) -> ir.Node | None:
         return layers[name]
     match = _FINN_NAME.fullmatch(name)
     if match:
-        translated = f"{_FINN_NAMES.get(match[1], match[1])}_{match[2]}"
+        translated = f"{finn_op_type(match[1])}_{match[2]}"
         if translated in layers:
             return layers[translated]
         if match[1] in _NO_LAYERS:
             return None
+        kind = finn_op_type(match[1])
+        same = [layer for layer, node in layers.items() if node.op_type == kind]
+        if same:
+            known = ", ".join(same) if len(same) <= 3 else f"{same[0]} to {same[-1]}"
+            raise FoldingError(
+                f"no layer is called {name!r}", where="folding", remedy=f"There are {len(same)} {kind}: {known}."
+            )
     raise FoldingError(f"no layer is called {name!r}", where="folding", remedy=f"The layers: {', '.join(layers)}.")
 
 

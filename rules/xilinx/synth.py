@@ -42,7 +42,7 @@ _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 _MULTIPLIERS = ("DSP48E1", "DSP48E2")
 # Inside a slice, beside its LUTs. An inverter goes into the LUT or the pin behind it.
 _FREE = {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "INV"}
-_LARGE_CELLS = "read_verilog -lib +/xilinx/cells_xtra.v"  # block memories and DSPs among them
+_LARGE = ("RAMB18E2", "RAMB36E2", "URAM288", "DSP48E2")
 _OTHER = {*_FLIP_FLOPS, *_MULTIPLIERS, "URAM288", *_FREE}
 
 
@@ -72,13 +72,11 @@ def main() -> None:
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         f"check -noinit -assert {options.top}",
     )
-    # A small core's time is that of reading Yosys' libraries: those that it has no use for are left out.
-    if not options.no_dsp:
-        _run(design, _LARGE_CELLS)
-    _run(design, f"{synth} -run prepare:map_memory")
+    # A small core's time is that of Yosys' libraries, of which every pass looks at all cells: those that it has no use
+    # for are left out.
+    Path("large_cells.v").write_text(_large_cells(), encoding="utf-8")
+    _run(design, "read_verilog -lib large_cells.v", f"{synth} -run prepare:map_memory")
     if any(kind.startswith("$mem") for kind in _count_cells(design, options.top)):
-        if options.no_dsp:
-            _run(design, _LARGE_CELLS)
         _run(design, f"{synth} -run map_memory:map_ffram")
     _run(
         design,
@@ -96,6 +94,13 @@ def main() -> None:
     )
     counts = _resources(_count_cells(design, options.top))
     Path(options.resources).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _large_cells() -> str:
+    """Of Yosys' larger library the few cells that it maps to."""
+    library = Path(yosys.proc_share_dirname(), "xilinx", "cells_xtra.v").read_text(encoding="utf-8")
+    modules = [re.search(rf"^module {name} ?\(.*?^endmodule$", library, re.MULTILINE | re.DOTALL) for name in _LARGE]
+    return "\n".join(module.group() for module in modules if module is not None) + "\n"
 
 
 def _run(design: Any, *passes: str) -> None:

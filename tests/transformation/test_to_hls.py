@@ -114,7 +114,14 @@ def test_shared_keyword_spotting_network() -> None:
         ({"MVAU_hls_0": {"PE": 3}}, r"layer MatrixVectorActivation_0: PE = 3 does not divide MH = 8\n.*1, 2, 4, 8"),
         ({"MatrixVectorActivation_1": {"SIMD": 0}}, "SIMD = 0"),
         ({"MatrixVectorActivation_1": {"SIMD": "8"}}, "'8'"),
-        ({"MVAU_hls_9": {"PE": 1}}, r"no layer is called 'MVAU_hls_9'\n.*Thresholding_0, MatrixVectorActivation_0"),
+        (
+            {"MVAU_hls_9": {"PE": 1}},
+            r"'MVAU_hls_9'\n.*There are 3 MatrixVectorActivation: \w+_0, \w+_1",
+        ),
+        (
+            {"Crop_0": {"SIMD": 1}},
+            r"no layer is called 'Crop_0'\n.*The layers: Thresholding_0, ",
+        ),
         ({"LabelSelect_0": {"SIMD": 2}}, "no attribute 'SIMD'"),
         ({"MatrixVectorActivation_0": {"resType": "magic"}}, "auto, lut, dsp"),
         ({"MatrixVectorActivation_0": 3}, "not a table"),
