@@ -137,6 +137,8 @@ def _add_target_options(parser: argparse.ArgumentParser) -> None:
     bare.add_argument("--input-datatype", metavar="TYPE", help="datatype of the input integers, for example UINT8")
     bare.add_argument("--input-scale", metavar="X", help="value of one input step, for example 1/255")
     bare.add_argument("--top-k", type=int, choices=(0, 1), help="end with a LabelSelect (1) or not (0)")
+    bare.add_argument("--synthesis", metavar="FLOW,…", help="further flows for the table of resources: ecp5, xc7, xcup")
+    bare.add_argument("--finn-reports", metavar="DIR", help="FINN's reports of the same network, for the same table")
     bare.add_argument("--samples", metavar="FILE.npy", help="inputs that simulations are verified on")
     bare.add_argument("--labels", metavar="FILE.npy", help="class labels of the samples")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to build (default build/NAME)")

@@ -105,12 +105,13 @@ class Accelerator(Target):
         # A float, as the command line gives it: 50 and 50.0 are one clock and must be one key.
         clock_mhz = float(self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz)
         context = self._context(workspace or self.workspace(), resources, board)
+        finn = self._finn_files()
         tasks = plan_compile(self._source(), self._steps(board, clock_mhz), context)
         manifest = self.manifest()
         if manifest is not None:
             for layer in manifest.layers:
                 tasks.extend(plan_layer(layer, context))
-            tasks.append(plan_resource_table(manifest, context, board, clock_mhz, self._finn_files()))
+            tasks.append(plan_resource_table(manifest, context, board, clock_mhz, finn))
             tasks.extend(plan_design(manifest, context, board, clock_mhz))
         return [task for task in tasks if task.stage <= last]
 

@@ -102,11 +102,13 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
         "input_scale": options.input_scale,
         "top_k": options.top_k,
         "fold": options.fold,
+        "synthesis": None if options.synthesis is None else options.synthesis.split(","),
+        "finn_reports": options.finn_reports,
         "output": None if options.out is None else str(_absolute(options.out)),
         "samples": options.samples,
         "labels": options.labels,
     }
-    for name in ("fold", "samples", "labels"):
+    for name in ("fold", "finn_reports", "samples", "labels"):
         value = changes[name]
         if value is not None and not (name == "fold" and value == "auto"):
             changes[name] = str(Path(value).absolute())

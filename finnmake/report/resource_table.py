@@ -109,11 +109,12 @@ def table_text(table: ResourceTable) -> str:
     if table.has_finn:
         sums += ["all", "", "", *(_number(table.finn_total()[FINN_NAMES[name]]) for name in finn)]
     fps = table.clock_mhz * 1e6 / table.interval
+    rate = f"{fps:,.0f}" if fps >= 100 else f"{fps:.3g}"
     lines = [
         f"# {table.name} for {table.board}",
         "",
-        f"A frame every {_number(table.interval)} cycles (the slowest layer): {fps:,.{0 if fps >= 100 else 2}f} frames per "
-        f"second at {table.clock_mhz:g} MHz. Different cores, each synthesised once: {len({r.core for r in table.rows})}. "
+        f"A frame every {_number(table.interval)} cycles (the slowest layer): {rate} frames per second at "
+        f"{table.clock_mhz:g} MHz. Different cores, each synthesised once: {len({row.core for row in table.rows})}. "
         "BRAM counts 18 kbit.",
         "",
         *_room(table),
