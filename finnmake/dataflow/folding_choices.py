@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import product
 from math import prod
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finnmake.dataflow.layer import Layer, Stream
-from finnmake.dataflow.resource_estimate import Resources, estimate_resources
+from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.errors import FoldingError
 
 WIDEST_STREAM = 1024
@@ -37,7 +37,7 @@ class LayerChoices:
     Attributes:
         foldings: each with a value for every folding attribute.
         cycles: between frames, per folding.
-        resources: shape (foldings, 3), columns LUT, BRAM_18K, DSP.
+        resources: shape (foldings, kinds of ``Resources``).
         inputs: the different words of all input streams, one entry a stream.
         outputs: the same of all output streams.
         input_class: per folding which of ``inputs`` it has.
@@ -58,11 +58,6 @@ class LayerChoices:
         return int(self.cycles.min())
 
 
-def resource_row(resources: Resources) -> tuple[int, int, int]:
-    """As a row of ``LayerChoices.resources``."""
-    return resources.LUT, resources.BRAM_18K, resources.DSP
-
-
 def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", output_lanes: str = "") -> LayerChoices:
     """All legal foldings of a layer within streams of ``WIDEST_STREAM`` bits, or the narrowest one.
 
@@ -81,7 +76,7 @@ def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", ou
     return LayerChoices(
         foldings=tuple({name: int(getattr(folded, name)) for name in values} for folded in layers),
         cycles=np.array([folded.interval_cycles() for folded in layers], np.int64),
-        resources=np.array([resource_row(estimate_resources(folded)) for folded in layers], np.int64),
+        resources=np.array([astuple(estimate_resources(folded)) for folded in layers], np.int64),
         inputs=different_inputs,
         outputs=different_outputs,
         input_class=np.array([different_inputs.index(words) for words in inputs], np.intp),

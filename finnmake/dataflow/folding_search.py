@@ -8,18 +8,20 @@ folding.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finnmake.dataflow.folding_choices import LayerChoices, Word, resource_row
+from finnmake.dataflow.folding_choices import LayerChoices, Word
 from finnmake.dataflow.min_sum import Costs, Problem, minimise
 from finnmake.dataflow.resource_estimate import Resources, estimate_resources
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 
 Totals = NDArray[np.float64]
-"""One number each for LUT, BRAM_18K and DSP: what is available, or a weight."""
+"""One number for each field of ``Resources``: what is available, or a weight."""
+
+KINDS = tuple(kind.name for kind in fields(Resources))
 
 _ROUNDS = 6
 """How often weights are changed to make a design fit."""
@@ -61,7 +63,7 @@ class FoldedGraph:
 
 def fits(resources: Resources, available: Totals) -> bool:
     """True where there is enough of each resource."""
-    return bool((np.array(resource_row(resources)) <= available).all())
+    return bool((np.array(astuple(resources)) <= available).all())
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class FoldingSearch:
 
     def fewest_cycles(self) -> int:
         """The smallest target that there is a folding for."""
-        equal = np.ones(3)
+        equal = np.ones(len(KINDS))
         return self._first(lambda target: self.least(target, equal) is not None)
 
     def least(self, target: int, weights: Totals) -> FoldedGraph | None:
@@ -119,29 +121,42 @@ class FoldingSearch:
             chosen.append(int(np.where(meant, costs, np.inf).argmin()))
         return FoldedGraph(tuple(chosen), self.resources(chosen), self._cycles(chosen), found.exact)
 
-    def least_that_fits(self, target: int, available: Totals) -> FoldedGraph | None:
-        """As `least`, with every resource weighed by how much there is of it.
+    def least_of_each(self) -> Totals:
+        """Of every resource the least that a folding takes, whatever it takes of the others and however long.
 
-        Where that takes too much of one resource, that one is weighed more. If no weights make it fit, the first
-        folding stays.
+        Nearly: where foldings take equally little, the one that is least of the others, too.
         """
-        weights = 1 / available
+        slowest = max(int(layer.cycles.max()) for layer in self.layers)
+        least = []
+        for kind in range(len(KINDS)):
+            weights = np.full(len(KINDS), 1e-6)
+            weights[kind] = 1
+            found = self.least(slowest, weights)
+            least.append(0 if found is None else astuple(found.resources)[kind])
+        return np.array(least, np.float64)
+
+    def least_that_fits(self, target: int, weights: Totals, available: Totals) -> FoldedGraph | None:
+        """As `least`; where that takes too much of one resource, that one is weighed more.
+
+        If no weights make it fit, the first folding stays.
+        """
         first = found = self.least(target, weights)
         for _ in range(_ROUNDS):
             if found is None or fits(found.resources, available):
                 return found
-            weights = weights * np.maximum(1, np.array(resource_row(found.resources)) / available) ** 2
+            # Half a unit of what there is none of: a design may have none of it, too.
+            weights = weights * np.maximum(1, np.array(astuple(found.resources)) / np.maximum(available, 0.5)) ** 2
             found = self.least(target, weights)
         return found if found is not None and fits(found.resources, available) else first
 
-    def fastest_that_fits(self, available: Totals) -> FoldedGraph | None:
+    def fastest_that_fits(self, weights: Totals, available: Totals) -> FoldedGraph | None:
         """The folding with the fewest cycles that there is room for, or a slowest one; None where none is legal."""
 
         def has_room(target: int) -> bool:
-            found = self.least_that_fits(target, available)
+            found = self.least_that_fits(target, weights, available)
             return found is not None and fits(found.resources, available)
 
-        return self.least_that_fits(self._first(has_room), available)
+        return self.least_that_fits(self._first(has_room), weights, available)
 
     def resources(self, choices: Sequence[int]) -> Resources:
         """What the layers and the width converters between them take, as estimated."""
@@ -151,8 +166,7 @@ class FoldingSearch:
             output_class = self.layers[source].output_class[choices[source]]
             input_class = self.layers[sink].input_class[choices[sink]]
             rows.append(self._converter(edge)[output_class, input_class])
-        lut, blocks, dsp = (int(number) for number in np.sum(rows, axis=0))
-        return Resources(lut, blocks, dsp)
+        return Resources(*(int(number) for number in np.sum(rows, axis=0)))
 
     # -- parts -------------------------------------------------------------------------------------------------------
     def _cycles(self, choices: Sequence[int]) -> int:
@@ -187,7 +201,7 @@ class FoldingSearch:
         return _Place(first, np.arange(shape[0])), _Place(first + 1, np.arange(shape[1]))
 
     def _converter(self, edge: Edge) -> NDArray[np.float64]:
-        """What a width converter takes: shape (words of the source, words of the sink, 3).
+        """What a width converter takes: shape (words of the source, words of the sink, kinds of ``Resources``).
 
         Nothing where the words are equal; ``inf`` where channels lie in another order.
         """
@@ -205,11 +219,9 @@ def _option_costs(layer: LayerChoices, target: int, weights: Totals) -> Costs:
     return costs
 
 
-def _converter_row(source: Word, sink: Word, edge: Edge) -> tuple[float, float, float]:
+def _converter_row(source: Word, sink: Word, edge: Edge) -> Sequence[float]:
     (elements_in, lanes_in), (elements_out, lanes_out) = source, sink
-    if lanes_in != lanes_out:
-        return np.inf, np.inf, np.inf
-    if elements_in == elements_out:
-        return 0, 0, 0
+    if lanes_in != lanes_out or elements_in == elements_out:
+        return [np.inf if lanes_in != lanes_out else 0.0] * len(KINDS)
     converter = StreamingDataWidthConverter(edge.datatype, elements_in, elements_out, edge.elements_per_frame)
-    return resource_row(estimate_resources(converter))
+    return astuple(estimate_resources(converter))

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.dataflow.folding_choices import WIDEST_STREAM, LayerChoices, layer_choices
-from finnmake.dataflow.folding_search import Edge, FoldedGraph, FoldingSearch, Totals, fits
+from finnmake.dataflow.folding_search import KINDS, Edge, FoldedGraph, FoldingSearch, Totals
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.errors import FoldingError
@@ -17,11 +17,17 @@ from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.to_hls.hardware import FOLDING, SWITCHES, depthwise_windows, divisors, folding_size
 
-DEFAULT_RESOURCES: Mapping[str, int] = {"LUT": 83640, "BRAM": 208, "DSP": 156}
+DEFAULT_RESOURCES: Mapping[str, int] = {"LUT": 83640, "BRAM": 208, "DSP": 156, "URAM": 0}
 """What resources are weighed by where no board is named: those of an LFE5U-85F."""
 
 ROOM = 0.7
 """Share of each resource that automatic folding fills: what there is is counted, what a layer takes is estimated."""
+
+
+_SLACK = 1.1
+"""How much more than the least of a resource a folding may take where the least is too much."""
+
+_BOARD_NAMES = {"BRAM_18K": "BRAM"}
 
 
 class SetFolding(Rewrite):
@@ -29,13 +35,14 @@ class SetFolding(Rewrite):
 
     With a target: the smallest sum of resources, each as a share of what there is of it, with which every layer takes
     at most that many cycles a frame; width converters are counted, FIFOs are not. Chains and residual networks are
-    solved exactly, see ``min_sum``. Without a target: the fewest cycles for which there is room.
+    solved exactly, see ``min_sum``. Where that takes more than ``ROOM`` of a resource, another one is looked for that
+    does not. Without a target: the fewest cycles for which there is room.
 
     Args:
         target_cycles: clock cycles per frame.
         target_fps: frames per second, in place of ``target_cycles``; with ``clock_mhz``.
         clock_mhz: clock of the accelerator.
-        resources: how many LUT, BRAM (of 18 kbit) and DSP there are; an LFE5U-85F's by default.
+        resources: how many LUT, BRAM (of 18 kbit), DSP and URAM there are; an LFE5U-85F's by default.
 
     Precondition: hardware layers, no width converters yet.
     Postcondition: same outputs. Stream words have at most 1024 bits, those of windows in parallel 4096, where a layer
@@ -66,8 +73,7 @@ class SetFolding(Rewrite):
         self._target = target_cycles
         self._clock_mhz = clock_mhz
         there = {**DEFAULT_RESOURCES, **(resources or {})}
-        # Half a unit of what there is none of: it has a weight, and does not fit.
-        self._available: Totals = np.array([max(there[name], 0.5) for name in ("LUT", "BRAM", "DSP")])
+        self._there: Totals = np.array([there[_BOARD_NAMES.get(kind, kind)] for kind in KINDS], np.float64)
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
@@ -82,14 +88,13 @@ class SetFolding(Rewrite):
 
     def _find(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldedGraph:
         target = self._target
-        found = None
-        for available in (ROOM * self._available, self._available):
-            if target is None:
-                found = search.fastest_that_fits(available)
-            else:
-                found = search.least_that_fits(target, available)
-            if found is not None and fits(found.resources, available):
-                break
+        # What every folding has too much of is no reason against one.
+        available = np.maximum(ROOM * self._there, _SLACK * search.least_of_each())
+        weights = 1 / np.maximum(self._there, 0.5)  # what there is none of has a weight, too
+        if target is None:
+            found = search.fastest_that_fits(weights, available)
+        else:
+            found = search.least_that_fits(target, weights, available)
         if found is not None:
             return found
         slowest, reachable = search.slowest, search.fewest_cycles()

@@ -203,9 +203,17 @@ def test_without_a_target_the_board_is_used_as_far_as_it_goes(luts: int) -> None
         assert ROOM * luts < beyond.LUT or beyond.DSP > ROOM * 50 or beyond.BRAM_18K > ROOM * 100
 
 
-def test_a_board_that_is_too_small_gets_the_least() -> None:
-    folded = mlp().transform(SetFolding(resources={"LUT": 10, "BRAM": 0, "DSP": 0}))
-    assert cycles(folded) == 256
+def test_a_board_that_is_too_small_gets_little_more_than_the_least() -> None:
+    least = taken(mlp().transform(SetFolding(10**9, resources={"LUT": 1, "BRAM": 10**9, "DSP": 10**9})))
+    plenty = {"LUT": 10, "BRAM": 1000, "DSP": 1000}
+    assert least.LUT <= taken(mlp().transform(SetFolding(resources=plenty))).LUT <= 1.1 * least.LUT
+
+
+def test_what_no_folding_fits_into_does_not_stop_the_others_from_being_used() -> None:
+    few_memories = {"LUT": 10_000, "BRAM": 1, "DSP": 1000}
+    folded = mlp().transform(SetFolding(resources=few_memories))
+    assert cycles(folded) < 256
+    assert taken(folded).LUT <= 7_000
 
 
 def test_scarce_resources_are_spared() -> None:
