@@ -342,7 +342,7 @@ EDITS: dict[str, Callable[[Path], None]] = {
     "word": edit("helper.py", "WORD = 'other'\n"),
     "output that is a link": unless_missing(linked, "out/upper"),
     "another tool": shadowed,
-    "configuration": edit("finnmake.toml", '[store]\nsize = "1G"\n'),
+    "configuration": edit("finnmake.toml", '[store]\nmax_size = "1 GiB"\n'),
     "forgotten": forgotten,
     "state lost": emptied,
     "nothing": lambda folder: None,
@@ -395,7 +395,8 @@ def test_one_edit_after_the_other(driver: Driver, built: Path, tmp_path: Path) -
 @pytest.mark.parametrize("name", EDITS)
 def test_each_edit_in_a_build_and_after_one(driver: Driver, built: Path, tmp_path: Path, name: str) -> None:
     total = check_sequence(driver, built, tmp_path, [[name], [], ["src/2 'one\\n'", name], ["nothing"]])
-    assert total > 0
+    # What is made of the manifest's task decides which other tasks there are: all of them are asked.
+    assert total > 0 or name.endswith("out/manifest")
 
 
 # Shrinking what takes seconds takes hours.
