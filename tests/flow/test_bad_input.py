@@ -238,10 +238,10 @@ def test_output_of_run_that_cannot_be_written(project: Project) -> None:
 
 
 def test_a_board_without_room(tmp_path: Path, installation: Installation) -> None:
-    # 32 products at once are more multipliers than the small device has.
-    network = Mlp((8, 4), bits=4)
+    # 64 products at once, two a multiplier, are more than the small device has.
+    network = Mlp((16, 4), bits=4)
     project = Project.create(tmp_path / "project", installation, network, board="ulx3s-12f")
-    layer = {"SIMD": 8, "PE": 4, "resType": "dsp"}
+    layer = {"SIMD": 16, "PE": 4, "resType": "dsp"}
     project.write_folding({"Thresholding_0": {"PE": 8}, "MatrixVectorActivation_0": layer, "LabelSelect_0": {"PE": 4}})
     said = project.refused("build", "net:place_and_route")
     assert "DSP" in said
