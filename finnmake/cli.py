@@ -136,7 +136,7 @@ def _add_target_options(parser: argparse.ArgumentParser) -> None:
     bare.add_argument("--clock", type=float, metavar="MHZ", help="clock of the accelerator")
     bare.add_argument("--input-datatype", metavar="TYPE", help="datatype of the input integers, for example UINT8")
     bare.add_argument("--input-scale", metavar="X", help="value of one input step, for example 1/255")
-    bare.add_argument("--top-k", type=int, choices=(0, 1), help="end with a LabelSelect (1) or not (0)")
+    bare.add_argument("--top-k", type=int, metavar="K", help="end with a LabelSelect of K labels, or (0) with none")
     bare.add_argument("--synthesis", metavar="FLOW,…", help="further flows for the table of resources: ecp5, xc7, xcup")
     bare.add_argument("--finn-reports", metavar="DIR", help="FINN's reports of the same network, for the same table")
     bare.add_argument("--samples", metavar="FILE.npy", help="inputs that simulations are verified on")

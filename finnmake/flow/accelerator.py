@@ -84,6 +84,8 @@ class Accelerator(Target):
                 where=self.name,
                 remedy='Say "auto", a folding file, or {layer: {"PE": .., "SIMD": ..}}.',
             )
+        if self.top_k is not None and self.top_k < 0:
+            raise BuildFileError(f"top_k={self.top_k}", where=self.name, remedy="Say how many labels, or 0 for none.")
         if self.labels is not None and self.samples is None:
             raise BuildFileError("labels without samples", where=self.name, remedy="Name the samples' file, too.")
 

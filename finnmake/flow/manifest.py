@@ -97,9 +97,11 @@ class Manifest:
     output_bias: tuple[float, ...]
 
     @property
-    def gives_labels(self) -> bool:
-        """True where the last layer selects a label."""
-        return self.layers[-1].op_type == "LabelSelect"
+    def labels(self) -> int:
+        """How many labels the last layer selects; 0 where it selects none."""
+        output = self.layers[-1].outputs[0]
+        selects = self.layers[-1].op_type == "LabelSelect"
+        return output.elements_per_word * output.words_per_frame if selects else 0
 
 
 def read_manifest(path: Path) -> Manifest | None:

@@ -86,7 +86,7 @@ def _execute(accelerator: Accelerator, manifest: Manifest, options: argparse.Nam
     started = time.monotonic()
     if options.engine == "reference":
         model = ModelWrapper(accelerator.model_path())
-        result = batch.BatchResult(batch.reference_outputs(model, imported, frames, labels=manifest.gives_labels))
+        result = batch.BatchResult(batch.reference_outputs(model, imported, frames, labels=manifest.labels))
     elif options.engine == "stitched":
         with tempfile.TemporaryDirectory() as run_time:
             for core, name in {layer.core: layer.name for layer in manifest.layers}.items():

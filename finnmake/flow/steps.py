@@ -55,7 +55,7 @@ def compile_steps(top_k: int | None, folding: Step, *, minimize_widths: bool = F
     """The transformations of the automatic flow.
 
     Args:
-        top_k: 0 for no LabelSelect at the end, 1 for one, None for one where the output is a classifier's.
+        top_k: labels of a LabelSelect at the end, 0 for none, None for one where the output is a classifier's.
         folding: the transformation that sets PE and SIMD.
         minimize_widths: datatypes as narrow as the values of the weights allow.
     """

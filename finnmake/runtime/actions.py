@@ -24,7 +24,7 @@ from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.element_order import parse_order, reordered
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import load_inputs, output_integers, read_array, run_graph, run_original
+from finnmake.runtime.batch import best_labels, load_inputs, output_integers, read_array, run_graph, run_original
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.exact_sums import run_with_exact_sums
 from finnmake.runtime.rtlsim import RtlSimulation
@@ -144,12 +144,10 @@ def _hardware_outputs(layers: ModelWrapper, outputs: Array, shape: tuple[int, ..
     Raises:
         VerificationError: outputs of another size.
     """
-    if layers.nodes[-1].op_type != "LabelSelect":
-        integers = output_integers(layers, outputs)
-    elif outputs.dtype.kind in "iu":  # the model itself ends in a label
-        integers = outputs.astype(np.int64)
+    if layers.nodes[-1].op_type == "LabelSelect":
+        integers = best_labels(outputs, shape[1]).astype(np.int64)
     else:
-        integers = outputs.argmax(axis=1)
+        integers = output_integers(layers, outputs)
     if integers.size != np.prod(shape):
         raise VerificationError(f"the model's output has shape {outputs.shape}, the layers' {shape}", where="reference")
     return integers.reshape(shape)

@@ -138,17 +138,29 @@ def run_original(model: ModelWrapper, quantisation: InputQuantisation, frames: I
     return outputs[str(model.graph.outputs[0].name)]
 
 
-def reference_outputs(model: ModelWrapper, imported: ModelWrapper, frames: IntegerArray, *, labels: bool) -> Array:
-    """What the model as it was exported gives; a classifier's scores become labels, the lowest among equals.
+def best_labels(outputs: Array, count: int) -> Array:
+    """The classes with the largest scores, best first, the lowest first among equals: shape (samples, count).
+
+    Args:
+        outputs: scores, shape (samples, classes); or integers, the labels of a model that ends in them.
+        count: of labels.
+    """
+    if outputs.dtype.kind in "iu":
+        return outputs
+    return np.argsort(-outputs, axis=1, kind="stable")[:, :count]
+
+
+def reference_outputs(model: ModelWrapper, imported: ModelWrapper, frames: IntegerArray, *, labels: int) -> Array:
+    """What the model as it was exported gives; a classifier's scores become labels, see ``best_labels``.
 
     Args:
         model: as exported.
         imported: the same, imported: says what the integers stand for.
         frames: integers, shape (samples, elements).
-        labels: take the label where the output has the shape (1, classes).
+        labels: how many the last layer selects; 0 where it selects none.
     """
     outputs = run_original(model, read_input_quantisation(imported), frames)
-    return outputs.argmax(axis=1) if labels and outputs.ndim == 2 and outputs.shape[1] > 1 else outputs
+    return best_labels(outputs, labels) if labels else outputs
 
 
 def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:

@@ -51,6 +51,7 @@ def test_every_model_names_its_accelerator(model: str, name: str) -> None:
         {"fold": None},
         {"fold": {"MatrixVectorActivation_0": 3}},
         {"labels": "labels.npy"},
+        {"top_k": -1},
         {"synthesis": ["xc7", "gowin"]},
         {"finn_reports": "nowhere"},
         {"name": "3"},

@@ -106,9 +106,27 @@ def test_multipliers_of_ecp5(tmp_path: Path, types: tuple[str, str]) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("types", MULTIPLIERS)
-@pytest.mark.parametrize(("flow", "cell"), [(ECP5, "MULT18X18D"), (XILINX_7, "DSP48E1")], ids=["ecp5", "xilinx"])
-def test_multipliers_of_both(tmp_path: Path, types: tuple[str, str], flow: tuple[str, ...], cell: str) -> None:
-    check_multipliers(tmp_path, types, flow, cell)
+def test_multipliers_of_ecp5_in_all_styles(tmp_path: Path, types: tuple[str, str]) -> None:
+    check_multipliers(tmp_path, types, ECP5, "MULT18X18D")
+
+
+SMALL = pytest.mark.xfail(
+    strict=True, reason="synth_xilinx makes products of less than 9 bits of LUTs; the estimate does not"
+)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "types",
+    [
+        ("INT8", "INT8"),
+        pytest.param(("UINT4", "INT4"), marks=SMALL),
+        pytest.param(("INT2", "INT2"), marks=SMALL),
+        ("BIPOLAR", "BIPOLAR"),
+    ],
+)
+def test_multipliers_of_xilinx_in_all_styles(tmp_path: Path, types: tuple[str, str]) -> None:
+    check_multipliers(tmp_path, types, XILINX_7, "DSP48E1")
 
 
 def test_a_depthwise_layer_has_a_multiplier_for_each_product(tmp_path: Path) -> None:

@@ -20,12 +20,15 @@ from tests.support.qonnx_models import QONNX_DOMAIN, GraphBuilder
 SAMPLES = 500
 
 
-def reference(folder: Path, model: onnx.ModelProto, *, wrong_weight: bool = False) -> dict[str, Any]:
-    """Runs the action as a build does; ``wrong_weight`` changes one weight of the layers."""
+def reference(
+    folder: Path, model: onnx.ModelProto, *, wrong_weight: bool = False, labels: int | None = None
+) -> dict[str, Any]:
+    """Runs the action as a build does; ``wrong_weight`` changes one weight of the layers, ``labels`` are selected."""
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     imported = layers = import_model(folder / "model.onnx")
     for name, arguments in AUTOMATIC_FLOW:
-        layers = layers.transform(make_transformation(name, arguments))
+        chosen = {"k": labels} if name == "InsertTopK" else arguments
+        layers = layers.transform(make_transformation(name, chosen))
     if wrong_weight:
         weights = layers.nodes[0].inputs[1]
         assert weights is not None
@@ -41,6 +44,14 @@ def reference(folder: Path, model: onnx.ModelProto, *, wrong_weight: bool = Fals
         actions.reference()
     result: dict[str, Any] = json.loads((folder / "out" / "reference.json").read_text())
     return result
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_labels_in_hardware_are_the_best_of_the_scores(tmp_path: Path, count: int) -> None:
+    # Equal scores are frequent: which label comes first is then a matter of order.
+    result = reference(tmp_path, bipolar_network(0.7), labels=count)
+    assert result["equal_scores"] > 0
+    assert np.load(tmp_path / "out/expected.npy").shape == (SAMPLES, count)
 
 
 def bipolar_network(scale: float) -> onnx.ModelProto:
