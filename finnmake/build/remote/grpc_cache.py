@@ -312,8 +312,8 @@ def _channel(configuration: RemoteConfiguration) -> grpc.Channel:
         ("grpc.enable_retries", 0),  # with_retries does that
         ("grpc.max_receive_message_length", _DEFAULT_BATCH + (1 << 20)),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        # A window that grows with what the line could hold has us hold tens of megabytes of a large blob. A fixed one of
-        # 4 MiB is enough for 80 MiB a second at a round trip of 50 ms.
+        # A window that grows with what the line could hold has us hold tens of megabytes of a large blob. A fixed one
+        # of 4 MiB is enough for 80 MiB a second at a round trip of 50 ms.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 4 << 20),
         # A stream that waits for an action of hours must notice that the machine at its other end is gone. Servers
