@@ -1,88 +1,247 @@
-"""MetaFi, or another network, through the whole flow, and what a change of one layer costs.
+"""A network through the whole flow but place and route, step by step, and what a change of one layer's PE costs then.
 
-    python -m benchmarks.metafi MODEL [--target-fps N] [--board NAME] [--layer NAME] [--until STAGE] [--jobs N]
+    python -m benchmarks.metafi MODEL [--board NAME] [--clock MHZ] [--target-fps N] [--synthesis FLOW,…]
+                                [--finn DIR] [--layer NAME] [--pe N] [--until STAGE] [--jobs N] [--folder DIR]
 
-A folding is found first. Then the network is built with it, the folding of one layer is changed, and it is built again.
-Place and route is no part of either. Beside the figures for MetaFi stand those of FINN's build of it.
+A folding is found first. Then the network is built with it, each step by a command of its own; the folding of one layer
+is changed, and the network is built again by one command. MODEL is MetaFi where ``--finn`` names FINN's reports of its
+build of MetaFi: their times stand beside.
+
+A folder that is named is kept: what an interrupted run has built is taken from its store, and the columns ``run`` and
+``store`` say so.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
+import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FINN_SECONDS = {"stitch": 26262, "generate": 709}
-"""FINN's build of MetaFi: stitching, and the generation of all cores' Verilog."""
-
 BUILD_FILE = """from finnmake import Accelerator
 
-net = Accelerator(model="net.onnx", board={board!r}, clock_mhz=50, fold={fold!r}{target})
+net = Accelerator(
+    model="net.onnx", board={board!r}, clock_mhz={clock}, fold={fold!r}, target_fps={target}, synthesis={synthesis!r}
+)
 """
+
+FINN_COMPILER = (
+    "step_tidy_up",
+    "step_qonnx_to_finn",
+    "step_extract_absorb_bias",
+    "step_pre_streamline",
+    "step_residual_streamline",
+    "step_residual_convert_to_hw",
+    "step_create_dataflow_partition",
+    "step_specialize_layers",
+    "step_target_fps_parallelization",
+    "step_apply_folding_config",
+    "step_minimize_bit_width",
+)
+"""FINN's steps, in its ``time_per_step.json``, from the model to folded layers."""
+
+
+PR_SET_CHILD_SUBREAPER = 36
+"""Of Linux' ``prctl``."""
 
 
 @dataclass(frozen=True)
-class Build:
-    """A build that has ended.
+class Step:
+    """A part of the build.
 
     Attributes:
-        seconds: of the whole process.
-        ran: names of the actions that ran, without the target's.
-        runs: seconds of each of them.
+        title: what the table calls it.
+        stage: of ``finnmake build --until`` that it belongs to.
+        tasks: doit's patterns of its tasks.
+        finn: FINN's steps that do the same.
+    """
+
+    title: str
+    stage: str
+    tasks: Sequence[str]
+    finn: Sequence[str] = ()
+
+
+STEPS = (
+    Step("model to layers, reference", "layers", ("net:layers", "net:reference"), FINN_COMPILER),
+    Step("Verilog and C++ of all cores", "cores", ("net:*.generate",), ("step_hw_codegen", "step_hw_ipgen")),
+    Step("lint of all cores", "cores", ("net:*.lint",)),
+    Step("C++ simulation of all cores", "cppsim", ("net:*.cppsim",)),
+    Step("RTL simulation of all cores", "rtlsim", ("net:*.rtlsim",)),
+    Step("netlists of all cores", "synth", ("net:*.synth*", "net:resource_table")),
+    Step("stitched top", "stitched", ("net:stitch",), ("step_create_stitched_ip",)),
+    Step("stitched RTL simulation", "stitched", ("net:lint", "net:rtlsim")),
+)
+STAGES = tuple(dict.fromkeys(step.stage for step in STEPS))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that has ended.
+
+    Attributes:
+        seconds: wall time of its process.
+        cpu: seconds of its process and all that it started.
+        actions: seconds of the actions that ran, by task.
         store: actions that the store answered.
     """
 
     seconds: float
-    ran: Sequence[str]
-    runs: dict[str, float]
+    cpu: float
+    actions: Mapping[str, float]
     store: int
 
-    def total(self, step: str) -> tuple[int, float]:
-        """How many actions of a step ran, of layers or of the design, and their seconds."""
-        found = [seconds for name, seconds in self.runs.items() if name == step or name.endswith(f".{step}")]
-        return len(found), sum(found)
 
-
-def build(folder: Path, until: str, jobs: int) -> Build:
-    """Builds; ends the benchmark where that fails."""
+def timed(folder: Path, command: Sequence[str]) -> Run:
+    """Runs a command of finnmake or doit that takes ``--profile``; ends the benchmark where it fails."""
     trace = folder / "trace.json"
-    command = [sys.executable, "-m", "finnmake.cli", "-C", str(folder), "build", "net", "--until", until, "--json"]
-    started = time.monotonic()
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [*command, "-j", str(jobs), "--profile", str(trace)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", *command[:2], "--profile", str(trace), *command[2:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.monotonic() - started
+    adopt_finished()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
-        sys.exit(done.stderr or done.stdout)
-    body = json.loads(done.stdout)
-    ran = [name.partition(":")[2] for name in body["ran"]]
-    runs = _run_seconds(json.loads(trace.read_text()))
-    return Build(seconds, ran, {name: runs.get(name, 0.0) for name in ran}, body["actions"]["store"])
+        sys.exit(done.stdout[-4000:] + done.stderr[-4000:])
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    events: list[dict[str, Any]] = json.loads(trace.read_text())["traceEvents"]
+    actions = [event for event in events if event.get("cat") == "action"]
+    ran = {event["name"]: event["dur"] / 1e6 for event in actions if event["args"]["outcome"] == "run"}
+    return Run(seconds, cpu, ran, sum(event["args"]["outcome"] == "store" for event in actions))
 
 
-def _run_seconds(trace: dict[str, Any]) -> dict[str, float]:
-    """Seconds of what each action ran, by its name without the target's."""
-    return {}
+def adopt_finished() -> None:
+    """Takes the time of what nobody has waited for: bubblewrap ends without waiting for what it ran."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
-def write_build_file(folder: Path, board: str, fold: str, target_fps: float | None = None) -> None:
+def write_build_file(folder: Path, options: argparse.Namespace, fold: str, target: float | None) -> None:
     """Writes ``dodo.py``."""
-    target = "" if target_fps is None else f", target_fps={target_fps}"
-    (folder / "dodo.py").write_text(BUILD_FILE.format(board=board, fold=fold, target=target))
+    synthesis = [flow for flow in options.synthesis.split(",") if flow]
+    text = BUILD_FILE.format(board=options.board, clock=options.clock, fold=fold, target=target, synthesis=synthesis)
+    (folder / "dodo.py").write_text(text)
 
 
-def change_folding(path: Path, layer: str) -> tuple[int, int]:
-    """Halves the PE of a layer in a folding file, or doubles a PE of 1; gives the PE before and after."""
-    folding = json.loads(path.read_text())
+def found_folding(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The folding that the network gets by itself, and what its file also holds."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        shutil.copyfile(options.model, folder / "net.onnx")
+        write_build_file(folder, options, "auto", options.target_fps)
+        timed(folder, ["finnmake.cli", "build", "net", "--until", "layers"])
+        found: dict[str, dict[str, Any]] = json.loads((folder / "build/net/fold.json").read_text())
+        return found
+
+
+def by_step(actions: Mapping[str, float]) -> str:
+    """How many actions of each step ran: ``generate 3, stitch, …``."""
+    steps = Counter(name.partition(":")[2].rpartition(".")[2] for name in actions)
+    return ", ".join(step if count == 1 else f"{step} {count}" for step, count in steps.items())
+
+
+def row(title: str, run: Run, finn: float | None, note: str = "") -> None:
+    """Prints a row of the table."""
+    beside = "" if finn is None else f"{finn:,.0f}"
+    summed = sum(run.actions.values())
+    counts = f"{title:32}{len(run.actions):6}{run.store:7}"
+    print(f"{counts}{run.seconds:10.2f}{run.cpu:10.2f}{summed:10.2f}{beside:>9}  {note}", flush=True)
+
+
+def measure(folder: Path, options: argparse.Namespace) -> None:
+    """Builds, changes, builds again; prints the tables."""
+    finn = json.loads((options.finn / "time_per_step.json").read_text()) if options.finn else {}
+    steps = [step for step in STEPS if STAGES.index(step.stage) <= STAGES.index(options.until)]
+    folding = found_folding(options)
+    shutil.copyfile(options.model, folder / "net.onnx")
+    (folder / "fold.json").write_text(json.dumps(folding, indent=1))
+    write_build_file(folder, options, "fold.json", None)
+    print(f"{'seconds':32}{'run':>6}{'store':>7}{'wall':>10}{'CPU':>10}{'actions':>10}{'FINN':>9}")
+    runs = []
+    for step in steps:
+        runs.append(timed(folder, ["doit", "run", "-n", str(options.jobs), *step.tasks]))
+        row(step.title, runs[-1], sum(finn[name] for name in step.finn) if finn and step.finn else None)
+    whole = Run(
+        sum(run.seconds for run in runs),
+        sum(run.cpu for run in runs),
+        {name: seconds for run in runs for name, seconds in run.actions.items()},
+        sum(run.store for run in runs),
+    )
+    row("all of it", whole, None)
+    until = ["--until", options.until, "-j", str(options.jobs)]
+    # What the steps above leave out, and what the state of a build without changes costs.
+    row("built again, nothing changed", timed(folder, ["finnmake.cli", "build", "net", *until]), None)
+    layer = options.layer or _middle_layer(folding)
     before = int(folding[layer]["PE"])
-    folding[layer]["PE"] = after = before // 2 if before % 2 == 0 else 2 * before
-    path.write_text(json.dumps(folding, indent=1))
-    return before, after
+    folding[layer]["PE"] = after = options.pe or 2 * before
+    (folder / "fold.json").write_text(json.dumps(folding, indent=1))
+    changed = timed(folder, ["finnmake.cli", "build", "net", *until])
+    row(f"PE of one layer {before} to {after}", changed, None, layer)
+    print(f"ran again: {by_step(changed.actions)}")
+    print("the longest: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in _longest(changed)))
+    simulated = changed.actions.get("net:rtlsim", 0.0)
+    whole_simulated = whole.actions.get("net:rtlsim", 0.0)
+    print(
+        f"ratio to the whole build: wall {changed.seconds / whole.seconds:.4f}, CPU {changed.cpu / whole.cpu:.4f}; "
+        "wall, without the simulation of the stitched design in either: "
+        f"{(changed.seconds - simulated) / (whole.seconds - whole_simulated):.4f}"
+    )
+    if finn:
+        finn_whole = sum(finn.values()) - finn["step_synthesize_bitfile"]
+        print(
+            f"ratio to FINN's whole build without the bitfile ({finn_whole:,.0f} s): {changed.seconds / finn_whole:.5f}"
+        )
+
+
+def _middle_layer(folding: Mapping[str, Mapping[str, Any]]) -> str:
+    layers = [name for name in folding if name.startswith("MatrixVectorActivation")]
+    return layers[len(layers) // 2]
+
+
+def _longest(run: Run) -> list[tuple[str, float]]:
+    return sorted(run.actions.items(), key=lambda item: -item[1])[:6]
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--board", default="zcu104")
+    parser.add_argument("--clock", type=float, default=100)
+    parser.add_argument("--target-fps", type=float, default=1000)
+    parser.add_argument("--synthesis", default="", help="flows beside the board's, with commas")
+    parser.add_argument("--finn", type=Path, help="folder of FINN's reports")
+    parser.add_argument("--layer", help="whose PE is changed (default: the middle one of the MVAUs)")
+    parser.add_argument("--pe", type=int, help="to what (default: twice)")
+    parser.add_argument("--until", default=STAGES[-1], choices=STAGES)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="where to build (default: a new folder, removed at the end)")
+    options = parser.parse_args()
+    # Orphans become children of this process, which counts their time.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() if options.folder is None else nullcontext(options.folder) as folder:
+        measure(Path(folder).absolute(), options)
+
+
+if __name__ == "__main__":
+    main()
