@@ -126,6 +126,12 @@ class LocalStore:
             return False
         return True
 
+    def _holds(self, digest: Digest) -> bool:
+        """Whether a blob is there with all of its bytes right; it stays as ``contains`` says."""
+        with self._use.using(), suppress(OSError):
+            return self._contains(digest) and hash_file(self.blob_path(digest)) == digest.sha256
+        return False
+
     def get_file(self, file: FileDigest, target: Path) -> bool:
         """Copy or reflink a blob to the new file ``target``, checked on the way."""
         path = self._path("cas", file.sha256)
@@ -170,11 +176,15 @@ class LocalStore:
             try:
                 try:
                     source.rename(temporary)
+                    # Hashed where no tool that still runs has a name for it.
+                    sha256 = hash_file(temporary)
+                    digest = Digest(sha256, temporary.stat().st_size)
+                    # Waiting for the disk takes longer than reading what is there.
+                    if self._holds(digest):
+                        return digest
                     if sync:
                         with temporary.open("rb") as file:
                             os.fsync(file.fileno())
-                    # Hashed where no tool that still runs has a name for it.
-                    sha256 = hash_file(temporary)
                 except OSError as error:
                     if error.errno != errno.EXDEV:
                         raise
@@ -195,7 +205,7 @@ class LocalStore:
     def _publish(self, temporary: Path, sha256: str) -> Digest:
         size = temporary.stat().st_size
         final = self._path("cas", sha256)
-        # Also over a blob that is there: its bytes may be corrupt, these have just been hashed.
+        # Also over a blob that is there: its bytes are corrupt, these have just been hashed.
         temporary.chmod(0o444)
         # A tool may have given its output an old access time.
         self._touch(temporary)

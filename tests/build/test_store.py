@@ -52,6 +52,13 @@ def test_layout(store: LocalStore, tmp_path: Path) -> None:
     assert list((store.folder / "tmp").iterdir()) == []
 
 
+def test_a_blob_that_is_there_stays(store: LocalStore, tmp_path: Path) -> None:
+    path = blob(store, put(store, tmp_path, b"hello"))
+    inode = path.stat().st_ino
+    assert blob(store, put(store, tmp_path, b"hello")).stat().st_ino == inode
+    assert list((store.folder / "tmp").iterdir()) == []
+
+
 def test_round_trip_of_a_result_with_directories(store: LocalStore, tmp_path: Path) -> None:
     one, two = put(store, tmp_path, b"1"), put(store, tmp_path, b"2")
     result = ActionResult((("d/deep/y", two._replace(executable=True)), ("d/x", one), ("f", one)), ("d/", "empty/"))
