@@ -23,8 +23,11 @@ Totals = NDArray[np.float64]
 
 KINDS = tuple(kind.name for kind in fields(Resources))
 
-_ROUNDS = 6
-"""How often weights are changed to make a design fit."""
+_ROUNDS, _REFINEMENTS = 16, 4
+"""How often weights are changed to make a design fit, and to take less when it does."""
+
+_STEP = 4.0
+"""What the weight of a resource that is short is multiplied by first."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,23 @@ class FoldedGraph:
 
 def fits(resources: Resources, available: Totals) -> bool:
     """True where there is enough of each resource."""
-    return bool((np.array(astuple(resources)) <= available).all())
+    return bool(_enough(resources, available).all())
+
+
+def _enough(resources: Resources, available: Totals) -> NDArray[np.bool_]:
+    enough: NDArray[np.bool_] = np.array(astuple(resources)) <= available
+    return enough
+
+
+def _sum(folded: FoldedGraph, weights: Totals) -> float:
+    return float(np.array(astuple(folded.resources)) @ weights)
+
+
+def _mostly(kind: int) -> Totals:
+    """Weights by which what takes little of a resource comes first."""
+    weights = np.full(len(KINDS), 1e-6)
+    weights[kind] = 1
+    return weights
 
 
 @dataclass(frozen=True)
@@ -91,6 +110,11 @@ class FoldingSearch:
     def slowest(self) -> int:
         """The layer whose fastest folding takes the most cycles."""
         return max(range(len(self.layers)), key=lambda i: (self.layers[i].fewest_cycles, -i))
+
+    @property
+    def most_cycles(self) -> int:
+        """Enough for every folding."""
+        return max(int(layer.cycles.max()) for layer in self.layers)
 
     def fewest_cycles(self) -> int:
         """The smallest target that there is a folding for."""
@@ -126,35 +150,30 @@ class FoldingSearch:
 
         Nearly: where foldings take equally little, the one that is least of the others, too.
         """
-        slowest = max(int(layer.cycles.max()) for layer in self.layers)
         least = []
         for kind in range(len(KINDS)):
-            weights = np.full(len(KINDS), 1e-6)
-            weights[kind] = 1
-            found = self.least(slowest, weights)
+            found = self.least(self.most_cycles, _mostly(kind))
             least.append(0 if found is None else astuple(found.resources)[kind])
         return np.array(least, np.float64)
 
     def least_that_fits(self, target: int, weights: Totals, available: Totals) -> FoldedGraph | None:
-        """As `least`; where that takes too much of one resource, that one is weighed more.
+        """The least weighted sum whose layers take ``target`` cycles or fewer and for which there is room.
 
-        If no weights make it fit, the first folding stays.
+        Where the least of all takes too much of a resource, that one is weighed more until it does not (Lagrangian
+        relaxation): what is found then may not be the least. None where nothing is found.
         """
-        first = found = self.least(target, weights)
-        for _ in range(_ROUNDS):
-            if found is None or fits(found.resources, available):
-                return found
-            # Half a unit of what there is none of: a design may have none of it, too.
-            weights = weights * np.maximum(1, np.array(astuple(found.resources)) / np.maximum(available, 0.5)) ** 2
-            found = self.least(target, weights)
-        return found if found is not None and fits(found.resources, available) else first
+        found = self.least(target, weights)
+        if found is None or fits(found.resources, available):
+            return found
+        if not self._each_fits(target, ~_enough(found.resources, available), available):
+            return None
+        return self._weighed_until_it_fits(target, found, weights, available)
 
     def fastest_that_fits(self, weights: Totals, available: Totals) -> FoldedGraph | None:
-        """The folding with the fewest cycles that there is room for, or a slowest one; None where none is legal."""
+        """The folding with the fewest cycles that there is room for; None where there is room for none."""
 
         def has_room(target: int) -> bool:
-            found = self.least_that_fits(target, weights, available)
-            return found is not None and fits(found.resources, available)
+            return self.least_that_fits(target, weights, available) is not None
 
         return self.least_that_fits(self._first(has_room), weights, available)
 
@@ -169,6 +188,51 @@ class FoldingSearch:
         return Resources(*(int(number) for number in np.sum(rows, axis=0)))
 
     # -- parts -------------------------------------------------------------------------------------------------------
+    def _each_fits(self, target: int, kinds: NDArray[np.bool_], available: Totals) -> bool:
+        """False where a resource alone, whatever is taken of the others, is not enough for the target."""
+        for kind in np.flatnonzero(kinds):
+            found = self.least(target, _mostly(int(kind)))
+            if found is None or astuple(found.resources)[kind] > available[kind]:
+                return False
+        return True
+
+    def _weighed_until_it_fits(
+        self, target: int, found: FoldedGraph | None, weights: Totals, available: Totals
+    ) -> FoldedGraph | None:
+        """See ``least_that_fits``. The step shrinks when another resource becomes short, as both weights are near then.
+
+        Args:
+            target: cycles that the target allows.
+            found: a folding that does not fit.
+            weights: that it is the least with.
+            available: of each resource.
+        """
+        step, last = _STEP, np.zeros(len(KINDS), np.bool_)
+        unfit = fit = weights
+        for _ in range(_ROUNDS):
+            if found is None:
+                return None
+            short = ~_enough(found.resources, available)
+            if not short.any():
+                break
+            step = step if not last.any() or (short == last).all() else step**0.5
+            last, unfit = short, fit
+            fit = fit * np.where(short, step, 1)
+            found = self.least(target, fit)
+        else:
+            return None
+        # Weights nearer to the given ones may fit, too.
+        for _ in range(_REFINEMENTS):
+            between = (unfit * fit) ** 0.5
+            nearer = self.least(target, between)
+            if nearer is None or not fits(nearer.resources, available):
+                unfit = between
+                continue
+            fit = between
+            if _sum(nearer, weights) < _sum(found, weights):
+                found = nearer
+        return found
+
     def _cycles(self, choices: Sequence[int]) -> int:
         return max(int(layer.cycles[choice]) for layer, choice in zip(self.layers, choices, strict=True))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -36,7 +36,7 @@ class SetFolding(Rewrite):
     With a target: the smallest sum of resources, each as a share of what there is of it, with which every layer takes
     at most that many cycles a frame; width converters are counted, FIFOs are not. Chains and residual networks are
     solved exactly, see ``min_sum``. Where that takes more than ``ROOM`` of a resource, another one is looked for that
-    does not. Without a target: the fewest cycles for which there is room.
+    does not, then one that takes no more than there is. Without a target: the fewest cycles for which there is room.
 
     Args:
         target_cycles: clock cycles per frame.
@@ -49,7 +49,8 @@ class SetFolding(Rewrite):
     can have such.
 
     Raises:
-        FoldingError: a target that is no target, or that a layer cannot reach: says which, and what it can reach.
+        FoldingError: a target that is no target, that a layer cannot reach, or that there is no room for: says what
+            can be reached.
     """
 
     def __init__(
@@ -87,24 +88,49 @@ class SetFolding(Rewrite):
                 node.attributes.add(ir.AttrInt64(name, value))
 
     def _find(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldedGraph:
-        target = self._target
-        # What every folding has too much of is no reason against one.
-        available = np.maximum(ROOM * self._there, _SLACK * search.least_of_each())
         weights = 1 / np.maximum(self._there, 0.5)  # what there is none of has a weight, too
-        if target is None:
-            found = search.fastest_that_fits(weights, available)
-        else:
-            found = search.least_that_fits(target, weights, available)
-        if found is not None:
-            return found
+        if self._target is not None and search.least(self._target, weights) is None:
+            raise self._out_of_reach(search, nodes)
+        # Where the least is nearly all that there is, all of it may be taken.
+        least = search.least_of_each()
+        for available in (np.maximum(ROOM * self._there, np.minimum(_SLACK * least, self._there)), self._there):
+            if self._target is None:
+                found = search.fastest_that_fits(weights, available)
+            else:
+                found = search.least_that_fits(self._target, weights, available)
+            if found is not None:
+                return found
+        raise self._no_room(search, weights)
+
+    def _out_of_reach(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldingError:
         slowest, reachable = search.slowest, search.fewest_cycles()
-        fps = "" if self._clock_mhz is None else f", {self._clock_mhz * 1e6 / reachable:.6g} frames per second"
-        raise FoldingError(
-            f"cannot take {target} cycles a frame: the fewest are {search.layers[slowest].fewest_cycles}, "
+        return FoldingError(
+            f"cannot take {self._target} cycles a frame: the fewest are {search.layers[slowest].fewest_cycles}, "
             f"with stream words of at most {WIDEST_STREAM} bits",
             where=f"layer {nodes[slowest].name}",
-            remedy=f"The nearest target that all layers reach is {reachable} cycles{fps}.",
+            remedy=f"The nearest target that all layers reach is {reachable} cycles{self._rate(reachable)}.",
         )
+
+    def _no_room(self, search: FoldingSearch, weights: Totals) -> FoldingError:
+        """Says what the folding takes that would be chosen if there were room."""
+        target = self._target if self._target is not None else search.most_cycles
+        wanted = search.least(target, weights)
+        fastest = search.fastest_that_fits(weights, self._there)
+        taken = astuple(wanted.resources) if wanted is not None else (0,) * len(KINDS)
+        short = [
+            f"{_BOARD_NAMES.get(kind, kind)} {number} of {there:.0f}"
+            for kind, number, there in zip(KINDS, taken, self._there, strict=True)
+            if number > there
+        ]
+        return FoldingError(
+            f"found no folding that fits: one of at most {target} cycles a frame takes an estimated {', '.join(short)}",
+            remedy="Name a larger board, or a folding file."
+            if fastest is None
+            else f"The nearest target that there is room for is {fastest.cycles} cycles{self._rate(fastest.cycles)}.",
+        )
+
+    def _rate(self, cycles: int) -> str:
+        return "" if self._clock_mhz is None else f", {self._clock_mhz * 1e6 / cycles:.6g} frames per second"
 
 
 def folding_search(nodes: list[ir.Node]) -> FoldingSearch:

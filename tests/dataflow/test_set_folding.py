@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -203,17 +204,72 @@ def test_without_a_target_the_board_is_used_as_far_as_it_goes(luts: int) -> None
         assert ROOM * luts < beyond.LUT or beyond.DSP > ROOM * 50 or beyond.BRAM_18K > ROOM * 100
 
 
-def test_a_board_that_is_too_small_gets_little_more_than_the_least() -> None:
-    least = taken(mlp().transform(SetFolding(10**9, resources={"LUT": 1, "BRAM": 10**9, "DSP": 10**9})))
-    plenty = {"LUT": 10, "BRAM": 1000, "DSP": 1000}
-    assert least.LUT <= taken(mlp().transform(SetFolding(resources=plenty))).LUT <= 1.1 * least.LUT
+def fits(resources: Resources, there: Mapping[str, int]) -> bool:
+    return (
+        there["LUT"] >= resources.LUT and there["BRAM"] >= resources.BRAM_18K and there.get("DSP", 0) >= resources.DSP
+    )
 
 
-def test_what_no_folding_fits_into_does_not_stop_the_others_from_being_used() -> None:
-    few_memories = {"LUT": 10_000, "BRAM": 1, "DSP": 1000}
-    folded = mlp().transform(SetFolding(resources=few_memories))
-    assert cycles(folded) < 256
-    assert taken(folded).LUT <= 7_000
+boards = st.builds(
+    lambda luts, blocks, multipliers: {"LUT": luts, "BRAM": blocks, "DSP": multipliers},
+    st.integers(50, 2000),
+    st.integers(0, 8),
+    st.integers(0, 8),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(chains(), boards, st.none() | st.integers(1, 60))
+def test_automatic_folding_fits_or_is_refused(
+    layers: Sequence[Layer], board: Mapping[str, int], target: int | None
+) -> None:
+    model = hardware_model(layers)
+    try:
+        folded = model.transform(SetFolding(target, resources=board))
+    except FoldingError:
+        return
+    assert fits(taken(folded), board)
+    assert target is None or cycles(folded) <= target
+
+
+def test_a_board_that_is_too_small_is_refused() -> None:
+    with pytest.raises(FoldingError) as caught:
+        mlp().transform(SetFolding(resources={"LUT": 10, "BRAM": 1000, "DSP": 1000}))
+    assert re.search(r"found no folding that fits: .* takes an estimated LUT \d+ of 10\b", caught.value.text)
+    assert "Name a larger board, or a folding file." in caught.value.text
+
+
+def test_a_target_that_there_is_no_room_for_names_one_that_there_is() -> None:
+    board = {"LUT": 2_500, "BRAM": 100, "DSP": 50}
+    with pytest.raises(FoldingError, match=r"LUT \d+ of 2500") as caught:
+        mlp().transform(SetFolding(4, resources=board))
+    reached = re.search(r"nearest target that there is room for is (\d+) cycles", caught.value.text)
+    assert reached is not None
+    folded = mlp().transform(SetFolding(int(reached[1]), resources=board))
+    assert fits(taken(folded), board)
+    assert 4 < cycles(folded) <= int(reached[1])
+
+
+def large_memories(columns: int = 512) -> ModelWrapper:
+    """Weights of one bit that fill block memories, or the LUTs of several boards."""
+    sizes = [(columns, 64), (64, columns)]
+    return hardware_model([random_mvau(size, (1, 1), ("UINT3", "BIPOLAR"), (7, "UINT3"), seed=3) for size in sizes])
+
+
+@pytest.mark.parametrize("target", [None, 40_000])
+def test_of_nearly_all_block_memories_no_more_are_taken_than_there_are(target: int | None) -> None:
+    # The least sum of all takes more of them: only a much larger weight makes them count among so many LUTs.
+    plenty = taken(large_memories().transform(SetFolding(target, resources={"LUT": 20_000, "BRAM": 10**6, "DSP": 10})))
+    blocks = plenty.BRAM_18K
+    for fewer in range(blocks - 1, 0, -1):
+        board = {"LUT": 20_000, "BRAM": fewer, "DSP": 10}
+        try:
+            folded = large_memories().transform(SetFolding(target, resources=board))
+        except FoldingError:
+            break
+        assert fits(taken(folded), board)
+        blocks = fewer
+    assert blocks < plenty.BRAM_18K
 
 
 def test_scarce_resources_are_spared() -> None:

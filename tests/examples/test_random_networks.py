@@ -16,22 +16,28 @@ from examples.cnv.model import VARIANTS, cnv
 from examples.resnet50.model import resnet50
 from examples.tincy_yolo.model import tincy_yolo
 from finnmake.build.api import build
+from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.registry import LAYER_CLASSES
+from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.dataflow.set_folding import SetFolding
+from finnmake.dataflow.stream_graph import stream_graph
+from finnmake.deploy.board import load_board
+from finnmake.errors import FoldingError
 from finnmake.frontend import import_model
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.resources import find_resources
 from finnmake.runtime.batch import output_integers
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from tests.support.example import copied_example
 
 
-def to_layers(model: ModelWrapper, target_cycles: int) -> ModelWrapper:
+def to_layers(model: ModelWrapper) -> ModelWrapper:
     for name, arguments in AUTOMATIC_FLOW:
         if name != "InsertTopK":
             model = model.transform(make_transformation(name, arguments))
-    return model.transform(SetFolding(target_cycles))
+    return model
 
 
 SMALL: Mapping[str, Callable[[], onnx.ModelProto]] = {
@@ -44,7 +50,7 @@ SMALL: Mapping[str, Callable[[], onnx.ModelProto]] = {
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_one_is_equal_to_its_layers(name: str) -> None:
     model = import_model(SMALL[name]())
-    layers = to_layers(model, 20_000)
+    layers = to_layers(model).transform(SetFolding(20_000))
     hardware = [node for node in layers.nodes if node.op_type in LAYER_CLASSES]
     assert {node.op_type for node in layers.nodes} - set(LAYER_CLASSES) <= {"Transpose"}
     assert max(layer_from_node(node).interval_cycles() for node in hardware) <= 20_000
@@ -67,6 +73,23 @@ def test_resnet50_has_the_layers_of_resnet50() -> None:
     counts = Counter(node.op_type for node in resnet50(size=32, width=4).graph.node)
     assert (counts["Conv"], counts["Add"], counts["MaxPool"], counts["MatMul"]) == (53, 16, 1, 1)
     assert counts["BipolarQuant"] == 52
+
+
+def test_tincy_yolo_fits_into_an_ultra96_and_into_nothing_smaller() -> None:
+    board = load_board("ultra96", find_resources().boards)
+    model = to_layers(import_model(tincy_yolo()))
+    for folding in (
+        SetFolding(resources=board.resources),
+        SetFolding(target_fps=30, clock_mhz=250, resources=board.resources),
+    ):
+        layers = stream_graph(model.transform(folding).transform(InsertDWC())).layers
+        # Nearly all block memories: with a little more of LUTs, they are enough.
+        blocks = sum(estimate_resources(layer).BRAM_18K for layer in layers)
+        assert 0.9 * board.resources["BRAM"] < blocks <= board.resources["BRAM"]
+        assert sum(estimate_resources(layer).LUT for layer in layers) <= board.resources["LUT"]
+        assert max(layer.interval_cycles() for layer in layers) <= 250_000_000 // 30
+    with pytest.raises(FoldingError, match=r"BRAM \d+ of 280"):
+        model.transform(SetFolding(resources=load_board("pynq-z1", find_resources().boards).resources))
 
 
 class FullSize:
