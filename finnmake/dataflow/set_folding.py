@@ -36,7 +36,8 @@ class SetFolding(Rewrite):
     With a target: the smallest sum of resources, each as a share of what there is of it, with which every layer takes
     at most that many cycles a frame; width converters are counted, FIFOs are not. Chains and residual networks are
     solved exactly, see ``min_sum``. Where that takes more than ``ROOM`` of a resource, another one is looked for that
-    does not, then one that takes no more than there is. Without a target: the fewest cycles for which there is room.
+    does not, then one that takes no more than there is; if none is found, the first stays. Without a target: the fewest
+    cycles for which there is room.
 
     Args:
         target_cycles: clock cycles per frame.
@@ -49,8 +50,8 @@ class SetFolding(Rewrite):
     can have such.
 
     Raises:
-        FoldingError: a target that is no target, that a layer cannot reach, or that there is no room for: says what
-            can be reached.
+        FoldingError: a target that is no target, or that a layer cannot reach: says which, and what it can reach;
+            no target, and no folding that fits: says what is short.
     """
 
     def __init__(
@@ -89,17 +90,22 @@ class SetFolding(Rewrite):
 
     def _find(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldedGraph:
         weights = 1 / np.maximum(self._there, 0.5)  # what there is none of has a weight, too
-        if self._target is not None and search.least(self._target, weights) is None:
-            raise self._out_of_reach(search, nodes)
+        least = None
+        if self._target is not None:
+            least = search.least(self._target, weights)
+            if least is None:
+                raise self._out_of_reach(search, nodes)
         # Where the least is nearly all that there is, all of it may be taken.
-        least = search.least_of_each()
-        for available in (np.maximum(ROOM * self._there, np.minimum(_SLACK * least, self._there)), self._there):
+        raised = np.minimum(_SLACK * search.least_of_each(), self._there)
+        for available in (np.maximum(ROOM * self._there, raised), self._there):
             if self._target is None:
                 found = search.fastest_that_fits(weights, available)
             else:
                 found = search.least_that_fits(self._target, weights, available)
             if found is not None:
                 return found
+        if least is not None:
+            return least  # what was asked for, to be simulated, or for a larger device
         raise self._no_room(search, weights)
 
     def _out_of_reach(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldingError:
@@ -112,10 +118,8 @@ class SetFolding(Rewrite):
         )
 
     def _no_room(self, search: FoldingSearch, weights: Totals) -> FoldingError:
-        """Says what the folding takes that would be chosen if there were room."""
-        target = self._target if self._target is not None else search.most_cycles
-        wanted = search.least(target, weights)
-        fastest = search.fastest_that_fits(weights, self._there)
+        """Says what a folding takes, however slow it is."""
+        wanted = search.least(search.most_cycles, weights)
         taken = astuple(wanted.resources) if wanted is not None else (0,) * len(KINDS)
         short = [
             f"{_BOARD_NAMES.get(kind, kind)} {number} of {there:.0f}"
@@ -123,10 +127,8 @@ class SetFolding(Rewrite):
             if number > there
         ]
         return FoldingError(
-            f"found no folding that fits: one of at most {target} cycles a frame takes an estimated {', '.join(short)}",
-            remedy="Name a larger board, or a folding file."
-            if fastest is None
-            else f"The nearest target that there is room for is {fastest.cycles} cycles{self._rate(fastest.cycles)}.",
+            f"found no folding that fits: even a slow one takes an estimated {', '.join(short)}",
+            remedy="Name a larger board, or a folding file.",
         )
 
     def _rate(self, cycles: int) -> str:

@@ -219,17 +219,15 @@ boards = st.builds(
 
 
 @settings(max_examples=25, deadline=None)
-@given(chains(), boards, st.none() | st.integers(1, 60))
-def test_automatic_folding_fits_or_is_refused(
-    layers: Sequence[Layer], board: Mapping[str, int], target: int | None
-) -> None:
+@given(chains(), boards)
+def test_automatic_folding_fits_or_is_refused(layers: Sequence[Layer], board: Mapping[str, int]) -> None:
     model = hardware_model(layers)
     try:
-        folded = model.transform(SetFolding(target, resources=board))
-    except FoldingError:
+        folded = model.transform(SetFolding(resources=board))
+    except FoldingError as error:
+        assert "found no folding that fits" in error.text  # noqa: PT017
         return
     assert fits(taken(folded), board)
-    assert target is None or cycles(folded) <= target
 
 
 def test_a_board_that_is_too_small_is_refused() -> None:
@@ -239,15 +237,11 @@ def test_a_board_that_is_too_small_is_refused() -> None:
     assert "Name a larger board, or a folding file." in caught.value.text
 
 
-def test_a_target_that_there_is_no_room_for_names_one_that_there_is() -> None:
+def test_a_target_that_there_is_no_room_for_is_reached_all_the_same() -> None:
     board = {"LUT": 2_500, "BRAM": 100, "DSP": 50}
-    with pytest.raises(FoldingError, match=r"LUT \d+ of 2500") as caught:
-        mlp().transform(SetFolding(4, resources=board))
-    reached = re.search(r"nearest target that there is room for is (\d+) cycles", caught.value.text)
-    assert reached is not None
-    folded = mlp().transform(SetFolding(int(reached[1]), resources=board))
-    assert fits(taken(folded), board)
-    assert 4 < cycles(folded) <= int(reached[1])
+    folded = mlp().transform(SetFolding(4, resources=board))
+    assert cycles(folded) <= 4
+    assert not fits(taken(folded), board)
 
 
 def large_memories(columns: int = 512) -> ModelWrapper:
@@ -266,6 +260,9 @@ def test_of_nearly_all_block_memories_no_more_are_taken_than_there_are(target: i
         try:
             folded = large_memories().transform(SetFolding(target, resources=board))
         except FoldingError:
+            assert target is None
+            break
+        if target is not None and not fits(taken(folded), board):
             break
         assert fits(taken(folded), board)
         blocks = fewer
