@@ -21,9 +21,7 @@ from finnmake.dataflow.layer import (
 from finnmake.dataflow.pipelines import rom_style
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import DataType
-
-ROUNDINGS = ("FLOOR", "HALF_UP", "HALF_EVEN")
-"""Rounding modes; the place of each is the kernel's number for it."""
+from finnmake.graph.fixed_point import ROUNDINGS, rounded_product
 
 _MOST_BITS = 62
 
@@ -133,11 +131,8 @@ class Requant(Layer):
 
     def execute(self, frames: IntegerArray) -> IntegerArray:
         values = np.asarray(frames, dtype=np.int64).reshape(-1, self.NumChannels)
-        sums = values * parameter(self, "multipliers").astype(np.int64) + parameter(self, "biases").astype(np.int64)
-        half = 0 if self.rounding == "FLOOR" or self.shift == 0 else 1 << (self.shift - 1)
-        results = (sums + half) >> self.shift
-        if self.rounding == "HALF_EVEN" and half:
-            results -= ((results << self.shift) == sums + half) & results & 1
+        multipliers, biases = parameter(self, "multipliers"), parameter(self, "biases")
+        results = rounded_product(values, multipliers, biases, self.shift, self.rounding)
         output = structural_datatype(self.outputDataType)
         clipped: IntegerArray = np.clip(results, int(output.min()), int(output.max()))
         return clipped.reshape(len(frames), -1)

@@ -37,6 +37,7 @@ TO_HLS = (
     "InferBinaryMatrixVectorActivation",
     "InferQuantizedMatrixVectorActivation",
     "InferThresholdingLayer",
+    "InferRequantLayer",
     "InferLabelSelectLayer",
     "InferShuffle",
     "CreateDataflowPartition",

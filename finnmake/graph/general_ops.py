@@ -11,6 +11,7 @@ import onnx_ir as ir
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import Array, CustomOp, CustomOps, TensorInfo, as_float32, attribute, describe, required
 from finnmake.graph.datatype import AnyDataType, DataType
+from finnmake.graph.fixed_point import RequantOp
 from finnmake.graph.im2col import DepthwiseMatMul, Im2Col
 from finnmake.graph.pooling_ops import MaxPoolNHWC, QuantAvgPool2d
 from finnmake.graph.quantisation import IntegerFormat, count_thresholds, dequantise, quantise, rounding
@@ -223,6 +224,7 @@ _OPS: dict[str, CustomOp] = {
     "DepthwiseMatMul": DepthwiseMatMul(),
     "MaxPoolNHWC": MaxPoolNHWC(),
     "QuantAvgPool2d": QuantAvgPool2d(),
+    "Requant": RequantOp(),
     "DebugMarker": DebugMarker(),
 }
 

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.datatype import DataType
+from finnmake.graph.fixed_point import ROUNDINGS
 from finnmake.graph.quantisation import ROUNDING_MODES
 
 AttributeValue = int | float | str | tuple[int, ...]
@@ -115,6 +116,11 @@ GENERAL_ATTRIBUTES: Mapping[str, Mapping[str, AttributeSpec]] = {
         "obits": AttributeSpec(int),
         "signed": _FLAG,
         "data_layout": _LAYOUT,
+    },
+    "Requant": {
+        "shift": AttributeSpec(int),
+        "rounding": AttributeSpec(str, "HALF_EVEN", ROUNDINGS),
+        "out_dtype": AttributeSpec(str, is_datatype=True),
     },
     "DebugMarker": {"export_debug_name": AttributeSpec(str, "")},
 }

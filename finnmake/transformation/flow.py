@@ -34,6 +34,7 @@ AUTOMATIC_FLOW: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("InferBinaryMatrixVectorActivation", {}),
     ("InferQuantizedMatrixVectorActivation", {}),
     ("InferThresholdingLayer", {}),
+    ("InferRequantLayer", {}),
     ("InferLabelSelectLayer", {}),
     ("InferShuffle", {}),
     ("CreateDataflowPartition", {}),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import onnx_ir as ir
 
 from finnmake.errors import ModelError
-from finnmake.graph.custom_op import describe
+from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.datatype import DataType
-from finnmake.graph.expression import ELEMENTWISE
+from finnmake.graph.expression import ELEMENTWISE, SOURCE
 from finnmake.graph.general_ops import QUANTISER_DOMAINS
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.scaled_integer_analysis import (
@@ -90,10 +90,19 @@ def _xnor_popcount(node: ir.Node, result: Analysis) -> None:
         result.decide(node, Movement(function.source), counts)
 
 
+def _requant(node: ir.Node, result: Analysis) -> None:
+    function = result.functions.get(first_input(node))
+    if function is not None and function.expression is SOURCE and function.source.scale.size == 1:
+        datatype = DataType[str(attribute(node, "out_dtype"))]
+        integers = ScaledInteger(node.outputs[0], datatype, int(datatype.min()), int(datatype.max()))
+        result.decide(node, Movement(function.source), integers)
+
+
 _GENERAL: Mapping[str, _Rule] = {
     "BipolarQuant": quantisers.quantiser,
     "MultiThreshold": quantisers.quantiser,
     "Quant": quantisers.quantiser,
+    "Requant": _requant,
     "Trunc": quantisers.trunc,
     "XnorPopcountMatMul": _xnor_popcount,
 }

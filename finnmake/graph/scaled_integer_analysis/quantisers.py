@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import attribute
-from finnmake.graph.expression import ELEMENTWISE, Constant, NotPerChannelError, Source, Step
+from finnmake.graph.expression import ELEMENTWISE, Constant, NotPerChannelError, Source, Step, affine_of
 from finnmake.graph.model_wrapper import get_constant, get_shape
 from finnmake.graph.quantiser import Quantiser, clipped, quantiser_of, quantize_linear_of, trunc_levels, trunc_of
 from finnmake.graph.scaled_integer_analysis.constants import (
@@ -25,6 +25,8 @@ from finnmake.graph.scaled_integer_analysis.tensors import (
 from finnmake.graph.standard_ops import is_standard
 
 _MOST_THRESHOLDS = 255
+_MOST_LEVELS = 1 << 16
+"""Of a quantiser that is computed in fixed point."""
 
 
 def quantiser(node: ir.Node, result: Analysis) -> None:
@@ -154,8 +156,10 @@ def _is_of_float_input(value: ir.Value) -> bool:
 
 
 def _decide(node: ir.Node, function: IntegerFunction | None, found: Quantiser, result: Analysis) -> None:
-    if found.thresholds > _MOST_THRESHOLDS:
-        result.reasons[node] = f"it has {found.thresholds + 1} levels, and a layer gives at most 8 bits"
+    fixed_point = found.thresholds > _MOST_THRESHOLDS
+    reason = _not_in_fixed_point(function, found) if fixed_point else ""
+    if reason:
+        result.reasons[node] = f"it has {found.thresholds + 1} levels, too many for thresholds, and {reason}"
         return
     if function is not None and max(-function.source.minimum, function.source.maximum) >= EXACT_FLOAT32:
         result.reasons[node] = f"its input is {function.source.datatype}, which float32 does not hold"
@@ -163,4 +167,15 @@ def _decide(node: ir.Node, function: IntegerFunction | None, found: Quantiser, r
     # The range is the datatype's, as hardware sees it, even where narrow quantisation leaves out its lowest value.
     low, high = int(found.datatype.min()), int(found.datatype.max())
     integers = ScaledInteger(node.outputs[0], found.datatype, low, high, found.scale, found.bias)
-    result.decide(node, Quantisation(function, found), integers)
+    result.decide(node, Quantisation(function, found, fixed_point), integers)
+
+
+def _not_in_fixed_point(function: IntegerFunction | None, found: Quantiser) -> str:
+    """Why a quantiser cannot be a multiplication and an addition; "" where it may be."""
+    if found.thresholds >= _MOST_LEVELS:
+        return f"more than the {_MOST_LEVELS} that a layer gives"
+    if function is None:
+        return "its input is floats"
+    if affine_of(function.expression, between_limits=True) is None:
+        return "what is before it is no multiplication and addition"
+    return ""

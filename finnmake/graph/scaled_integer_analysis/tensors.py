@@ -93,10 +93,17 @@ class Operand:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """The node gives integers: of a function of integers, or of floats where there is none."""
+    """The node gives integers: of a function of integers, or of floats where there is none.
+
+    Attributes:
+        function: its input.
+        quantiser: what it does.
+        fixed_point: by a multiplication and an addition, as it has too many levels for thresholds.
+    """
 
     function: IntegerFunction | None
     quantiser: Quantiser
+    fixed_point: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ from finnmake.graph.scaled_integer_analysis import (
 )
 from finnmake.transformation.base import Transformation
 from finnmake.transformation.general.normalise import is_normal, normalise
-from finnmake.transformation.streamline.integer_graph import Attributes, IntegerGraph
+from finnmake.transformation.streamline.integer_graph import Attributes, IntegerGraph, along_channels
+from finnmake.transformation.streamline.requantisation import requantisation_of
 from finnmake.transformation.streamline.threshold_extraction import (
     NotMonotoneError,
     Thresholds,
@@ -57,7 +58,8 @@ class Streamline(Transformation):
     Averages become sums. What follows the last integer tensor (output scale and bias) stays as it is.
 
     Two quantisers that follow each other become one MultiThreshold where nothing else uses the first one's integers. A
-    quantiser of a float input of the model becomes a MultiThreshold of float thresholds.
+    quantiser of a float input of the model becomes a MultiThreshold of float thresholds. A quantiser of more than 8 bits
+    becomes a Requant, where a multiplier, a bias and a shift give its integers for every integer before it.
 
     Precondition: ``import_model``, or any model with static shapes whose batch comes first: it is normalised as the
     import does. Integer inputs are annotated.
@@ -66,8 +68,8 @@ class Streamline(Transformation):
     the metadata counts. A node that is not understood stays in floats, with the reason in its metadata.
 
     Raises:
-        ModelError: for an activation that is not monotone, for branches whose scales have nothing to do with each
-            other, for sums beyond 24 bits.
+        ModelError: for an activation that is not monotone, for more than 8 bits that no Requant gives, for branches
+            whose scales have nothing to do with each other, for sums beyond 24 bits.
     """
 
     def apply(self, model: ModelWrapper) -> ModelWrapper:
@@ -99,6 +101,7 @@ class _Rewriter:
         self._weights: dict[ir.Value, tuple[ir.Value, ConstantIntegers, int]] = {}
         self._users = self._count_users()
         self._thresholded: dict[ir.Value, _Thresholded] = {}
+        self._ties: dict[ir.Value, int] = {}
 
     def result(self) -> ModelWrapper:
         """The new model."""
@@ -108,8 +111,8 @@ class _Rewriter:
         remove_unused_nodes(model)
         name_by_position(model)
         ties: dict[str, int] = {}
-        for value, thresholded in self._thresholded.items():
-            producer, count = value.producer(), int(thresholded.thresholds.tied.sum())
+        for value, count in self._ties.items():
+            producer = value.producer()
             if producer is not None and producer.graph is not None and count:
                 ties[str(producer.name)] = count
         model.set_metadata_prop(TIES_KEY, json.dumps(ties, sort_keys=True))
@@ -237,6 +240,9 @@ class _Rewriter:
             return
         found = self._thresholds(node, function, quantisation, channels)
         integers, low, high = self._new.integers_of(function.source), function.source.minimum, function.source.maximum
+        if quantisation.fixed_point:
+            self._requantise(node, quantiser, integers, found, low, high)
+            return
         if found.falling.any():
             integers, low, high = self._negated(integers, function.source, found)
         before = self._thresholded.get(integers)
@@ -251,6 +257,30 @@ class _Rewriter:
         thresholds = self._new.constant(found.values.astype(np.float32), holder)
         result = self._multi_threshold(output, quantiser, integers, thresholds)
         self._thresholded[result] = _Thresholded(integers, low, high, quantiser, found)
+        self._ties[result] = int(found.tied.sum())
+
+    def _requantise(
+        self, node: ir.Node, quantiser: Quantiser, integers: ir.Value, found: Thresholds, low: int, high: int
+    ) -> None:
+        output = node.outputs[0]
+        rank, wanted = len(get_shape(output) or ()), requantisation_of(node, quantiser, found, low, high)
+        constants = [
+            self._new.constant(along_channels(numbers if numbers.size > 1 else numbers.reshape(()), rank))
+            for numbers in (wanted.form.multipliers, wanted.form.biases)
+        ]
+        attributes: Attributes = {
+            "shift": wanted.form.shift,
+            "rounding": wanted.form.rounding,
+            "out_dtype": wanted.datatype.name,
+        }
+        result = self._new.emit("Requant", [integers, *constants], output, attributes, GENERAL_DOMAIN)
+        self._ties[result] = int(found.tied.sum())
+        self._new.set_integers(output, result, wanted.datatype)
+        if wanted.offset:
+            holder = DataType.smallest_for_range(min(wanted.offset, 0), max(wanted.offset, 0))
+            offset = self._new.constant(np.array(wanted.offset, dtype=np.float32), holder)
+            result = self._new.emit("Add", [result, offset], output)
+            self._new.set_integers(output, result, quantiser.datatype)
 
     def _multi_threshold(
         self, output: ir.Value, quantiser: Quantiser, operand: ir.Value, thresholds: ir.Value

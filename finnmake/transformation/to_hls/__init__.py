@@ -23,6 +23,7 @@ from finnmake.transformation.to_hls.infer_matrix_vector_activation import (
     InferQuantizedMatrixVectorActivation,
 )
 from finnmake.transformation.to_hls.infer_pool import InferPool
+from finnmake.transformation.to_hls.infer_requant_layer import InferRequantLayer
 from finnmake.transformation.to_hls.infer_shuffle import InferShuffle
 from finnmake.transformation.to_hls.infer_split_layer import InferSplitLayer
 from finnmake.transformation.to_hls.infer_stream_data_types import InferStreamDataTypes
@@ -51,6 +52,7 @@ __all__ = [
     "InferPool",
     "InferQuantizedMatrixVectorActivation",
     "InferQuantizedStreamingFCLayer",
+    "InferRequantLayer",
     "InferShuffle",
     "InferSplitLayer",
     "InferStreamDataTypes",

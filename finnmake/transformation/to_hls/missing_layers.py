@@ -27,6 +27,7 @@ _STEPS: Mapping[str, str] = {
     "Pad": "InferFMPadding",
     "QuantAvgPool2d": "InferPool",
     "ReduceSum": "InferGlobalAccPoolLayer",
+    "Requant": "InferRequantLayer",
     "Resize": "InferUpsample",
     "Slice": "InferCrop",
     "Split": "InferSplitLayer",
