@@ -1,11 +1,11 @@
 """Multiplier, bias and shift that give the integers of a quantiser exactly: the line search behind ``Requant``.
 
-A quantiser behind scales and biases gives the integer y for the integers q of an interval. ``floor((m·q + b) / 2^s)`` is
-y where ``2^s·y ≤ m·q + b ≤ 2^s·(y + 1) - 1``, and rounding to even is the same with other ends; where y is the end of
-the output's datatype, one of the two ends is open, as the layer clips. So the integers m and b of a shift are the
-points of a polygon, all of whose sides are at ends of the intervals. The search takes few sides, looks for a point
-inside, and takes in the sides that the point is outside of, until there are none: what is found is right for every
-integer of the range, and where nothing is found there is nothing.
+A quantiser behind scales and biases gives the integer y for the integers q of an interval.
+``floor((m·q + b) / 2^s)`` is y where ``2^s·y ≤ m·q + b ≤ 2^s·(y + 1) - 1``, and rounding to even is the same with other
+ends; where y is the end of the output's datatype, one of the two ends is open, as the layer clips. So the integers m
+and b of a shift are the points of a polygon, all of whose sides are at ends of the intervals. The search takes few
+sides, looks for a point inside, and takes in the sides that the point is outside of, until there are none: what is
+found is right for every integer of the range, and where nothing is found there is nothing.
 """
 
 from __future__ import annotations
@@ -149,9 +149,9 @@ class _Search:
                 return None
             multiplier, bias = found
             added = False
-            for used, q, gap in (
-                (self._used[0], lower_q, lower - lower_q * multiplier - bias),
-                (self._used[1], upper_q, upper_q * multiplier + bias - upper),
+            for used, gap in (
+                (self._used[0], lower - lower_q * multiplier - bias),
+                (self._used[1], upper_q * multiplier + bias - upper),
             ):
                 worst = int(gap.argmax()) if gap.size else -1
                 if worst >= 0 and gap[worst] > 0:

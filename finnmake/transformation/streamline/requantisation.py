@@ -33,7 +33,9 @@ class Requantisation:
     offset: int
 
 
-def requantisation_of(node: ir.Node, quantiser: Quantiser, thresholds: Thresholds, low: int, high: int) -> Requantisation:
+def requantisation_of(
+    node: ir.Node, quantiser: Quantiser, thresholds: Thresholds, low: int, high: int
+) -> Requantisation:
     """The form that gives the quantiser's integers for every integer of its range.
 
     Args:
@@ -64,9 +66,7 @@ def requantisation_of(node: ir.Node, quantiser: Quantiser, thresholds: Threshold
     )
 
 
-def _clippings(
-    quantiser: Quantiser, thresholds: Thresholds, low: int, high: int
-) -> Iterator[tuple[AnyDataType, int]]:
+def _clippings(quantiser: Quantiser, thresholds: Thresholds, low: int, high: int) -> Iterator[tuple[AnyDataType, int]]:
     """Datatypes whose ends may be those of the quantiser, each with the integer that its 0 stands for."""
     yield quantiser.datatype, 0
     falls = thresholds.falling[:, None]

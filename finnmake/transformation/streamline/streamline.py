@@ -58,8 +58,8 @@ class Streamline(Transformation):
     Averages become sums. What follows the last integer tensor (output scale and bias) stays as it is.
 
     Two quantisers that follow each other become one MultiThreshold where nothing else uses the first one's integers. A
-    quantiser of a float input of the model becomes a MultiThreshold of float thresholds. A quantiser of more than 8 bits
-    becomes a Requant, where a multiplier, a bias and a shift give its integers for every integer before it.
+    quantiser of a float input of the model becomes a MultiThreshold of float thresholds. A quantiser of more than 8
+    bits becomes a Requant, where a multiplier, a bias and a shift give its integers for every integer before it.
 
     Precondition: ``import_model``, or any model with static shapes whose batch comes first: it is normalised as the
     import does. Integer inputs are annotated.
