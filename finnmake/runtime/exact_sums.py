@@ -2,8 +2,8 @@
 
 Where the scales of weights or activations are no powers of two, float32 sums of scaled integers depend on the order of
 the additions: two scores that are equal, or a value at a rounding tie of the next quantiser, may come out either way.
-Hardware adds integers. Here matrix products, convolutions, averages and sums of branches add integers too; every other
-op runs as in the model, to the last bit.
+Hardware adds integers. Here matrix products, convolutions, averages, sums and products of branches are of integers too;
+every other op runs as in the model, to the last bit.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from finnmake.graph.general_ops import GENERAL_OPS
 from finnmake.graph.model_wrapper import ModelWrapper, get_shape
 from finnmake.graph.padding import window_attributes
 from finnmake.graph.scaled_integer_analysis import (
+    BranchProduct,
     BranchSum,
     Operand,
     Product,
@@ -34,7 +35,7 @@ from finnmake.graph.standard_ops import StandardRun
 from finnmake.runtime.execute import Executor
 
 Array = NDArray[Any]
-_Sum = Product | WindowSum | BranchSum
+_Sum = Product | WindowSum | BranchSum | BranchProduct
 
 _DOMAIN = "finnmake.exact"
 _ROUNDING = 16 * 2.0**-24
@@ -90,6 +91,12 @@ class _ExactSum(CustomOp):
                 for operand, factor, array in zip(operation.operands, operation.factors, arrays, strict=True)
             ]
             return np.asarray(addends[0] + addends[1])
+        if isinstance(operation, BranchProduct):
+            factors = [
+                (_integers(node, operand, array) + _channels(offset, array.ndim)).astype(np.float64)
+                for operand, offset, array in zip(operation.operands, operation.offsets, arrays, strict=True)
+            ]
+            return np.asarray(factors[0] * factors[1])
         integers = _integers(node, operation.operand, arrays[0])
         if isinstance(operation, WindowSum):
             if self._integers is None:
@@ -111,6 +118,8 @@ class _ExactSum(CustomOp):
         largest = [float(np.abs(array).max(initial=0)) for array in arrays]
         if isinstance(self._operation, BranchSum):
             return 2, sum(largest)
+        if isinstance(self._operation, BranchProduct):
+            return 1, math.prod(largest)
         if isinstance(self._operation, WindowSum):
             return self._operation.count, largest[0] * self._operation.count
         axes = (0,) if self._integers is None else tuple(range(1, arrays[1].ndim))
@@ -161,7 +170,7 @@ def run_with_exact_sums(imported: ModelWrapper, frames: IntegerArray) -> Array:
     analysis, opset = analyse(model), model.model.opset_imports.get("", 1)
     ops = {}
     for index, (node, operation) in enumerate(analysis.operations.items()):
-        if isinstance(operation, Product | WindowSum | BranchSum):
+        if isinstance(operation, _Sum):
             sums = analysis.functions[node.outputs[0]].source
             exact = _ExactSum(node, operation, sums, opset)
             node.domain, node.op_type = _DOMAIN, f"{node.op_type} {index}"

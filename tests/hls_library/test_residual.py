@@ -35,7 +35,7 @@ from finnmake.transformation.to_hls import (
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from tests.hls_library.harness import Bench
 from tests.hls_library.stitched import stitched
-from tests.support.image_networks import encoder_and_decoder, residual, sub_pixels
+from tests.support.image_networks import encoder_and_decoder, gated, residual, sub_pixels
 from tests.support.integer_graphs import IntegerGraph, same_function
 from tests.support.qonnx_models import GraphBuilder
 
@@ -124,7 +124,7 @@ def test_residual_blocks_run_at_the_interval_of_the_slowest_layer(bench: Bench, 
     assert full.output_intervals(words)[-4:].tolist() == [16] * 4
 
 
-@pytest.mark.parametrize("network", [residual, encoder_and_decoder, sub_pixels])
+@pytest.mark.parametrize("network", [residual, encoder_and_decoder, sub_pixels, gated])
 def test_a_network_of_images(bench: Bench, tmp_path: Path, network: Callable[[], onnx.ModelProto]) -> None:
     imported = import_model(network())
     model = layers(imported).transform(SetFolding(500)).transform(InsertDWC()).transform(InsertFIFO())

@@ -103,3 +103,19 @@ def sub_pixels(seed: int = 0) -> onnx.ModelProto:
     x = net.convolution(x, 4, 8)
     x = net.builder.node("DepthToSpace", [x], blocksize=2, mode="CRD")
     return net.builder.model(net.builder.quant(x, 0.5, 4), [1, 2, 10, 10])
+
+
+def gated(seed: int = 0) -> onnx.ModelProto:
+    """A branch times a sigmoid, squeeze and excite, a sum of 10-bit branches: (1, 3, 4, 4) to (1, 2, 4, 4)."""
+    net = _Images(4, seed)
+    add, quant = net.builder.node, net.builder.quant
+    x = net.activation(net.convolution(net.builder.input, 3, 4), 4, 2.5)
+    gate = quant(add("Sigmoid", [net.convolution(x, 4, 4, kernel=1, pad=0)]), 0.125, 3, signed=0)
+    x = quant(add("Mul", [x, gate]), 0.25, 4)
+    squeezed = quant(add("GlobalAveragePool", [x]), 0.0625, 4)
+    excited = quant(add("Sigmoid", [net.convolution(squeezed, 4, 4, kernel=1, pad=0)]), 0.125, 3, signed=0)
+    x = add("Mul", [excited, x])
+    wide = quant(add("Mul", [net.convolution(x, 4, 4), net.builder.constant(np.float32(0.7137))]), 0.03125, 10)
+    short = quant(net.convolution(x, 4, 4, kernel=1, pad=0), 0.03125, 10)
+    x = quant(add("Add", [wide, short]), 1.0, 4)
+    return net.builder.model(net.convolution(x, 4, 2, kernel=1, pad=0), [1, 2, 4, 4])

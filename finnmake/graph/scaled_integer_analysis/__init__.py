@@ -12,6 +12,7 @@ from finnmake.graph.scaled_integer_analysis.analyse import analyse, analyse_from
 from finnmake.graph.scaled_integer_analysis.constants import constant_integers
 from finnmake.graph.scaled_integer_analysis.tensors import (
     Analysis,
+    BranchProduct,
     BranchSum,
     Concatenation,
     ConstantIntegers,
@@ -29,6 +30,7 @@ from finnmake.graph.scaled_integer_analysis.tensors import (
 
 __all__ = [
     "Analysis",
+    "BranchProduct",
     "BranchSum",
     "Concatenation",
     "ConstantIntegers",

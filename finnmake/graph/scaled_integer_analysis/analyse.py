@@ -120,6 +120,7 @@ _STANDARD: Mapping[str, _Rule] = {
     "GlobalMaxPool": movement.max_pool,
     "MatMul": linear.matmul,
     "MaxPool": movement.max_pool,
+    "Mul": branches.multiply,
     "Pad": movement.pad,
     "QuantizeLinear": quantisers.quantize_linear,
     "ReduceMean": pooling.reduction,

@@ -1,4 +1,4 @@
-"""Two and more branches: Add, Sub, Concat. Their integers are made to be worth the same."""
+"""Two and more branches: Add, Sub, Concat, whose integers are made to be worth the same; and Mul."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from finnmake.graph.scaled_integer_analysis.operands import operand_of
 from finnmake.graph.scaled_integer_analysis.tensors import (
     EXACT_FLOAT32,
     Analysis,
+    BranchProduct,
     BranchSum,
     Concatenation,
     Operand,
@@ -25,6 +26,7 @@ from finnmake.graph.scaled_integer_analysis.tensors import (
 )
 
 _LARGEST_FACTOR = 256
+_NEARLY_WHOLE = 1e-4
 _ROUNDING = 2.0**-22
 """Two scales whose ratio is a ratio of whole numbers but for this are meant to be so: that is what float32 rounds."""
 
@@ -35,19 +37,9 @@ def add(node: ir.Node, result: Analysis) -> None:
     Raises:
         ModelError: for branches whose scales have nothing to do with each other.
     """
-    functions = [result.functions[value] for value in node.inputs if value in result.functions]
-    if len(functions) < 2 or functions[0].source is functions[1].source:
-        elementwise(node, result)
+    found = _two_branches(node, result, "; quantise both with the same scale")
+    if found is None:
         return
-    shapes = {get_shape(value) for value in (*node.inputs, node.outputs[0]) if value is not None}
-    operands = [operand_of(node, value, result) for value in node.inputs]
-    if any(operand is None for operand in operands):
-        result.reasons[node] = "joins two branches of which one is not quantised; quantise both with the same scale"
-        return
-    if len(shapes) > 1:
-        result.reasons[node] = "changes the shape by broadcasting"
-        return
-    found = [operand for operand in operands if operand is not None]
     base, factors = _common(node, found)
     if node.op_type == "Sub":
         factors[1] = -factors[1]
@@ -75,6 +67,59 @@ def add(node: ir.Node, result: Analysis) -> None:
         exact and max(-low, high) < 2**22,
     )
     result.decide(node, BranchSum(tuple(found), tuple(factors)), integers)
+
+
+def multiply(node: ir.Node, result: Analysis) -> None:
+    """Mul: of a tensor and a constant, or of two branches.
+
+    Raises:
+        ModelError: for products that are wider than 24 bits.
+    """
+    found = _two_branches(node, result, "; quantise both")
+    if found is None:
+        return
+    shifts = [np.asarray(operand.form.bias / operand.form.scale) for operand in found]
+    offsets = [collapsed(np.rint(shift)) for shift in shifts]
+    if any((np.abs(shift - offset) > _NEARLY_WHOLE).any() for shift, offset in zip(shifts, offsets, strict=True)):
+        result.reasons[node] = "multiplies a branch by one whose 0 is no whole number of its steps"
+        return
+    ranges = [
+        (operand.source.minimum + int(offset.min()), operand.source.maximum + int(offset.max()))
+        for operand, offset in zip(found, offsets, strict=True)
+    ]
+    ends = [a * b for a in ranges[0] for b in ranges[1]]
+    low, high = min(ends), max(ends)
+    if max(-low, high) >= EXACT_FLOAT32:
+        raise ModelError(
+            f"its products range from {low} to {high}, beyond 24 bits",
+            where=describe(node),
+            remedy="Quantise the branches before it to fewer bits.",
+        )
+    scale = collapsed(found[0].form.scale * found[1].form.scale)
+    exact = all(operand.source.exact and is_power_of_two(operand.form.scale) for operand in found)
+    integers = ScaledInteger(node.outputs[0], DataType.smallest_for_range(low, high), low, high, scale, exact=exact)
+    result.decide(node, BranchProduct((found[0], found[1]), (offsets[0], offsets[1])), integers)
+
+
+def _two_branches(node: ir.Node, result: Analysis, remedy: str) -> list[Operand] | None:
+    """Both inputs where they are two branches; None where they are not, or with a reason where they cannot be joined.
+
+    A node with one branch, or with one tensor on both sides, is an elementwise op.
+    """
+    functions = [result.functions[value] for value in node.inputs if value in result.functions]
+    if len(functions) < 2 or functions[0].source is functions[1].source:
+        elementwise(node, result)
+        return None
+    operands = [operand_of(node, value, result) for value in node.inputs]
+    found = [operand for operand in operands if operand is not None]
+    if len(found) < 2:
+        result.reasons[node] = f"joins two branches of which one is not quantised{remedy}"
+        return None
+    shapes = [get_shape(value) or () for value in (*node.inputs, node.outputs[0]) if value is not None]
+    if len({len(shape) for shape in shapes}) > 1 or len({shape[0] for shape in shapes}) > 1:
+        result.reasons[node] = "changes the shape by broadcasting to another number of dimensions"
+        return None
+    return found
 
 
 def concat(node: ir.Node, result: Analysis) -> None:

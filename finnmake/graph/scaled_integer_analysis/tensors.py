@@ -151,6 +151,14 @@ class BranchSum:
 
 
 @dataclass(frozen=True)
+class BranchProduct:
+    """Mul: the product of the operands' integers, to each of which its offset, shape () or (C,), is added before."""
+
+    operands: tuple[Operand, Operand]
+    offsets: tuple[Array, Array]
+
+
+@dataclass(frozen=True)
 class Concatenation:
     """Concat of the operands' integers, each times its factor."""
 
@@ -181,7 +189,7 @@ class Gathering:
     table: ConstantIntegers
 
 
-Operation = Quantisation | Product | WindowSum | BranchSum | Concatenation | Movement | Gathering
+Operation = Quantisation | Product | WindowSum | BranchSum | BranchProduct | Concatenation | Movement | Gathering
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,18 @@ class IntegerGraph:
         set_datatype(product, DataType.smallest_for_range(min(ends), max(ends)))
         return product, min(ends), max(ends)
 
+    def shifted(self, integers: ir.Value, offset: Array, source: ScaledInteger) -> ir.Value:
+        """Integers with whole numbers added, one or one per channel. No node where all are 0."""
+        if not offset.any():
+            return integers
+        rank = len(get_shape(source.value) or ())
+        holder = DataType.smallest_for_range(min(int(offset.min()), 0), max(int(offset.max()), 0))
+        constant = self.constant(along_channels(np.asarray(offset, dtype=np.float32), rank), holder)
+        shifted = self.emit("Add", [integers, constant], source.value)
+        low, high = source.minimum + int(offset.min()), source.maximum + int(offset.max())
+        set_datatype(shifted, DataType.smallest_for_range(low, high))
+        return shifted
+
     def _materialise(self, function: IntegerFunction) -> ir.Value:
         source = function.source
         rank = len(get_shape(source.value) or ())

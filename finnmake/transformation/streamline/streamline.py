@@ -21,6 +21,7 @@ from finnmake.graph.padding import window_attributes
 from finnmake.graph.quantiser import Quantiser
 from finnmake.graph.scaled_integer_analysis import (
     Analysis,
+    BranchProduct,
     BranchSum,
     Concatenation,
     ConstantIntegers,
@@ -133,6 +134,8 @@ class _Rewriter:
                 self._window_sum(node, operation)
             case BranchSum():
                 self._branch_sum(node, operation)
+            case BranchProduct():
+                self._branch_product(node, operation)
             case Concatenation():
                 self._concatenation(node, operation)
             case Gathering():
@@ -197,6 +200,14 @@ class _Rewriter:
             for operand, factor in zip(branches.operands, branches.factors, strict=True)
         ]
         result = self._new.emit("Add", tensors, node.outputs[0])
+        self._new.set_integers(node.outputs[0], result, self._datatype(node.outputs[0]))
+
+    def _branch_product(self, node: ir.Node, branches: BranchProduct) -> None:
+        tensors = [
+            self._new.shifted(self._new.integers_of(operand.source), offset, operand.source)
+            for operand, offset in zip(branches.operands, branches.offsets, strict=True)
+        ]
+        result = self._new.emit("Mul", tensors, node.outputs[0])
         self._new.set_integers(node.outputs[0], result, self._datatype(node.outputs[0]))
 
     def _concatenation(self, node: ir.Node, branches: Concatenation) -> None:
