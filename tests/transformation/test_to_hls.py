@@ -226,8 +226,14 @@ def test_operands_too_wide_are_refused(input_bits: int, weight_bits: int, messag
         hardware(import_model(builder.model(output, [1, 3])))
 
 
-@pytest.mark.parametrize("bits", [9, 32])
-def test_more_levels_than_thresholds_are_refused(bits: int) -> None:
+def test_more_levels_than_thresholds_are_a_requant() -> None:
+    builder, output = scores(4, 4)
+    layers = hardware(import_model(builder.model(builder.quant(output, 0.5, 9), [1, 3])))
+    assert [node.op_type for node in layers.nodes][-2:] == ["Requant", "LabelSelect"]
+
+
+@pytest.mark.parametrize("bits", [17, 32])
+def test_more_levels_than_a_requant_gives_are_refused(bits: int) -> None:
     builder, output = scores(4, 4)
     model = import_model(builder.model(builder.quant(output, 0.5, bits), [1, 3]))
     with pytest.raises(ModelError, match=f"it has {1 << bits} levels"):

@@ -61,9 +61,7 @@ def test_scales_that_are_no_powers_of_two_give_what_exact_products_give() -> Non
     builder = GraphBuilder(SHAPE)
     scale = np.array([0.3, 0.17, 0.41, 0.09]).reshape(1, 4, 1, 1)
     product = builder.node("Mul", [builder.quant(builder.input, scale, 4), gate(builder, builder.input, 0.0713)])
-    model = import_model(
-        builder.model(builder.quant(product, 0.0377, 5), SHAPE), input_datatype="INT5", input_scale=1
-    )
+    model = import_model(builder.model(builder.quant(product, 0.0377, 5), SHAPE), input_datatype="INT5", input_scale=1)
     values = np.random.default_rng(0).integers(-16, 16, (40, *SHAPE[1:]))
     expected = run_with_exact_sums(model, values.reshape(40, -1))
     actual = execute_onnx(model.transform(Streamline()), {"global_in": values})["global_out"]
