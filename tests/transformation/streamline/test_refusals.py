@@ -124,7 +124,7 @@ LEFT_IN_FLOATS: list[tuple[str, Callable[[GraphBuilder], str], Sequence[int], st
         IMAGE,
         "count_include_pad",
     ),
-    ("Mul", lambda b: b.node("Mul", [b.quant(b.input, 0.5, 4), b.quant(b.input, 0.25, 3)]), IMAGE, "two branches"),
+    ("Max", lambda b: b.node("Max", [b.quant(b.input, 0.5, 4), b.quant(b.input, 0.25, 3)]), IMAGE, "two branches"),
     (
         "Resize",
         lambda b: b.node(
