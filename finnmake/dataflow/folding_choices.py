@@ -23,10 +23,10 @@ WIDEST_WINDOW = 4096
 Word = tuple[int, int]
 """Of a stream: its elements, and in depthwise order the channels that lie side by side in it, else 0."""
 
-Folding = Mapping[str, int]
+Folding = Mapping[str, int | str]
 """Values of folding attributes by name."""
 
-FoldingValues = Mapping[str, Sequence[int]]
+FoldingValues = Mapping[str, Sequence[int | str]]
 """What folding attributes may be, each for itself, ascending."""
 
 
@@ -74,7 +74,7 @@ def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", ou
     outputs = [_words(folded.output_streams(), _number(folded, output_lanes)) for folded in layers]
     different_inputs, different_outputs = tuple(dict.fromkeys(inputs)), tuple(dict.fromkeys(outputs))
     return LayerChoices(
-        foldings=tuple({name: int(getattr(folded, name)) for name in values} for folded in layers),
+        foldings=tuple({name: _value(folded, name) for name in values} for folded in layers),
         cycles=np.array([folded.interval_cycles() for folded in layers], np.int64),
         resources=np.array([astuple(estimate_resources(folded)) for folded in layers], np.int64),
         inputs=different_inputs,
@@ -86,12 +86,21 @@ def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", ou
 
 def _legal(layer: Layer, values: FoldingValues) -> list[Layer]:
     found = []
-    for numbers in sorted(product(*values.values()), key=lambda numbers: (prod(numbers), numbers)):
+    for numbers in sorted(product(*values.values()), key=_parallelism):
         try:
             found.append(replace(layer, **dict(zip(values, numbers, strict=True))))  # type: ignore[arg-type]
         except FoldingError:
             continue  # each attribute is legal for itself, but not together with the others
     return found or [layer]
+
+
+def _parallelism(numbers: Sequence[int | str]) -> tuple[int, Sequence[int | str]]:
+    return prod(number for number in numbers if isinstance(number, int)), numbers
+
+
+def _value(layer: Layer, name: str) -> int | str:
+    value: int | str = getattr(layer, name)
+    return value if isinstance(value, str) else int(value)
 
 
 def _words(streams: Sequence[Stream], lanes: int) -> tuple[Word, ...]:

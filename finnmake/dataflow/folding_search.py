@@ -23,7 +23,7 @@ Totals = NDArray[np.float64]
 
 KINDS = tuple(kind.name for kind in fields(Resources))
 
-_ROUNDS, _REFINEMENTS = 16, 4
+_ROUNDS, _REFINEMENTS = 10, 4
 """How often weights are changed to make a design fit, and to take less when it does."""
 
 _STEP = 4.0
@@ -119,7 +119,18 @@ class FoldingSearch:
     def fewest_cycles(self) -> int:
         """The smallest target that there is a folding for."""
         equal = np.ones(len(KINDS))
-        return self._first(lambda target: self.least(target, equal) is not None)
+        return self.first_cycles(lambda target: self.least(target, equal) is not None)
+
+    def first_cycles(self, reached: Callable[[int], bool]) -> int:
+        """The first number of cycles that layers can have from which on a condition holds; the last if it does not."""
+        least = max(layer.fewest_cycles for layer in self.layers)
+        cycles = np.unique(np.concatenate([layer.cycles for layer in self.layers]))
+        candidates = [int(number) for number in cycles if number >= least]
+        low, high = 0, len(candidates) - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if reached(candidates[middle]) else (middle + 1, high)
+        return candidates[low]
 
     def least(self, target: int, weights: Totals) -> FoldedGraph | None:
         """The least weighted sum whose layers take ``target`` cycles or fewer; None if there is none."""
@@ -169,14 +180,6 @@ class FoldingSearch:
             return None
         return self._weighed_until_it_fits(target, found, weights, available)
 
-    def fastest_that_fits(self, weights: Totals, available: Totals) -> FoldedGraph | None:
-        """The folding with the fewest cycles that there is room for; None where there is room for none."""
-
-        def has_room(target: int) -> bool:
-            return self.least_that_fits(target, weights, available) is not None
-
-        return self.least_that_fits(self._first(has_room), weights, available)
-
     def resources(self, choices: Sequence[int]) -> Resources:
         """What the layers and the width converters between them take, as estimated."""
         rows = [layer.resources[choice] for layer, choice in zip(self.layers, choices, strict=True)]
@@ -197,7 +200,7 @@ class FoldingSearch:
         return True
 
     def _weighed_until_it_fits(
-        self, target: int, found: FoldedGraph | None, weights: Totals, available: Totals
+        self, target: int, found: FoldedGraph, weights: Totals, available: Totals
     ) -> FoldedGraph | None:
         """See ``least_that_fits``. The step shrinks when another resource becomes short, as both weights are near then.
 
@@ -209,43 +212,58 @@ class FoldingSearch:
         """
         step, last = _STEP, np.zeros(len(KINDS), np.bool_)
         unfit = fit = weights
+        best: FoldedGraph | None = None
         for _ in range(_ROUNDS):
-            if found is None:
-                return None
             short = ~_enough(found.resources, available)
+            best = self._better(target, best, found, weights, available)
             if not short.any():
                 break
             step = step if not last.any() or (short == last).all() else step**0.5
             last, unfit = short, fit
             fit = fit * np.where(short, step, 1)
-            found = self.least(target, fit)
-        else:
-            return None
+            found = self.least(target, fit) or found
         # Weights nearer to the given ones may fit, too.
-        for _ in range(_REFINEMENTS):
+        for _ in range(_REFINEMENTS if best is not None else 0):
             between = (unfit * fit) ** 0.5
-            nearer = self.least(target, between)
-            if nearer is None or not fits(nearer.resources, available):
+            found = self.least(target, between) or found
+            best = self._better(target, best, found, weights, available)
+            if fits(found.resources, available):
+                fit = between
+            else:
                 unfit = between
-                continue
-            fit = between
-            if _sum(nearer, weights) < _sum(found, weights):
-                found = nearer
-        return found
+        return best
+
+    def _better(
+        self, target: int, best: FoldedGraph | None, found: FoldedGraph, weights: Totals, available: Totals
+    ) -> FoldedGraph | None:
+        """The best until now, or one that was found, made better layer by layer, if it fits and its sum is smaller."""
+        found = self._layer_by_layer(target, found, weights, available)
+        if not fits(found.resources, available):
+            return best
+        return found if best is None or _sum(found, weights) < _sum(best, weights) else best
+
+    def _layer_by_layer(self, target: int, found: FoldedGraph, weights: Totals, available: Totals) -> FoldedGraph:
+        """What each layer can have instead, with equal words: less of what is short, then a smaller sum.
+
+        Weights give all layers that are alike the same, though there may be room for some of them.
+        """
+        chosen, total = list(found.choices), np.array(astuple(found.resources), np.float64)
+        for position, layer in enumerate(self.layers):
+            now = chosen[position]
+            possible = layer.cycles <= target
+            possible &= layer.input_class == layer.input_class[now]
+            possible &= layer.output_class == layer.output_class[now]
+            totals = total - layer.resources[now] + layer.resources
+            excess = np.maximum(totals - available, 0) @ (1 / np.maximum(available, 0.5))
+            excess[~possible] = np.inf
+            costs = np.where(excess == excess.min(), layer.resources @ weights, np.inf)
+            best = int(costs.argmin())
+            if costs[best] < costs[now]:
+                chosen[position], total = best, totals[best]
+        return FoldedGraph(tuple(chosen), self.resources(chosen), self._cycles(chosen), exact=False)
 
     def _cycles(self, choices: Sequence[int]) -> int:
         return max(int(layer.cycles[choice]) for layer, choice in zip(self.layers, choices, strict=True))
-
-    def _first(self, reached: Callable[[int], bool]) -> int:
-        """The first number of cycles that layers can have from which on a condition holds; the last if it does not."""
-        least = max(layer.fewest_cycles for layer in self.layers)
-        cycles = np.unique(np.concatenate([layer.cycles for layer in self.layers]))
-        candidates = [int(number) for number in cycles if number >= least]
-        low, high = 0, len(candidates) - 1
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if reached(candidates[middle]) else (middle + 1, high)
-        return candidates[low]
 
     @staticmethod
     def _place(

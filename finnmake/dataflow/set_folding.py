@@ -12,6 +12,7 @@ from finnmake.dataflow.folding_choices import WIDEST_STREAM, LayerChoices, layer
 from finnmake.dataflow.folding_search import KINDS, Edge, FoldedGraph, FoldingSearch, Totals
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
+from finnmake.dataflow.vector_activation import VectorActivation
 from finnmake.errors import FoldingError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
@@ -27,11 +28,19 @@ ROOM = 0.7
 _SLACK = 1.1
 """How much more than the least of a resource a folding may take where the least is too much."""
 
+_DSP = KINDS.index("DSP")
+
+_SPARE = 1e-3
+"""Weight of a multiplier as a part of its own, where LUTs can take its place: what there is of them is used first."""
+
 _BOARD_NAMES = {"BRAM_18K": "BRAM"}
+
+_Found = tuple[Sequence[LayerChoices], FoldedGraph]
+"""The foldings of all layers, and one of each."""
 
 
 class SetFolding(Rewrite):
-    """Chooses PE and SIMD of every layer.
+    """Chooses PE and SIMD of every layer, and ``resType`` where there are too few multipliers.
 
     With a target: the smallest sum of resources, each as a share of what there is of it, with which every layer takes
     at most that many cycles a frame; width converters are counted, FIFOs are not. Chains and residual networks are
@@ -82,31 +91,48 @@ class SetFolding(Rewrite):
         nodes = [node for node in model.graph if is_hardware(node)]
         if not nodes:
             return
-        search = folding_search(nodes)
-        found = self._find(search, nodes)
-        for node, layer, choice in zip(nodes, search.layers, found.choices, strict=True):
+        layers, found = self._find(nodes)
+        for node, layer, choice in zip(nodes, layers, found.choices, strict=True):
             for name, value in layer.foldings[choice].items():
-                node.attributes.add(ir.AttrInt64(name, value))
+                text = isinstance(value, str)
+                node.attributes.add(ir.AttrString(name, str(value)) if text else ir.AttrInt64(name, int(value)))
 
-    def _find(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldedGraph:
+    def _find(self, nodes: list[ir.Node]) -> _Found:
+        search = folding_search(nodes)
         weights = 1 / np.maximum(self._there, 0.5)  # what there is none of has a weight, too
         least = None
         if self._target is not None:
             least = search.least(self._target, weights)
             if least is None:
                 raise self._out_of_reach(search, nodes)
+        searches = [(search, weights)]
+        if any(layer.resources[:, _DSP].any() for layer in search.layers):
+            # Where there are not enough multipliers: those that there are, and LUTs in place of the others.
+            spare = np.where(np.arange(len(KINDS)) == _DSP, _SPARE * weights, weights)
+            searches.append((folding_search(nodes, products_of_luts=True), spare))
         # Where the least is nearly all that there is, all of it may be taken.
         raised = np.minimum(_SLACK * search.least_of_each(), self._there)
         for available in (np.maximum(ROOM * self._there, raised), self._there):
-            if self._target is None:
-                found = search.fastest_that_fits(weights, available)
-            else:
-                found = search.least_that_fits(self._target, weights, available)
+            found = self._that_fits(searches, available)
             if found is not None:
                 return found
         if least is not None:
-            return least  # what was asked for, to be simulated, or for a larger device
+            return search.layers, least  # what was asked for, to be simulated, or for a larger device
         raise self._no_room(search, weights)
+
+    def _that_fits(self, searches: Sequence[tuple[FoldingSearch, Totals]], available: Totals) -> _Found | None:
+        """The first search's folding that reaches the target and fits; without a target the fastest that fits."""
+
+        def at(target: int) -> _Found | None:
+            for search, weights in searches:
+                found = search.least_that_fits(target, weights, available)
+                if found is not None:
+                    return search.layers, found
+            return None
+
+        if self._target is not None:
+            return at(self._target)
+        return at(searches[0][0].first_cycles(lambda target: at(target) is not None))
 
     def _out_of_reach(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldingError:
         slowest, reachable = search.slowest, search.fewest_cycles()
@@ -135,8 +161,12 @@ class SetFolding(Rewrite):
         return "" if self._clock_mhz is None else f", {self._clock_mhz * 1e6 / cycles:.6g} frames per second"
 
 
-def folding_search(nodes: list[ir.Node]) -> FoldingSearch:
+def folding_search(nodes: list[ir.Node], *, products_of_luts: bool = False) -> FoldingSearch:
     """The foldings of hardware nodes and the streams between them.
+
+    Args:
+        nodes: all that are folded.
+        products_of_luts: layers whose ``resType`` is ``auto`` may have ``lut``, too.
 
     Raises:
         ModelError, FoldingError: a node whose attributes are not legal.
@@ -147,10 +177,12 @@ def folding_search(nodes: list[ir.Node]) -> FoldingSearch:
     known: dict[tuple[object, ...], LayerChoices] = {}
     choices = []
     for node, layer in zip(nodes, layers, strict=True):
-        values: dict[str, Sequence[int]] = {
+        values: dict[str, Sequence[int | str]] = {
             name: divisors(folding_size(node, name)) for name in FOLDING.get(node.op_type, {})
         }
         values |= dict.fromkeys(SWITCHES.get(node.op_type, ()), (False, True))
+        if products_of_luts and isinstance(layer, VectorActivation) and layer.resType == "auto" and layer.multipliers:
+            values["resType"] = ("auto", "lut")
         lanes = ("PE" if windows[node] is not None else "", "SIMD" if node in depthwise else "")
         same = replace(layer, **{name: numbers[0] for name, numbers in values.items()})  # type: ignore[arg-type]
         key = (same.structure_text(), lanes)

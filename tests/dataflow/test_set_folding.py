@@ -244,6 +244,18 @@ def test_a_target_that_there_is_no_room_for_is_reached_all_the_same() -> None:
     assert not fits(taken(folded), board)
 
 
+def test_where_multipliers_are_few_some_layers_products_are_made_of_luts() -> None:
+    board = {"LUT": 60_000, "BRAM": 100, "DSP": 200}
+    plenty = mlp().transform(SetFolding(4, resources={**board, "DSP": 1000}))
+    few = mlp().transform(SetFolding(4, resources=board))
+    assert taken(plenty).DSP == 192
+    assert {attribute(node, "resType", "auto") for node in plenty.nodes} == {"auto"}
+    # Seven tenths of 200 are enough for two layers of 64.
+    assert taken(few).DSP == 128
+    assert taken(few).LUT > taken(plenty).LUT
+    assert cycles(few) <= 4
+
+
 def large_memories(columns: int = 512) -> ModelWrapper:
     """Weights of one bit that fill block memories, or the LUTs of several boards."""
     sizes = [(columns, 64), (64, columns)]
