@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -272,8 +273,7 @@ class LocalStore:
         try:
             self._prepare()
             folder.mkdir(exist_ok=True)
-            # 4096 files at most: two keys that share one only wait for each other.
-            descriptor = os.open(folder / key[:3], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(folder / "actions", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
                 self._fail(error)
@@ -281,7 +281,10 @@ class LocalStore:
             yield
             return
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # A byte for each key: none waits for another's action, which may take hours. "Open file description" locks
+            # hold between the threads of a process, too.
+            byte = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, int(key[:15], 16), 1, 0)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, byte)
             yield
         finally:
             os.close(descriptor)

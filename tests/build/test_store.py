@@ -6,6 +6,7 @@ import errno
 import hashlib
 import multiprocessing
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,24 @@ def test_a_store_that_may_only_be_read_still_answers(
         assert again.get_result(KEY) is not None
     with pytest.raises(StoreError, match="Read-only"):
         again.put_bytes(b"y")
+
+
+def test_a_lock_holds_against_its_own_key_only(store: LocalStore) -> None:
+    order: list[str] = []
+
+    def hold(key: str) -> None:
+        with LocalStore(store.folder).lock(key):
+            order.append(key)
+
+    other = KEY[:14] + "0" + KEY[15:]
+    same_waits, other_does_not = (threading.Thread(target=hold, args=(key,)) for key in (KEY, other))
+    with store.lock(KEY):
+        same_waits.start()
+        other_does_not.start()
+        other_does_not.join()
+        order.append("released")
+    same_waits.join()
+    assert order == [other, "released", KEY]
 
 
 def test_other_format_is_refused(tmp_path: Path) -> None:
