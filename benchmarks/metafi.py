@@ -1,7 +1,7 @@
 """A network through the whole flow but place and route, step by step, and what a change of one layer's PE costs then.
 
     python -m benchmarks.metafi MODEL [--board NAME] [--clock MHZ] [--target-fps N] [--synthesis FLOW,…]
-                                [--finn DIR] [--layer NAME] [--pe N] [--until STAGE] [--jobs N] [--folder DIR]
+                                [--finn DIR] [--layer NAME] [--pe N] [--without STEP,…] [--jobs N] [--folder DIR]
 
 A folding is found first. Then the network is built with it, each step by a command of its own; the folding of one layer
 is changed, and the network is built again by one command. MODEL is MetaFi where ``--finn`` names FINN's reports of its
@@ -62,29 +62,28 @@ class Step:
     """A part of the build.
 
     Attributes:
+        name: for ``--without``.
         title: what the table calls it.
-        stage: of ``finnmake build --until`` that it belongs to.
         tasks: doit's patterns of its tasks.
         finn: FINN's steps that do the same.
     """
 
+    name: str
     title: str
-    stage: str
     tasks: Sequence[str]
     finn: Sequence[str] = ()
 
 
 STEPS = (
-    Step("model to layers, reference", "layers", ("net:layers", "net:reference"), FINN_COMPILER),
-    Step("Verilog and C++ of all cores", "cores", ("net:*.generate",), ("step_hw_codegen", "step_hw_ipgen")),
-    Step("lint of all cores", "cores", ("net:*.lint",)),
-    Step("C++ simulation of all cores", "cppsim", ("net:*.cppsim",)),
-    Step("RTL simulation of all cores", "rtlsim", ("net:*.rtlsim",)),
-    Step("netlists of all cores", "synth", ("net:*.synth*", "net:resource_table")),
-    Step("stitched top", "stitched", ("net:stitch",), ("step_create_stitched_ip",)),
-    Step("stitched RTL simulation", "stitched", ("net:lint", "net:rtlsim")),
+    Step("layers", "model to layers, reference", ("net:layers", "net:reference"), FINN_COMPILER),
+    Step("generate", "Verilog and C++ of all cores", ("net:*.generate",), ("step_hw_codegen", "step_hw_ipgen")),
+    Step("lint", "lint of all cores", ("net:*.lint",)),
+    Step("cppsim", "C++ simulation of all cores", ("net:*.cppsim",)),
+    Step("rtlsim", "RTL simulation of all cores", ("net:*.rtlsim",)),
+    Step("synth", "netlists of all cores", ("net:*.synth*", "net:resource_table")),
+    Step("stitch", "stitched top", ("net:stitch",), ("step_create_stitched_ip",)),
+    Step("stitched", "stitched RTL simulation", ("net:lint", "net:rtlsim")),
 )
-STAGES = tuple(dict.fromkeys(step.stage for step in STEPS))
 
 
 @dataclass(frozen=True)
@@ -169,15 +168,17 @@ def row(title: str, run: Run, finn: float | None, note: str = "") -> None:
 def measure(folder: Path, options: argparse.Namespace) -> None:
     """Builds, changes, builds again; prints the tables."""
     finn = json.loads((options.finn / "time_per_step.json").read_text()) if options.finn else {}
-    steps = [step for step in STEPS if STAGES.index(step.stage) <= STAGES.index(options.until)]
+    left_out = options.without.split(",")
+    steps = [step for step in STEPS if step.name not in left_out]
     folding = found_folding(options)
     shutil.copyfile(options.model, folder / "net.onnx")
     (folder / "fold.json").write_text(json.dumps(folding, indent=1))
     write_build_file(folder, options, "fold.json", None)
     print(f"{'seconds':32}{'run':>6}{'store':>7}{'wall':>10}{'CPU':>10}{'actions':>10}{'FINN':>9}")
     runs = []
+    command = ["doit", "run", "-n", str(options.jobs)]
     for step in steps:
-        runs.append(timed(folder, ["doit", "run", "-n", str(options.jobs), *step.tasks]))
+        runs.append(timed(folder, [*command, *step.tasks]))
         row(step.title, runs[-1], sum(finn[name] for name in step.finn) if finn and step.finn else None)
     whole = Run(
         sum(run.seconds for run in runs),
@@ -186,14 +187,13 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
         sum(run.store for run in runs),
     )
     row("all of it", whole, None)
-    until = ["--until", options.until, "-j", str(options.jobs)]
-    # What the steps above leave out, and what the state of a build without changes costs.
-    row("built again, nothing changed", timed(folder, ["finnmake.cli", "build", "net", *until]), None)
+    command += [task for step in steps for task in step.tasks]
+    row("built again, nothing changed", timed(folder, command), None)
     layer = options.layer or _middle_layer(folding)
     before = int(folding[layer]["PE"])
     folding[layer]["PE"] = after = options.pe or 2 * before
     (folder / "fold.json").write_text(json.dumps(folding, indent=1))
-    changed = timed(folder, ["finnmake.cli", "build", "net", *until])
+    changed = timed(folder, command)
     row(f"PE of one layer {before} to {after}", changed, None, layer)
     print(f"ran again: {by_step(changed.actions)}")
     print("the longest: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in _longest(changed)))
@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--finn", type=Path, help="folder of FINN's reports")
     parser.add_argument("--layer", help="whose PE is changed (default: the middle one of the MVAUs)")
     parser.add_argument("--pe", type=int, help="to what (default: twice)")
-    parser.add_argument("--until", default=STAGES[-1], choices=STAGES)
+    parser.add_argument("--without", default="", help=f"of {', '.join(step.name for step in STEPS)}, with commas")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where to build (default: a new folder, removed at the end)")
     options = parser.parse_args()
