@@ -79,9 +79,9 @@ class SetFolding(Rewrite):
                     f"target_fps is {target_fps}, clock_mhz is {clock_mhz}", remedy="Say how many cycles a second has."
                 )
             target_cycles = int(clock_mhz * 1e6 // target_fps)
-        if target_cycles is not None and target_cycles < 1:
+        elif target_cycles is not None and target_cycles < 1:
             raise FoldingError(f"target_cycles is {target_cycles}", remedy="A frame takes one cycle or more.")
-        self._target = target_cycles
+        self._target, self._target_fps = target_cycles, target_fps
         self._clock_mhz = clock_mhz
         there = {**DEFAULT_RESOURCES, **(resources or {})}
         self._there: Totals = np.array([there[_BOARD_NAMES.get(kind, kind)] for kind in KINDS], np.float64)
@@ -136,8 +136,11 @@ class SetFolding(Rewrite):
 
     def _out_of_reach(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldingError:
         slowest, reachable = search.slowest, search.fewest_cycles()
+        target = f"{self._target} cycles a frame"
+        if self._target == 0:
+            target = f"less than a cycle a frame, as {self._target_fps:g} frames per second would need"
         return FoldingError(
-            f"cannot take {self._target} cycles a frame: the fewest are {search.layers[slowest].fewest_cycles}, "
+            f"cannot take {target}: the fewest are {search.layers[slowest].fewest_cycles}, "
             f"with stream words of at most {WIDEST_STREAM} bits",
             where=f"layer {nodes[slowest].name}",
             remedy=f"The nearest target that all layers reach is {reachable} cycles{self._rate(reachable)}.",

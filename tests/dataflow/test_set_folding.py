@@ -163,13 +163,20 @@ def test_frames_per_second_are_cycles_of_a_clock() -> None:
     assert folding_of(by_cycles.graph) == folding_of(by_frames.graph)
 
 
-def test_a_target_out_of_reach_names_the_layer_and_what_can_be_reached() -> None:
+@pytest.mark.parametrize(
+    ("target_fps", "message"),
+    [
+        (5_000_000, "cannot take 20 cycles a frame"),
+        (1e12, "cannot take less than a cycle a frame, as 1e+12 frames per second would need"),
+    ],
+)
+def test_a_target_out_of_reach_names_the_layer_and_what_can_be_reached(target_fps: float, message: str) -> None:
     layers = [random_mvau((8, 8), (1, 1), ("UINT4", "INT4"), (15, "UINT4"), vectors=vectors) for vectors in (5, 50)]
     layers[0] = replace(layers[0], numInputVectors=50)
     model = hardware_model([layers[0], random_thresholding(8, 1, "UINT4", 3, "UINT2", vectors=50)])
     with pytest.raises(FoldingError) as caught:
-        model.transform(SetFolding(target_fps=5_000_000, clock_mhz=100))
-    assert "layer MatrixVectorActivation_0: cannot take 20 cycles a frame: the fewest are 50" in caught.value.text
+        model.transform(SetFolding(target_fps=target_fps, clock_mhz=100))
+    assert f"layer MatrixVectorActivation_0: {message}: the fewest are 50" in caught.value.text
     assert "nearest target that all layers reach is 50 cycles, 2e+06 frames per second" in caught.value.text
     assert cycles(model.transform(SetFolding(50))) == 50
 
