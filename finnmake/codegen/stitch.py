@@ -30,8 +30,8 @@ class Instance:
         memories: names of its memories.
         inputs: its input ports.
         outputs: its output ports.
-        sources: for each input the position of the instance that feeds it, and which of its outputs; position -1 is the
-            design's input.
+        sources: for each input the position of the instance that feeds it, and which of its outputs; (-1, 0) is the
+            design's input, (-1, n + 1) its port ``weights_n``.
     """
 
     position: int
@@ -83,7 +83,9 @@ def render_stitched(instances: Sequence[Instance], interval: int, template: Path
         ]
         for instance in instances
     }
+    weights = sorted((output - 1, number) for (position, output), number in numbers.items() if position < 0 and output)
     values = {
+        "weights": [(f"weights_{index}", widths[number], number) for index, number in weights],
         "module": stitched_name(instances),
         "instances": list(instances),
         "widths": widths,

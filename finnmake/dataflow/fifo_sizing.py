@@ -25,8 +25,10 @@ def join_depths(graph: StreamGraph) -> Mapping[tuple[int, int], int]:
     arrival: dict[Source, int] = {INPUT: 0}
     depths: dict[tuple[int, int], int] = {}
     for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
-        begin = max(arrival[source] for source in sources)
+        begin = max(arrival[source] for source in sources if source in arrival)
         for port, (source, stream) in enumerate(zip(sources, layer.input_streams(), strict=True)):
+            if source not in arrival:
+                continue  # weights: the host waits
             waits = begin - arrival[source]
             if waits or isinstance(layer, StreamingConcat):
                 vectors = int(layer.structure().get("numInputVectors", 1))

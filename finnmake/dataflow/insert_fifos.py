@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from finnmake.dataflow.fifo_sizing import MINIMUM_DEPTH, join_depths
 from finnmake.dataflow.nodes import hardware_node, splice
-from finnmake.dataflow.stream_graph import INPUT, stream_graph, stream_inputs
+from finnmake.dataflow.stream_graph import from_host, stream_graph, stream_inputs
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
 
@@ -31,7 +31,7 @@ class InsertFIFO(Rewrite):
             ((position, port), layer, stream, value)
             for position, (node, layer) in enumerate(zip(graph.nodes, graph.layers, strict=True))
             for port, (stream, value) in enumerate(zip(layer.input_streams(), stream_inputs(node, layer), strict=True))
-            if graph.sources[position][port] != INPUT
+            if not from_host(graph.sources[position][port])
         ]
         for place, layer, stream, source in streams:
             pauses = layer.op_type not in _WITHOUT_PAUSE and layer.interval_cycles() > stream.words_per_frame

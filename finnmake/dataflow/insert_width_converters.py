@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from finnmake.dataflow.nodes import hardware_node, splice
-from finnmake.dataflow.stream_graph import INPUT, stream_graph
+from finnmake.dataflow.stream_graph import from_host, stream_graph
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.model_wrapper import ModelWrapper
@@ -27,7 +27,7 @@ class InsertDWC(Rewrite):
             (position, port, place)
             for position, sources in enumerate(graph.sources)
             for port, place in enumerate(sources)
-            if place != INPUT
+            if not from_host(place)
         ]
         for position, port, (before, output) in edges:
             producer, consumer = graph.nodes[before], graph.nodes[position]

@@ -109,6 +109,8 @@ class MatrixVectorActivation(VectorActivation):
         vectors, words = frames[0].reshape(-1, 1, self.MW), frames[1].astype(np.int64)
         folded = words.reshape(-1, self.folds, self.steps, self.PE, self.SIMD)
         weights = folded.transpose(0, 2, 4, 1, 3).reshape(-1, self.MW, self.MH)
+        if (weights == weights[0]).all():
+            return (self.activated(self.sums(vectors, weights[0])).reshape(len(frames[0]), -1),)
         sums = [self.sums(vector, matrix) for vector, matrix in zip(vectors, weights, strict=True)]
         return (self.activated(np.concatenate(sums)).reshape(len(frames[0]), -1),)
 

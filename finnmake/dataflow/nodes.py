@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream
 from finnmake.dataflow.registry import HARDWARE_DOMAIN, is_layer, layer_class
+from finnmake.dataflow.streamed_weights import takes_weights
 from finnmake.errors import FinnmakeError, ModelError
 from finnmake.graph.custom_op import attribute, describe
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant
@@ -71,11 +72,11 @@ def layer_from_node(node: ir.Node, *, with_parameters: bool = True) -> Layer:
 
 
 def _check_streams(node: ir.Node, layer: Layer) -> None:
-    for value in list(node.inputs)[: len(layer.input_streams())]:
-        if value is not None and value.is_initializer():
+    for port, value in enumerate(list(node.inputs)[: len(layer.input_streams())]):
+        if value is not None and value.is_initializer() and not takes_weights(layer, port):
             raise ModelError(
                 f"takes {value.name} as a stream, and no layer gives it",
-                remedy="With mem_mode internal_decoupled, a memory of the core streams its weights.",
+                remedy="Constants are parameters of a layer, or weights with mem_mode external.",
             )
 
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
+from finnmake.dataflow.streamed_weights import StreamedWeights, streamed_weights
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.element_order import ElementOrder, element_order, only_orders
@@ -16,10 +17,23 @@ from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.to_hls.create_dataflow_partition import input_nodes
 
 Source = tuple[int, int]
-"""Where a stream comes from: a layer's position and its output; position -1 is the accelerator's input."""
+"""Where a stream comes from: a layer's position and its output; position -1 is the host."""
 
 INPUT: Source = (-1, 0)
-"""The accelerator's input."""
+"""The accelerator's input; (-1, 1), (-1, 2), … are the ports of streamed weights."""
+
+
+@dataclass(frozen=True)
+class HostStream:
+    """Weights that the host sends.
+
+    Attributes:
+        layer: position of the layer that takes them.
+        weights: what is sent.
+    """
+
+    layer: int
+    weights: StreamedWeights
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,7 @@ class StreamGraph:
         nodes: of the graph.
         layers: those of the nodes.
         sources: for each layer where each of its inputs comes from.
+        weights: those that the host sends; number n comes from (-1, n + 1).
         input_order: how the host turns the frames of the graph's input into what the first layer takes.
         output_order: how the host turns what the last layer gives into the frames of the graph's output.
     """
@@ -41,6 +56,12 @@ class StreamGraph:
     sources: tuple[tuple[Source, ...], ...]
     input_order: ElementOrder = ()
     output_order: ElementOrder = ()
+    weights: tuple[HostStream, ...] = ()
+
+
+def from_host(source: Source) -> bool:
+    """True for the accelerator's input and for streamed weights."""
+    return source[0] < 0
 
 
 def stream_graph(model: ModelWrapper) -> StreamGraph:
@@ -70,7 +91,7 @@ def stream_graph(model: ModelWrapper) -> StreamGraph:
             continue
         if user not in waiting:
             layer_of[user] = layer_from_node(user)
-            waiting[user] = len(layer_of[user].input_streams())
+            waiting[user] = sum(not value.is_initializer() for value in stream_inputs(user, layer_of[user]))
         waiting[user] -= 1
         if not waiting[user]:
             order[user] = len(order)
@@ -78,12 +99,21 @@ def stream_graph(model: ModelWrapper) -> StreamGraph:
                 made[output] = (order[user], port)
                 arrived.append(output)
     _check_complete(model, order, open_ends)
+    found = ((position, streamed_weights(node, layer_of[node])) for node, position in order.items())
+    weights = {position: each for position, each in found if each is not None}
     return StreamGraph(
         tuple(order),
         tuple(layer_of[node] for node in order),
-        tuple(tuple(made[value] for value in stream_inputs(node, layer_of[node])) for node in order),
+        tuple(
+            tuple(
+                (-1, list(weights).index(position) + 1) if value.is_initializer() else made[value]
+                for value in stream_inputs(node, layer_of[node])
+            )
+            for node, position in order.items()
+        ),
         element_order(turned),
         element_order(_turned_by_host(open_ends[0])),
+        tuple(HostStream(position, each) for position, each in weights.items()),
     )
 
 

@@ -54,9 +54,16 @@ def render_shell(*, clock_mhz: float) -> None:
     """``manifest.json`` and ``board.toml`` to ``out/shell.v`` and ``out/shell.json``.
 
     Raises:
-        BoardError: the board cannot make the clock or the baud rate, or a frame is too large for the shell.
+        BoardError: the board cannot make the clock or the baud rate, a frame is too large for the shell, or a layer's
+            weights come from the host.
     """
     manifest = _read("manifest.json")
+    if manifest["weights"]:
+        raise BoardError(
+            "its weights come from the host, and the shell has no port for them",
+            where=f"layer {manifest['weights'][0]['layer']}",
+            remedy="Use mem_mode internal_embedded or internal_decoupled in the folding.",
+        )
     shell = plan_shell(
         read_board(Path("board.toml")),
         manifest["stitched"],

@@ -15,11 +15,11 @@ from finnmake.codegen.stitch import Instance, Port, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
 from finnmake.dataflow.stream_graph import Source, stream_graph
-from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry, TranspositionEntry
+from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry, TranspositionEntry, WeightsEntry
 from finnmake.graph.element_order import ElementOrder
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
-from finnmake.runtime.batch import output_scaling
+from finnmake.runtime.batch import WEIGHTS_FILE, output_scaling
 from finnmake.transformation.apply_folding import folding_of
 
 
@@ -80,6 +80,12 @@ def write_layers() -> None:
         )
         for i, entry in enumerate(entries)
     ]
+    weights = []
+    for number, each in enumerate(graph.weights):
+        name, stream = entries[each.layer].name, each.weights.stream
+        Path("out/layers", name, WEIGHTS_FILE).write_bytes(parameter_bytes(each.weights.words))
+        (port,) = _stream_entries({f"weights_{number}": stream})
+        weights.append(WeightsEntry(name, port, len(each.weights.words)))
     scaling = output_scaling(model)
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
     manifest = Manifest(
@@ -91,6 +97,7 @@ def write_layers() -> None:
         output_order=_order_entries(graph.output_order),
         output_scale=() if scaling is None else tuple(scaling[0].ravel().tolist()),
         output_bias=() if scaling is None else tuple(scaling[1].ravel().tolist()),
+        weights=tuple(weights),
     )
     body: Mapping[str, Any] = {"format": MANIFEST_FORMAT, **asdict(manifest)}
     Path("out/manifest.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -131,6 +131,12 @@ class _Design:
             for memory in layer.memories
         }
 
+    def _streamed_weights(self) -> dict[str, Path]:
+        return {
+            f"{weights.stream.port}.npy": self.file(f"layers/{weights.layer}/streamed_weights.npy")
+            for weights in self.manifest.weights
+        }
+
     def rtlsim(self) -> PlannedTask:
         return PlannedTask(
             name=self.task("rtlsim"),
@@ -147,6 +153,7 @@ class _Design:
                     "rtlsim.so": self.file("stitched/rtlsim.so"),
                     **self._simulated_cores(),
                     **self._images(),
+                    **self._streamed_weights(),
                 },
                 outputs={"out/rtlsim.json": self.output("stitched/rtlsim.json")},
             ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from finnmake.errors import BuildFileError
 
-MANIFEST_FORMAT = 4
+MANIFEST_FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,21 @@ class TranspositionEntry:
 
 
 @dataclass(frozen=True)
+class WeightsEntry:
+    """Weights that the host sends to the design.
+
+    Attributes:
+        layer: name of the layer that takes them; ``layers/NAME/streamed_weights.npy`` has the words of a vector.
+        stream: the design's port.
+        words: how many words there are for a vector; they are sent again for each vector.
+    """
+
+    layer: str
+    stream: StreamEntry
+    words: int
+
+
+@dataclass(frozen=True)
 class LayerEntry:
     """One layer of the stream graph.
 
@@ -47,8 +62,8 @@ class LayerEntry:
         memories: names of its memory images.
         inputs: its input streams.
         outputs: its output streams.
-        sources: for each input the position of the layer that feeds it, and which output of that; position -1 is the
-            accelerator's input.
+        sources: for each input the position of the layer that feeds it, and which output of that; (-1, 0) is the
+            accelerator's input, (-1, n + 1) the port of weights number n.
         interval: cycles between frames.
         latency: cycles from the first word in to the first word out.
     """
@@ -85,6 +100,7 @@ class Manifest:
         output_order: how the host turns what the last layer gives into a frame of the model's output.
         output_scale: the model's output is ``output_scale * integer + output_bias``, one number or one an element of
             the model's output; empty where the integers are the output, as with labels.
+        weights: streams that the host sends beside the input.
     """
 
     layers: tuple[LayerEntry, ...]
@@ -95,6 +111,7 @@ class Manifest:
     output_order: tuple[TranspositionEntry, ...]
     output_scale: tuple[float, ...]
     output_bias: tuple[float, ...]
+    weights: tuple[WeightsEntry, ...] = ()
 
     @property
     def labels(self) -> int:
@@ -151,6 +168,9 @@ def parse_manifest(body: dict[str, Any]) -> Manifest:
         output_order=_order(body["output_order"]),
         output_scale=tuple(body["output_scale"]),
         output_bias=tuple(body["output_bias"]),
+        weights=tuple(
+            WeightsEntry(entry["layer"], StreamEntry(**entry["stream"]), entry["words"]) for entry in body["weights"]
+        ),
     )
 
 

@@ -24,7 +24,7 @@ from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.element_order import parse_order, reordered
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import best_labels, load_inputs, output_integers, read_array, run_graph, run_original
+from finnmake.runtime.batch import best_labels, load_inputs, output_integers, read_array, run_graph, run_original, weight_words
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.exact_sums import run_with_exact_sums
 from finnmake.runtime.rtlsim import RtlSimulation
@@ -244,8 +244,13 @@ def simulate_stitched() -> None:
     expected = np.load("expected.npy", allow_pickle=False).astype(np.int64)
     frames = reordered(samples, parse_order(manifest["input_order"]))
     words = npy_to_packed(frames, _stream_datatype(source), source["elements_per_word"])
+    weights = [
+        weight_words(entry, Path(f"{entry['stream']['port']}.npy"), len(samples)) for entry in manifest["weights"]
+    ]
     with RtlSimulation(Path("rtlsim.so"), Path()) as simulation:
-        result = simulation.run(words, len(samples) * sink["words_per_frame"], surplus_cycles=1000)
+        result = simulation.run_streams(
+            [words, *weights], [len(samples) * sink["words_per_frame"]], surplus_cycles=1000
+        )
     outputs = packed_to_npy(result.outputs, _stream_datatype(sink), sink["elements_per_word"], sink["words_per_frame"])
     outputs = reordered(outputs, parse_order(manifest["output_order"]))
     check_equal(outputs, expected.reshape(outputs.shape), "the stitched RTL simulation", layers[0]["core"])

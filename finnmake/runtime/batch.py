@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finnmake.codegen.actions import load_layer
-from finnmake.dataflow.layer import IntegerArray, Layer
+from finnmake.dataflow.layer import IntegerArray, Layer, Stream
 from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
-from finnmake.dataflow.stream_graph import INPUT, Source, stream_graph
+from finnmake.dataflow.stream_graph import INPUT, Source, from_host, stream_graph
+from finnmake.dataflow.streamed_weights import StreamedWeights
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
 from finnmake.graph.datatype import DataType
@@ -27,6 +28,9 @@ from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
 from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 
 Array = NDArray[Any]
+
+WEIGHTS_FILE = "streamed_weights.npy"
+"""In the folder of a layer with external weights: the words of a vector."""
 
 _GRID_TOLERANCE = 1e-3
 """How far, in steps, a float input may lie from the integer that it stands for: float32 rounding, not noise."""
@@ -204,10 +208,25 @@ def run_graph(model: ModelWrapper, frames: IntegerArray) -> IntegerArray:
     """
     graph = stream_graph(model)
     made: dict[Source, IntegerArray] = {INPUT: reordered(frames, graph.input_order)}
+    made |= {(-1, number): each.weights.frames(len(frames)) for number, each in enumerate(graph.weights, 1)}
     for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
         outputs = layer.execute_streams([made.pop(source) for source in sources])
         made.update({(position, port): output for port, output in enumerate(outputs)})
     return reordered(made[len(graph.layers) - 1, 0], graph.output_order)
+
+
+def weight_words(entry: Mapping[str, Any], file: Path, frames: int) -> PackedWords:
+    """The words of weights that go with so many frames of the input.
+
+    Args:
+        entry: of ``weights`` in the manifest.
+        file: the words of a vector, as the layer's ``streamed_weights.npy`` has them.
+        frames: how many.
+    """
+    port = entry["stream"]
+    stream = Stream(DataType[port["datatype"]], port["elements_per_word"], port["words_per_frame"])
+    weights = StreamedWeights(stream, read_array(file).astype(np.int64))
+    return npy_to_packed(weights.frames(frames), stream.datatype, stream.elements_per_word)
 
 
 @dataclass(frozen=True)
@@ -227,12 +246,16 @@ def run_layers(
     made: dict[Source, IntegerArray] = {INPUT: frames}
     for position, core in enumerate(cores):
         layer = load_layer(core.folder)
-        words = [
+        for source, stream in zip(core.sources, layer.input_streams(), strict=True):
+            if from_host(source) and source != INPUT:
+                words = read_array(core.folder / WEIGHTS_FILE).astype(np.int64)
+                made[source] = StreamedWeights(stream, words).frames(len(frames))
+        packed = [
             npy_to_packed(made.pop(source), stream.datatype, stream.elements_per_word)
             for source, stream in zip(core.sources, layer.input_streams(), strict=True)
         ]
         sinks = layer.output_streams()
-        outputs = simulate(core, layer, words, [len(frames) * sink.words_per_frame for sink in sinks])
+        outputs = simulate(core, layer, packed, [len(frames) * sink.words_per_frame for sink in sinks])
         for port, (output, sink) in enumerate(zip(outputs, sinks, strict=True)):
             made[position, port] = packed_to_npy(output, sink.datatype, sink.elements_per_word, sink.words_per_frame)
     return made[len(cores) - 1, 0]
@@ -271,12 +294,17 @@ def run_rtl(cores: Sequence[Core], frames: IntegerArray) -> BatchResult:
 
 def run_stitched(folder: Path, run_time: Path, frames: IntegerArray) -> BatchResult:
     """Runs the stitched design: ``folder/rtlsim.so``, with ``CORE.so`` and the layers' memory files in ``run_time``."""
-    layers = json.loads((folder.parent / "manifest.json").read_text(encoding="utf-8"))["layers"]
+    manifest = json.loads((folder.parent / "manifest.json").read_text(encoding="utf-8"))
+    layers = manifest["layers"]
     first, last = load_layer(folder.parent / "layers" / layers[0]["name"]), layers[-1]["name"]
     source, sink = first.input_stream(), load_layer(folder.parent / "layers" / last).output_stream()
     words = npy_to_packed(frames, source.datatype, source.elements_per_word)
+    weights = [
+        weight_words(entry, folder.parent / "layers" / entry["layer"] / WEIGHTS_FILE, len(frames))
+        for entry in manifest["weights"]
+    ]
     with RtlSimulation(folder / "rtlsim.so", run_time) as simulation:
-        result = simulation.run(words, len(frames) * sink.words_per_frame)
+        result = simulation.run_streams([words, *weights], [len(frames) * sink.words_per_frame])
     outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
     return BatchResult(outputs, interval(result, sink.words_per_frame), result.first_output_latency())
 

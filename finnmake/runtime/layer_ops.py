@@ -16,6 +16,7 @@ from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.packing import PackedWords, memory_text, npy_to_packed, packed_to_npy
 from finnmake.dataflow.registry import HARDWARE_DOMAIN, LAYER_CLASSES
 from finnmake.dataflow.set_exec_mode import EXEC_MODE, EXEC_MODES
+from finnmake.dataflow.streamed_weights import WEIGHT_PORT, streamed_weights
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import CustomOp, Execute, TensorInfo, attribute, describe, required
 from finnmake.graph.datatype import AnyDataType
@@ -50,14 +51,17 @@ class LayerOp(CustomOp):
         run = self._engine(layer, node)
         sources, shapes = layer.input_streams(), [get_shape(output) for output in node.outputs]
         tails = [shape[1:] if shape is not None else (-1,) for shape in shapes]
+        weights = streamed_weights(node, layer)
 
         def execute(inputs: Sequence[Array | None]) -> list[Array]:
             tensors = required(node, inputs, len(sources))
             batch = len(tensors[0])
+            streams = sources if weights is None else sources[:WEIGHT_PORT]
             frames = [
                 np.rint(tensor).astype(np.int64).reshape(batch, source.elements_per_frame)
-                for tensor, source in zip(tensors, sources, strict=True)
+                for tensor, source in zip(tensors, streams, strict=False)
             ]
+            frames += [] if weights is None else [weights.frames(batch)]
             return [
                 output.reshape(batch, *tail).astype(np.float32) for output, tail in zip(run(frames), tails, strict=True)
             ]
