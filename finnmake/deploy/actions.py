@@ -15,6 +15,7 @@ from finnmake.deploy.folder import deploy_files
 from finnmake.deploy.shell import ShellStream, plan_shell, shell_description
 from finnmake.deploy.shell import render_shell as render
 from finnmake.deploy.timing import read_timing
+from finnmake.errors import BoardError
 from finnmake.graph.datatype import AnyDataType, DataType
 
 

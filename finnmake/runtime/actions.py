@@ -24,7 +24,15 @@ from finnmake.frontend.input_quantisation import read_input_quantisation
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.element_order import parse_order, reordered
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import best_labels, load_inputs, output_integers, read_array, run_graph, run_original, weight_words
+from finnmake.runtime.batch import (
+    best_labels,
+    load_inputs,
+    output_integers,
+    read_array,
+    run_graph,
+    run_original,
+    weight_words,
+)
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.exact_sums import run_with_exact_sums
 from finnmake.runtime.rtlsim import RtlSimulation

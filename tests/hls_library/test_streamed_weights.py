@@ -140,7 +140,7 @@ def test_a_stitched_design_takes_the_weights_of_its_layers_from_the_host(bench: 
 )
 def test_weights_that_a_layer_cannot_have_are_refused(mem_mode: str, weights: IntegerArray, message: str) -> None:
     model = hardware_model([random_mvau((8, 8), (4, 2), ("INT3", "INT3"))])
-    model.set_initializer(str(model.nodes[0].inputs[1].name), weights.astype(np.float32))
+    model.set_initializer("weights_0", weights.astype(np.float32))
     with pytest.raises(ModelError, match=message):
         stream_graph(model.transform(ApplyFolding({"MatrixVectorActivation_0": {"mem_mode": mem_mode}})))
 
