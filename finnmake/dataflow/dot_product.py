@@ -9,6 +9,8 @@ from finnmake.graph.datatype import AnyDataType
 
 _KINDS = {"BIPOLAR": 3, "TERNARY": 2}
 _MOST_PLANE_PRODUCTS = 4
+_MOST_PAIR_BITS = 8
+"""Of inputs and weights two products of which a multiplier of 18 bits makes."""
 
 
 class Products(Enum):
@@ -46,7 +48,8 @@ def products_of(source: AnyDataType, weight: AnyDataType, res_type: str, *, shar
     if source.bitwidth() == weight.bitwidth() == 1 and element_kind(source) == element_kind(weight):
         return Products.BITS
     if res_type == "dsp":
-        return Products.PAIRS if shared else Products.MULTIPLIERS
+        narrow = max(source.bitwidth(), weight.bitwidth()) <= _MOST_PAIR_BITS
+        return Products.PAIRS if shared and narrow else Products.MULTIPLIERS
     few = decoded_width(source) * decoded_width(weight) <= _MOST_PLANE_PRODUCTS
     return Products.PLANES if few else Products.MULTIPLIERS
 

@@ -37,6 +37,7 @@ from finnmake.dataflow.thresholds import (
 )
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType
+from finnmake.transformation.to_hls.hardware import MOST_BITS
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,15 +47,16 @@ class VectorActivation(Layer):
     Attributes:
         SIMD: products of a sum side by side.
         PE: outputs per word.
-        inputDataType: of the inputs, at most 8 bits.
-        weightDataType: of the weights, at most 8 bits.
+        inputDataType: of the inputs, at most 16 bits.
+        weightDataType: of the weights, at most 16 bits.
         accDataType: of the accumulator.
         outputDataType: equals accDataType with noActivation.
         noActivation: True where the accumulator is the output.
         numSteps: thresholds per output, 0 with noActivation.
         ActVal: output where no threshold is reached.
         resType: what multiplies: ``lut``, ``dsp`` or ``auto``, which is ``dsp`` from 4 by 4 bits on. With ``dsp``, two
-            products of one input share a multiplier. Products of one bit each are always counted in LUTs.
+            products of one input share a multiplier, unless it or the weights have more than 8 bits. Products of one
+            bit each are always counted in LUTs.
         ram_style: what holds the weights: ``auto``, ``distributed`` or ``block``. UltraRAM cannot: it has no initial
             contents.
 
@@ -127,8 +129,8 @@ class VectorActivation(Layer):
     def check(self) -> None:
         check_choice(self, "resType", ("auto", "lut", "dsp"))
         check_choice(self, "ram_style", ("auto", "distributed", "block"))
-        check_integer_type(self, "inputDataType", 8)
-        weight = check_integer_type(self, "weightDataType", 8)
+        check_integer_type(self, "inputDataType", MOST_BITS)
+        weight = check_integer_type(self, "weightDataType", MOST_BITS)
         accumulator = check_integer_type(self, "accDataType", 48)
         output = check_integer_type(self, "outputDataType", 48)
         if accumulator.name == "BIPOLAR":

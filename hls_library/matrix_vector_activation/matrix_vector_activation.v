@@ -13,7 +13,8 @@
 // cycles are the same in all modes.
 //
 // HARD_MULTIPLIERS: products are made by multipliers whatever their bits, those of one bit each excepted, which are counted;
-// where outputs share their inputs, a multiplier makes the products of two outputs: see product_pair.
+// where outputs share their inputs, of at most 8 bits as the weights, a multiplier makes the products of two outputs: see
+// product_pair.
 //
 // Weights: word fold * MW/SIMD + step, element pe * SIMD + simd. Thresholds: see multi_threshold. Element kinds: see
 // dot_product. NUM_STEPS = 0: the accumulators are the output. RAM_STYLE: "auto", "block", or "registers" for gates.
@@ -81,7 +82,7 @@ module matrix_vector_activation #(
     localparam DECODED_PRODUCT = ((INPUT_KIND == BIPOLAR) ? 2 : INPUT_WIDTH) * ((WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH);
     localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
     localparam POPCOUNT_CYCLES = 1 + ($clog2((SIMD + 6) / 7) + 1) / 2;
-    localparam PAIRS = HARD_MULTIPLIERS != 0 && DEPTHWISE == 0 && PE > 1 && !ONE_BIT;
+    localparam PAIRS = HARD_MULTIPLIERS != 0 && DEPTHWISE == 0 && PE > 1 && !ONE_BIT && INPUT_WIDTH <= 8 && WEIGHT_WIDTH <= 8;
     localparam MULTIPLIER_CYCLES = (PAIRS ? 2 : 1) + ($clog2(SIMD) + 1) / 2;
     localparam DOT_PRODUCT_CYCLES = ONE_BIT ? POPCOUNT_CYCLES + ((INPUT_KIND == BIPOLAR) ? 1 : 0)
         : (DECODED_PRODUCT <= 4 && HARD_MULTIPLIERS == 0) ? POPCOUNT_CYCLES + 1 : MULTIPLIER_CYCLES;

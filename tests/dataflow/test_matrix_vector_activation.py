@@ -114,7 +114,7 @@ def test_illegal_folding(change: dict[str, Any], message: str) -> None:
         ({"MW": 0}, "MW is 0"),
         ({"numInputVectors": 0}, "numInputVectors is 0"),
         ({"inputDataType": "FLOAT32"}, "inputDataType FLOAT32"),
-        ({"inputDataType": "INT9"}, "inputDataType INT9"),
+        ({"inputDataType": "INT17"}, "inputDataType INT17"),
         ({"weightDataType": "NOTHING"}, "NOTHING"),
         ({"accDataType": "INT4"}, "do not fit accDataType INT4"),
         ({"accDataType": "BIPOLAR"}, "accDataType is BIPOLAR"),

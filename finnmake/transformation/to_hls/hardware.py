@@ -20,7 +20,7 @@ from finnmake.graph.model_wrapper import get_constant, get_datatype, get_shape, 
 
 HARDWARE_DOMAIN = "finnmake.dataflow"
 
-MOST_BITS = 8
+MOST_BITS = 16
 """Of an input or a weight of a matrix layer."""
 
 FOLDING: Mapping[str, Mapping[str, str]] = {

@@ -44,7 +44,7 @@ class InferBinaryMatrixVectorActivation(_InferMatrixVectorActivation):
 
 
 class InferQuantizedMatrixVectorActivation(_InferMatrixVectorActivation):
-    """Makes every MatMul of integers by constant integers, of 1 to 8 bits, a MatrixVectorActivation.
+    """Makes every MatMul of integers by constant integers, of 1 to 16 bits, a MatrixVectorActivation.
 
     The MultiThreshold that follows it alone becomes part of it, where its channels are innermost. An input of shape
     (1, H, W, elements) is H · W vectors a frame. A MatMul that has no layer stays.
