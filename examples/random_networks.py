@@ -53,19 +53,34 @@ class RandomNetwork:
     Args:
         size: height and width of its images, which have 3 channels of pixels, 0..255.
         seed: of weights and normalisations.
+        shape: of its input, where that is no such image.
     """
 
-    def __init__(self, size: int, seed: int) -> None:
+    def __init__(self, size: int, seed: int, shape: Sequence[int] | None = None) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._random = np.random.default_rng(seed)
-        self._size = size
+        self._shape = (1, 3, size, size) if shape is None else tuple(shape)
+        self._input_datatype: str | None = None
+        self.image = self._first(Images("image", self._shape[1], size, 1.0, 0.5, 1 / 3))
+
+    def _first(self, image: Images) -> Images:
+        """What becomes of the input: fractions of 256."""
+        self._input_datatype = "UINT8"
         step = 2.0**-8
-        pixels = self._node("Mul", ["image", self._constant(np.float32(step))])
-        self.image = Images(pixels, 3, size, step, 0.5, 1 / 3)
+        return replace(image, name=self._node("Mul", [image.name, self._constant(np.float32(step))]), scale=step)
 
     def convolution(
-        self, x: Images, channels: int, kernel: int, *, bits: int, stride: int = 1, scale: float = 1.0, pad: bool = True
+        self,
+        x: Images,
+        channels: int,
+        kernel: int,
+        *,
+        bits: int,
+        stride: int = 1,
+        scale: float = 1.0,
+        pad: bool = True,
+        group: int = 1,
     ) -> Images:
         """A convolution and its batch normalisation.
 
@@ -77,38 +92,61 @@ class RandomNetwork:
             stride: from window to window.
             scale: standard deviation of its output.
             pad: zeros around the image, so that a stride of 1 keeps its size.
+            group: parts of the channels that do not see each other.
         """
-        weights, values = self._weights((channels, x.channels, kernel, kernel), bits)
+        weights, values = self._weights((channels, x.channels // group, kernel, kernel), bits)
         pads = [kernel // 2 if pad else 0] * 4
+        grouped: dict[str, Any] = {"group": group} if group > 1 else {}
         output = self._node(
-            "Conv", [x.name, weights], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, dilations=[1, 1]
+            "Conv",
+            [x.name, weights],
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=pads,
+            dilations=[1, 1],
+            **grouped,
         )
-        inner = (1, 2, 3)
-        mean = x.mean * values.sum(axis=inner, dtype=np.float64)
-        deviation = np.sqrt((x.square - x.mean**2) * np.square(values).sum(axis=inner, dtype=np.float64))
-        parameters = (
-            scale * self._random.uniform(0.7, 1.3, channels),
-            scale * self._random.normal(0.3, 0.2, channels),
-            mean,
-            (deviation * self._random.uniform(0.8, 1.25, channels)) ** 2,
-        )
-        inputs = [output, *(self._constant(values) for values in parameters)]
         size = (x.size + 2 * pads[0] - kernel) // stride + 1
-        return Images(self._node("BatchNormalization", inputs, epsilon=1e-5), channels, size, scale, 0.0, scale**2)
+        return self._normalised(replace(x, name=output, channels=channels, size=size), values, scale)
 
-    def activation(self, x: Images, bits: int) -> Images:
-        """ReLU and an unsigned quantiser; its scale is that of ``x``, in units of its largest integer."""
-        step = 2.0 ** round(math.log2(_LARGEST * x.scale / (2**bits - 1)))
+    def _normalised(self, x: Images, weights: Floats, scale: float) -> Images:
+        """The batch normalisation of sums, with the statistics that the weights give them.
+
+        Args:
+            x: the sums, with the statistics of what they are made of.
+            weights: shape (channels, ...).
+            scale: standard deviation of the output.
+        """
+        inner = tuple(range(1, weights.ndim))
+        mean = x.mean * weights.sum(axis=inner, dtype=np.float64)
+        deviation = np.sqrt((x.square - x.mean**2) * np.square(weights).sum(axis=inner, dtype=np.float64))
+        parameters = (
+            scale * self._random.uniform(0.7, 1.3, x.channels),
+            scale * self._random.normal(0.3, 0.2, x.channels),
+            mean,
+            (deviation * self._random.uniform(0.8, 1.25, x.channels)) ** 2,
+        )
+        inputs = [x.name, *(self._constant(values) for values in parameters)]
+        output = self._node("BatchNormalization", inputs, epsilon=1e-5)
+        return replace(x, name=output, scale=scale, mean=0.0, square=scale**2)
+
+    def activation(self, x: Images, bits: int, *, step: float | None = None) -> Images:
+        """ReLU and an unsigned quantiser; its scale is ``step``, or that of ``x`` in units of its largest integer."""
+        step = self._step(x, bits) if step is None else step
         name = self._quantised(self._node("Relu", [x.name]), step, bits, signed=0)
         # Of a normal distribution around 0.3, cut off at 0.
         return replace(x, name=name, scale=step, mean=0.57 * x.scale, square=0.75 * x.scale**2)
+
+    def _step(self, x: Images, bits: int) -> float:
+        """The scale of a quantiser: a power of two."""
+        return 2.0 ** round(math.log2(_LARGEST * x.scale / (2**bits - 1)))
 
     def signed_activation(self, x: Images, bits: int) -> Images:
         """A quantiser to -1 and +1, or symmetric about zero."""
         if bits == 1:
             name = self._node("BipolarQuant", [x.name, self._constant(np.float32(1))], QONNX_DOMAIN)
             return replace(x, name=name, scale=1.0, mean=0.0, square=1.0)
-        step = 2.0 ** round(math.log2(_LARGEST * x.scale / (2**bits - 1)))
+        step = self._step(x, bits)
         name = self._quantised(x.name, step, bits, signed=1, narrow=1)
         return replace(x, name=name, scale=step, mean=0.0, square=x.scale**2)
 
@@ -154,8 +192,8 @@ class RandomNetwork:
         values = (integers * scale).astype(np.float32)
         return self._quantised(self._constant(values), scale, bits, signed=1, narrow=1), values
 
-    def _quantised(self, x: str, scale: float, bits: int, *, signed: int, narrow: int = 0) -> str:
-        inputs = [x, *(self._constant(np.float32(number)) for number in (scale, 0, bits))]
+    def _quantised(self, x: str, scale: float | Floats, bits: int, *, signed: int, narrow: int = 0) -> str:
+        inputs = [x, *(self._constant(np.asarray(number, np.float32)) for number in (scale, 0, bits))]
         return self._node("Quant", inputs, QONNX_DOMAIN, signed=signed, narrow=narrow, rounding_mode="ROUND")
 
     def _constant(self, value: Any) -> str:
@@ -174,13 +212,12 @@ class RandomNetwork:
         graph = helper.make_graph(
             self._nodes,
             "network",
-            [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, self._size, self._size])],
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, self._shape)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
             self._constants,
         )
-        graph.quantization_annotation.add(
-            tensor_name="image",
-            quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value="UINT8")],
-        )
+        if self._input_datatype is not None:
+            datatype = onnx.StringStringEntryProto(key="finn_datatype", value=self._input_datatype)
+            graph.quantization_annotation.add(tensor_name="image", quant_parameter_tensor_names=[datatype])
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(QONNX_DOMAIN, 2)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
