@@ -120,6 +120,30 @@ class FullSize:
         self.run(*(f"{layer['name']}.rtlsim" for layer in list(small.values())[:simulated]))
 
 
+FULL_CNV = """
+from finnmake import Accelerator
+
+cnv = Accelerator(model="cnv.onnx", board="zcu104", clock_mhz=100, target_fps=3000, samples="samples.npy")
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+def test_cnv_of_full_size_through_stitched_rtl(tmp_path: Path) -> None:
+    (tmp_path / "finnmake.toml").write_text("")
+    (tmp_path / "dodo.py").write_text(FULL_CNV)
+    onnx.save(cnv(1, 1), tmp_path / "cnv.onnx")
+    np.save(tmp_path / "samples.npy", np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), np.uint8))
+    for steps in (["cnv:layers"], ["cnv:rtlsim", "cnv:lint"]):
+        result = build(tmp_path / "dodo.py", steps, jobs=2)
+        assert result.ok, result.failures
+    measured = json.loads((tmp_path / "build/cnv/stitched/rtlsim.json").read_text())
+    assert (measured["samples"], measured["mismatches"]) == (3, 0)
+    layers = json.loads((tmp_path / "build/cnv/manifest.json").read_text())["layers"]
+    slowest = max(layer["interval"] for layer in layers)
+    assert slowest <= measured["cycles_per_sample"]
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
 def test_resnet50_is_folded_for_2000_frames_a_second(tmp_path: Path) -> None:
