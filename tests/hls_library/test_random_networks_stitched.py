@@ -19,14 +19,17 @@ from tests.hls_library.stitched import stitched
 from tests.support.quantised_networks import QuantisedNetwork
 from tests.transformation.to_hls.test_random_networks import folded, layers_of
 
-SEEDS = [4, 8, 13, 20, 28, 49, 90, 149, 1000, 1001]
+SEEDS = [(seed, False) for seed in (4, 8, 13, 20, 28, 49, 90, 149)] + [(seed, True) for seed in range(5)]
+"""Each with or without multiplied branches and wide quantisers."""
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_stitched_design_gives_the_integers_of_the_model(bench: Bench, tmp_path: Path, seed: int) -> None:
-    network = QuantisedNetwork(seed, exact=True)
+@pytest.mark.parametrize(("seed", "products"), SEEDS)
+def test_the_stitched_design_gives_the_integers_of_the_model(
+    bench: Bench, tmp_path: Path, seed: int, products: bool
+) -> None:
+    network = QuantisedNetwork(seed, exact=True, products=products)
     model = network.model()
     layers = folded(layers_of(model)).transform(InsertDWC()).transform(InsertFIFO())
     frames = network.values(model, 5)

@@ -34,15 +34,17 @@ class QuantisedNetwork:
         seed: decides everything.
         exact: all scales are powers of two, so that float32 adds without rounding.
         blocks: how many.
+        products: with branches that are multiplied, and quantisers of more than 8 bits.
     """
 
-    def __init__(self, seed: int, *, exact: bool, blocks: int = 3) -> None:
+    def __init__(self, seed: int, *, exact: bool, blocks: int = 3, products: bool = False) -> None:
         self._random = np.random.default_rng(seed)
         self._exact = exact
         size = int(self._random.integers(4, 7))
         self._input = (int(self._random.integers(1, 5)), size, size + int(self._random.integers(0, 2)))
         self.builder = GraphBuilder([1, *self._input])
         self._blocks = blocks
+        self._products = products
 
     def model(self) -> ModelWrapper:
         """The imported model; its input is INT4."""
@@ -71,6 +73,7 @@ class QuantisedNetwork:
     # -- layers --------------------------------------------------------------------------------------------------------
     def _block(self, x: Tensor) -> Tensor:
         kinds = [self._conv, self._conv, self._residual, self._concat, self._pool, self._shuffle]
+        kinds += [self._gated, self._gated, self._wide, self._wide] if self._products else []
         return kinds[int(self._random.integers(0, len(kinds)))](x)
 
     def _quant(self, x: Tensor, scale: float | None = None, per_channel: bool = False) -> Tensor:
@@ -160,6 +163,32 @@ class QuantisedNetwork:
         if self._chance(0.3):  # the sum itself is what a convolution takes, too
             total = self._convolved(Tensor(total.name, x.shape, scale))
         return self._quant(self._activated(total))
+
+    def _gated(self, x: Tensor) -> Tensor:
+        """A branch times the sigmoid of another, of which a pixel, a row or a channel may be all there is."""
+        x = self._quant(x)
+        gate, (channels, height, width) = x.name, x.shape
+        for axis in self._random.choice([0, 1, 2, 3], int(self._random.integers(0, 3))):
+            if axis:
+                limits = [self.builder.constant(np.array([number])) for number in (0, 1, axis)]
+                gate = self.builder.node("Slice", [gate, *limits])
+        gate = self._quant(Tensor(self.builder.node("Sigmoid", [gate]), x.shape), 0.125).name
+        factors = [gate, x.name] if self._chance(0.5) else [x.name, gate]
+        return self._quant(Tensor(self.builder.node("Mul", factors), (channels, height, width)))
+
+    def _wide(self, x: Tensor) -> Tensor:
+        """Two branches of 9 to 11 bits, or one, added."""
+        channels = x.shape[0]
+        scale, bits = self._scale() / 16, int(self._random.integers(9, 12))
+        pointwise = []
+        for _ in range(int(self._random.integers(1, 3))):
+            weights = self._weights((channels, channels if np.size(x.scale) == 1 else 1, 1, 1))
+            group = 1 if np.size(x.scale) == 1 else channels
+            name = self.builder.node("Conv", [x.name, weights], group=group, kernel_shape=[1, 1])
+            mode = str(self._random.choice(["ROUND", "FLOOR", "CEIL"]))
+            pointwise.append(self.builder.quant(name, scale, bits, signed=int(self._random.integers(0, 2)), mode=mode))
+        total = self.builder.node("Add", pointwise) if len(pointwise) > 1 else pointwise[0]
+        return self._quant(Tensor(total, x.shape))
 
     def _concat(self, x: Tensor) -> Tensor:
         parts = [self._quant(x), self._quant(x)]

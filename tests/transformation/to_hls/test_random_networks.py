@@ -1,7 +1,7 @@
 """Random networks with branches become hardware layers only, unfolded and folded, equal to the model bit for bit.
 
-Convolutions of all kinds, residual blocks, joined and pooled branches, Transposes, slices, padding, pixel shuffle. All
-scales are powers of two, so that float32 is exact.
+Convolutions of all kinds, residual blocks, joined, multiplied and pooled branches, quantisers of up to 11 bits,
+Transposes, slices, padding, pixel shuffle. All scales are powers of two, so that float32 is exact.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def layers_of(model: ModelWrapper) -> ModelWrapper:
     return model
 
 
-def check(seed: int, blocks: int) -> None:
-    network = QuantisedNetwork(seed, exact=True, blocks=blocks)
+def check(seed: int, blocks: int, *, products: bool = False) -> None:
+    network = QuantisedNetwork(seed, exact=True, blocks=blocks, products=products)
     model = network.model()
     layers = layers_of(model)
     stream_graph(layers)
@@ -67,8 +67,14 @@ def test_random_networks(seed: int) -> None:
     check(seed, 3)
 
 
+@settings(max_examples=4, deadline=None, phases=[Phase.reuse, Phase.generate])
+@given(seed=st.integers(0, 10**6))
+def test_random_networks_with_products_of_branches_and_wide_quantisers(seed: int) -> None:
+    check(seed, 3, products=True)
+
+
 @pytest.mark.nightly
 @settings(max_examples=200, deadline=None)
-@given(seed=st.integers(0, 10**6), blocks=st.integers(1, 6))
-def test_random_networks_at_length(seed: int, blocks: int) -> None:
-    check(seed, blocks)
+@given(seed=st.integers(0, 10**6), blocks=st.integers(1, 6), products=st.booleans())
+def test_random_networks_at_length(seed: int, blocks: int, products: bool) -> None:
+    check(seed, blocks, products=products)
