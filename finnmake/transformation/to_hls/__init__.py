@@ -3,6 +3,7 @@
 FINN's older names of the matrix layer stay usable: ``InferBinaryStreamingFCLayer``, ``InferQuantizedStreamingFCLayer``.
 """
 
+from finnmake.transformation.to_hls.convert_thresholds_to_requant import ConvertThresholdsToRequant
 from finnmake.transformation.to_hls.create_dataflow_partition import CreateDataflowPartition
 from finnmake.transformation.to_hls.infer_add_streams_layer import InferAddStreamsLayer
 from finnmake.transformation.to_hls.infer_concat_layer import InferConcatLayer
@@ -35,6 +36,7 @@ InferBinaryStreamingFCLayer = InferBinaryMatrixVectorActivation
 InferQuantizedStreamingFCLayer = InferQuantizedMatrixVectorActivation
 
 __all__ = [
+    "ConvertThresholdsToRequant",
     "CreateDataflowPartition",
     "InferAddStreamsLayer",
     "InferBinaryMatrixVectorActivation",
