@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
+from functools import cache
 
 import numpy as np
 import onnx_ir as ir
 
 from finnmake.dataflow.folding_choices import WIDEST_STREAM, LayerChoices, layer_choices
-from finnmake.dataflow.folding_search import KINDS, Edge, FoldedGraph, FoldingSearch, Totals
+from finnmake.dataflow.folding_search import KINDS, Edge, FoldedGraph, FoldingSearch, Totals, fits
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.dataflow.vector_activation import VectorActivation
@@ -99,40 +100,49 @@ class SetFolding(Rewrite):
 
     def _find(self, nodes: list[ir.Node]) -> _Found:
         search = folding_search(nodes)
-        weights = 1 / np.maximum(self._there, 0.5)  # what there is none of has a weight, too
+        weights = self._weights()
         least = None
         if self._target is not None:
             least = search.least(self._target, weights)
             if least is None:
                 raise self._out_of_reach(search, nodes)
-        searches = [(search, weights)]
-        if any(layer.resources[:, _DSP].any() for layer in search.layers):
-            # Where there are not enough multipliers: those that there are, and LUTs in place of the others.
-            spare = np.where(np.arange(len(KINDS)) == _DSP, _SPARE * weights, weights)
-            searches.append((folding_search(nodes, products_of_luts=True), spare))
+            if fits(least.resources, ROOM * self._there):
+                return search.layers, least
+        mixed = cache(lambda: folding_search(nodes, products_of_luts=True))
         # Where the least is nearly all that there is, all of it may be taken.
         raised = np.minimum(_SLACK * search.least_of_each(), self._there)
         for available in (np.maximum(ROOM * self._there, raised), self._there):
-            found = self._that_fits(searches, available)
+            found = self._that_fits(search, mixed, available)
             if found is not None:
                 return found
         if least is not None:
             return search.layers, least  # what was asked for, to be simulated, or for a larger device
         raise self._no_room(search, weights)
 
-    def _that_fits(self, searches: Sequence[tuple[FoldingSearch, Totals]], available: Totals) -> _Found | None:
-        """The first search's folding that reaches the target and fits; without a target the fastest that fits."""
+    def _that_fits(self, search: FoldingSearch, mixed: Callable[[], FoldingSearch], available: Totals) -> _Found | None:
+        """A folding that reaches the target and fits; without a target the fastest that fits.
+
+        Where there are not enough multipliers, ``mixed`` has foldings with LUTs in place of some.
+        """
+        weights = self._weights()
+        spare = np.where(np.arange(len(KINDS)) == _DSP, _SPARE * weights, weights)
+        has_multipliers = any(layer.resources[:, _DSP].any() for layer in search.layers)
 
         def at(target: int) -> _Found | None:
-            for search, weights in searches:
-                found = search.least_that_fits(target, weights, available)
-                if found is not None:
-                    return search.layers, found
-            return None
+            found = search.least_that_fits(target, weights, available)
+            if found is not None:
+                return search.layers, found
+            found = mixed().least_that_fits(target, spare, available) if has_multipliers else None
+            return None if found is None else (mixed().layers, found)
 
         if self._target is not None:
             return at(self._target)
-        return at(searches[0][0].first_cycles(lambda target: at(target) is not None))
+        return at(search.first_cycles(lambda target: at(target) is not None))
+
+    def _weights(self) -> Totals:
+        """A resource as a share of what there is; what there is none of has a weight, too."""
+        weights: Totals = 1 / np.maximum(self._there, 0.5)
+        return weights
 
     def _out_of_reach(self, search: FoldingSearch, nodes: list[ir.Node]) -> FoldingError:
         slowest, reachable = search.slowest, search.fewest_cycles()

@@ -141,7 +141,7 @@ def test_cnv_of_full_size_through_stitched_rtl(tmp_path: Path) -> None:
     assert (measured["samples"], measured["mismatches"]) == (3, 0)
     layers = json.loads((tmp_path / "build/cnv/manifest.json").read_text())["layers"]
     slowest = max(layer["interval"] for layer in layers)
-    assert slowest <= measured["cycles_per_sample"]
+    assert slowest <= measured["cycles_per_sample"] <= 1.02 * slowest
 
 
 @pytest.mark.nightly
