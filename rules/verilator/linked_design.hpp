@@ -12,6 +12,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "verilated.h"
@@ -68,7 +69,8 @@ class LinkedCore {
 // until nothing changes any more, the last instance first: a stream's ready goes from the end of a design to its start.
 //
 // An instance whose inputs and whose whole state a cycle has left as they were sleeps: no clock changes it until an input
-// changes. Most layers wait for others most of the time.
+// changes. Most layers wait for others most of the time. Comparing states costs more than a cycle where they hold memories:
+// an instance that was found awake is looked at later the next time.
 class LinkedDesign {
     struct Reader {
         std::uint32_t instance;
@@ -87,11 +89,11 @@ class LinkedDesign {
         bool changed = true;
         bool asleep = false;
         bool moved = true;  // an input or an output has changed in this cycle
-        std::uint32_t quiet = 0, next_look = first_look;
+        std::uint32_t quiet = 0, patience = shortest_wait, next_look = shortest_wait;
         const char* state = nullptr;
         std::vector<char> before;
     };
-    static constexpr std::uint32_t first_look = 2, longest_wait = 512;
+    static constexpr std::uint32_t shortest_wait = 2, longest_wait = 512, most_patience = 64;
     static constexpr std::uint32_t outside = 0xffffffff;
     static constexpr int most_rounds = 10000;
     static constexpr std::size_t most_ports = 4096;
@@ -105,11 +107,26 @@ class LinkedDesign {
         return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4;
     }
 
+    template <typename Word>
+    static bool copy_word(void* target, const void* source) {
+        Word& word = *static_cast<Word*>(target);
+        const Word now = *static_cast<const Word*>(source);
+        return std::exchange(word, now) != now;
+    }
+    // Whether that changed the target. Most nets are valid and ready signals.
+    static bool copy(void* target, const void* source, std::size_t bytes) {
+        switch (bytes) {
+            case sizeof(CData): return copy_word<CData>(target, source);
+            case sizeof(SData): return copy_word<SData>(target, source);
+            case sizeof(IData): return copy_word<IData>(target, source);
+            case sizeof(QData): return copy_word<QData>(target, source);
+            default: return std::memcmp(target, source, bytes) != 0 && std::memcpy(target, source, bytes);
+        }
+    }
     bool pass_on(const Driver& driver) {
         bool changed = false;
         for (const Reader& reader : driver.readers)
-            if (std::memcmp(reader.data, driver.data, driver.bytes) != 0) {
-                std::memcpy(reader.data, driver.data, driver.bytes);
+            if (copy(reader.data, driver.data, driver.bytes)) {
                 changed = true;
                 if (reader.instance == outside) continue;
                 Instance& instance = instances[reader.instance];
@@ -126,13 +143,15 @@ class LinkedDesign {
         if (instance.moved) {
             instance.moved = false;
             instance.quiet = 0;
-            instance.next_look = first_look;
+            instance.next_look = instance.patience;
             return;
         }
         if (++instance.quiet == instance.next_look) {
             std::memcpy(instance.before.data(), instance.state, instance.before.size());
         } else if (instance.quiet > instance.next_look) {
             instance.asleep = std::memcmp(instance.before.data(), instance.state, instance.before.size()) == 0;
+            instance.patience = instance.asleep ? std::max(instance.patience / 2, shortest_wait)
+                                                : std::min(instance.patience * 2, most_patience);
             instance.next_look += std::min(instance.next_look, longest_wait);
         }
     }
