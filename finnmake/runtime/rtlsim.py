@@ -179,6 +179,14 @@ def _widths(library: ctypes.CDLL, name: str) -> tuple[int, ...]:
     return tuple(itertools.takewhile(bool, (first[index] for index in itertools.count())))
 
 
+def _stream_names(library: ctypes.CDLL, direction: str) -> tuple[str, ...]:
+    """Names of the streams of one direction, in the order of the runs' arguments: ``in2`` before ``in10``."""
+    count = ctypes.c_uint32.in_dll(library, f"_pyverilator_num_{direction}s").value
+    ports = [(name or b"").decode() for name in (ctypes.c_char_p * count).in_dll(library, f"_pyverilator_{direction}s")]
+    names = [name.removesuffix("_tdata") for name in ports if name.endswith("_tdata")]
+    return tuple(sorted(names, key=lambda name: (len(name), name)))
+
+
 def _stream_words(streams: Sequence[PackedWords], cycles: Sequence[NDArray[np.int64]]) -> ctypes.Array[_Words]:
     entries = (_Words(w.ctypes.data, c.ctypes.data, len(w), 0) for w, c in zip(streams, cycles, strict=True))
     return (_Words * len(streams))(*entries)
@@ -207,6 +215,8 @@ class RtlSimulation:
             library.destruct.argtypes = (ctypes.c_void_p,)
             self.input_widths = _widths(library, "finnmake_input_widths")
             self.output_widths = _widths(library, "finnmake_output_widths")
+            self._input_names = _stream_names(library, "input")
+            self._output_names = _stream_names(library, "output")
             self._has_trace = bool(ctypes.c_uint32.in_dll(library, "finnmake_has_trace").value)
         except (AttributeError, ValueError) as error:
             unload(self._library)
@@ -324,22 +334,22 @@ class RtlSimulation:
     def _raise_for(self, status: int, arguments: _RunArguments) -> NoReturn:
         where = str(self._path)
         message = arguments.message.decode(errors="replace")
-        inputs, outputs = arguments.inputs[: len(self.input_widths)], arguments.outputs[: len(self.output_widths)]
+        inputs = list(zip(self._input_names, arguments.inputs[: len(self.input_widths)], strict=True))
+        outputs = list(zip(self._output_names, arguments.outputs[: len(self.output_widths)], strict=True))
         counts = (
-            " and ".join(f"{words.moved} of {words.count} input words were taken" for words in inputs)
-            + " and "
-            + " and ".join(f"{words.moved} of {words.count} output words came" for words in outputs)
+            *(f"{name}: {words.moved} of {words.count} input words were taken" for name, words in inputs),
+            *(f"{name}: {words.moved} of {words.count} output words came" for name, words in outputs),
         )
         if status == 1:
             raise VerificationError(
-                f"nothing moved for {arguments.max_idle_cycles} cycles: {counts}, {arguments.cycles} cycles in all",
+                f"nothing moved for {arguments.max_idle_cycles} cycles, {arguments.cycles} cycles in all; "
+                + ", ".join(counts),
                 where=where,
                 remedy="Deadlock: a FIFO is too small, or more output words are expected than the core makes.",
             )
         if status == 2:
             raise VerificationError(f"AXI4-Stream is violated: {message}", where=where)
         if status == 3:
-            raise VerificationError(
-                f"the core makes more than the {sum(words.count for words in outputs)} words expected", where=where
-            )
+            expected = dict(outputs)[message].count
+            raise VerificationError(f"{message}: the core makes more than the {expected} words expected", where=where)
         raise ToolError(f"the simulation failed: {message}", where=where)

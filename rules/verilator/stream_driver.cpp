@@ -370,6 +370,7 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
                                   port.port_name(), wrong, static_cast<unsigned long long>(a.cycles));
                     status = protocol;
                 } else if (port.is_surplus() && a.surplus_cycles != 0 && status == done) {
+                    std::snprintf(a.message, sizeof a.message, "%s", port.port_name());
                     status = surplus;
                 }
             };

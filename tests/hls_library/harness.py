@@ -37,6 +37,14 @@ TEMPLATES = ROOT / "finnmake" / "codegen" / "templates"
 VERILATOR_RULE = ROOT / "rules" / "verilator"
 CXX_RULE = ROOT / "rules" / "cxx"
 
+STALLS = ((0.5, 0.5), (0.9, 0.1), (0.1, 0.9))
+"""Probabilities of a stall at inputs and outputs; the place of each is the seed."""
+
+
+def layer_name(layer: Layer) -> str:
+    """A layer with its structure, as the tests' names say it."""
+    return "-".join([layer.op_type, *(str(value) for value in layer.structure().values())])
+
 
 def run_script(folder: Path, script: str, *arguments: str) -> None:
     """Runs a rule's script in a scratch folder; its messages are the assertion's text where it fails."""
@@ -51,6 +59,16 @@ def copy_rule(rule: Path, folder: Path) -> None:
     for path in rule.iterdir():
         if path.is_file():
             shutil.copy(path, folder / path.name)
+
+
+def copy_sources(folder: Path, rule: Path, files: Sequence[str]) -> None:
+    """Makes a scratch folder with a rule's files and some of the library's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy_rule(rule, folder)
+    for name in files:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(LIBRARY / name, target)
 
 
 def core_verilog(layer: Layer) -> str:
@@ -117,12 +135,7 @@ class Bench:
 
     def _scratch(self, layer: Layer, kind: str, rule: Path, files: tuple[str, ...]) -> Path:
         folder = self.folder / f"{layer.core_name()}-{kind}"
-        folder.mkdir(parents=True, exist_ok=True)
-        copy_rule(rule, folder)
-        for name in files:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(LIBRARY / name, target)
+        copy_sources(folder, rule, files)
         return folder
 
     def _rtl_scratch(self, layer: Layer, kind: str) -> tuple[Path, list[str]]:
@@ -172,16 +185,8 @@ class Bench:
 
     def check_rtl(self, layer: Layer, *frames: IntegerArray) -> None:
         """Numbers and exact cycles without stalls, then numbers under three patterns of stalls."""
-        result = self.run_rtl(layer, *frames)
-        assert result.first_output_latency() == layer.first_output_latency()
-        # The first frames fill what the core can buffer: its steady state shows at the end.
-        for port, sink in enumerate(layer.output_streams()):
-            intervals = result.output_intervals(sink.words_per_frame, port)
-            assert set(intervals.tolist()) <= {layer.interval_cycles()}, intervals
-        if len(frames[0]) >= 8:
-            for port, source in enumerate(layer.input_streams()):
-                assert result.input_intervals(source.words_per_frame, port)[-1] == layer.interval_cycles()
-        for seed, (input_stall, output_stall) in enumerate(((0.5, 0.5), (0.9, 0.1), (0.1, 0.9))):
+        check_cycles(layer, self.run_rtl(layer, *frames), len(frames[0]))
+        for seed, (input_stall, output_stall) in enumerate(STALLS):
             self.run_rtl(layer, *frames, input_stall=input_stall, output_stall=output_stall, seed=seed)
 
     def cpp(self, layer: Layer) -> CppSimulation:
@@ -225,7 +230,36 @@ def check_words(layer: Layer, words: Sequence[PackedWords], frames: Sequence[Int
     """Compares the words of every output stream with the layer's reference."""
     for got, stream, expected in zip(words, layer.output_streams(), layer.execute_streams(frames), strict=True):
         outputs = packed_to_npy(got, stream.datatype, stream.elements_per_word, stream.words_per_frame)
-        np.testing.assert_array_equal(outputs, expected)
+        np.testing.assert_array_equal(outputs, expected, err_msg=layer_name(layer))
+
+
+def check_cycles(layer: Layer, result: StreamResult, batch: int, first_input: int = 0, first_output: int = 0) -> None:
+    """Compares latency and intervals of a run without stalls with what the layer states.
+
+    Args:
+        layer: what ran.
+        result: of the run.
+        batch: frames that ran; from 8 on the interval at the inputs is looked at, too: the first ones fill the core.
+        first_input: number of the layer's first input stream among those of the simulation.
+        first_output: number of its first output stream.
+    """
+    inputs = list(enumerate(layer.input_streams(), first_input))
+    outputs = list(enumerate(layer.output_streams(), first_output))
+    first = [
+        min(int(cycles[port][0]) for port, _ in streams)
+        for cycles, streams in ((result.all_input_cycles, inputs), (result.all_output_cycles, outputs))
+    ]
+    latency, stated = first[1] - first[0], layer.first_output_latency()
+    assert latency == stated, f"{layer_name(layer)}: the first word comes after {latency} cycles, not {stated}"
+    for port, sink in outputs:
+        intervals = result.output_intervals(sink.words_per_frame, port)
+        stated = layer.interval_cycles()
+        assert set(intervals.tolist()) <= {stated}, f"{layer_name(layer)}: a frame in {intervals} cycles, not {stated}"
+    if batch >= 8:
+        for port, source in inputs:
+            last = result.input_intervals(source.words_per_frame, port)[-1]
+            stated = layer.interval_cycles()
+            assert last == stated, f"{layer_name(layer)}: a frame is taken in {last} cycles, not {stated}"
 
 
 def _runtime_key() -> str:

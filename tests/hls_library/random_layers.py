@@ -1,14 +1,19 @@
-"""Layers with random parameters for the tests of MatrixVectorActivation and Thresholding."""
+"""Layers with random parameters for the tests of the kernels that have parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from finnmake.dataflow.elementwise_binary import ElementwiseBinaryOperation, result_range
 from finnmake.dataflow.layer import IntegerArray, MemoryImage
+from finnmake.dataflow.lookup import Lookup
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
+from finnmake.dataflow.requant import Requant
 from finnmake.dataflow.thresholding import Thresholding
+from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
 from finnmake.graph.datatype import AnyDataType, DataType
 
 
@@ -125,6 +130,82 @@ def random_thresholding(
         sharedThresholds=shared,
         parameters={"thresholds": thresholds},
     )
+
+
+def depthwise(
+    channels: int,
+    pe: int,
+    kernel: str,
+    types: tuple[str, str],
+    activation: tuple[int, str] | None = None,
+    seed: int = 0,
+    simd: int = 1,
+) -> VectorVectorActivation:
+    """A layer with random weights and thresholds, of 2 windows a frame."""
+    generator = np.random.default_rng(seed)
+    rows, columns = kernel.split(",")
+    taps = int(rows) * int(columns)
+    low, high = accumulator_range(taps, *types)
+    accumulator = DataType.smallest_for_range(min(low, 0), max(high, 1))
+    parameters = {"weights": random_values(DataType[types[1]], (taps, channels), generator)}
+    steps, output = activation or (0, accumulator.name)
+    if activation is not None:
+        parameters["thresholds"] = random_thresholds(channels, steps, low, high, generator)
+    return VectorVectorActivation(
+        Channels=channels,
+        PE=pe,
+        SIMD=simd,
+        Kernel=kernel,
+        Dim="2,1",
+        inputDataType=types[0],
+        weightDataType=types[1],
+        accDataType=accumulator.name,
+        outputDataType=output,
+        noActivation=activation is None,
+        numSteps=steps,
+        ActVal=int(DataType[output].min()) if activation is not None else 0,
+        parameters=parameters,
+    )
+
+
+def external(layer: MatrixVectorActivation) -> MatrixVectorActivation:
+    """The layer with weights from outside."""
+    thresholds = {name: values for name, values in layer.parameters.items() if name != "weights"}
+    return replace(layer, mem_mode="external", parameters=thresholds)
+
+
+def elementwise(
+    kind: type[ElementwiseBinaryOperation],
+    lhs: str,
+    rhs: str,
+    folding: tuple[int, int] = (6, 2),
+    constants: int | None = None,
+    vectors: int = 1,
+) -> ElementwiseBinaryOperation:
+    """A layer with the narrowest output; with ``constants`` the second operand is so many random constants."""
+    bare = kind(folding[0], folding[1], lhs, rhs, "INT62")
+    output = DataType.smallest_for_range(*result_range(bare.operation, DataType[lhs], DataType[rhs])).name
+    if constants is None:
+        return kind(*folding, lhs, rhs, output, numInputVectors=vectors)
+    values = random_values(DataType[rhs], (constants,), np.random.default_rng(0))
+    return kind(*folding, lhs, rhs, output, "const", vectors, parameters={"rhs": values})
+
+
+def requant(source: str, output: str, shift: int, rounding: str, folding: tuple[int, int] = (6, 2)) -> Requant:
+    """A layer with random constants, whose results reach beyond both ends of the output's range."""
+    generator = np.random.default_rng(shift)
+    ends = 1 << (DataType[source].bitwidth() + 5)
+    multipliers = generator.integers(-32, 31, folding[0], endpoint=True)
+    biases = generator.integers(-ends, ends - 1, folding[0], endpoint=True)
+    bias_type = DataType.smallest_for_range(-ends, ends - 1).name
+    parameters = {"multipliers": multipliers, "biases": biases}
+    return Requant(*folding, source, "INT6", bias_type, output, shift, rounding, 2, parameters=parameters)
+
+
+def lookup(rows: int, dim: int, pe: int, index: str, element: str, indices: int = 1) -> Lookup:
+    """A layer with a random table."""
+    table = random_values(DataType[element], (rows, dim), np.random.default_rng(0))
+    return Lookup(rows, dim, pe, index, element, indices, parameters={"embeddings": table})
 
 
 TYPES = (

@@ -10,13 +10,9 @@ from pathlib import Path
 import pytest
 
 from finnmake.dataflow.layer import Layer
-from tests.hls_library.harness import LIBRARY, core_verilog
-from tests.hls_library.random_layers import random_mvau
-from tests.hls_library.test_arithmetic_kernels import LAYERS as ARITHMETIC
-from tests.hls_library.test_stream_order_kernels import LAYERS as STREAM_ORDER
-from tests.hls_library.test_streamed_weights import external
-from tests.hls_library.test_streaming_kernels import CONVERTERS, FIFOS, SELECTORS, name
-from tests.hls_library.test_window_arithmetic_kernels import depthwise
+from tests.hls_library.grids import ARITHMETIC, CONVERTERS, FIFOS, SELECTORS, STREAM_ORDER
+from tests.hls_library.harness import LIBRARY, core_verilog, layer_name
+from tests.hls_library.random_layers import depthwise, external, random_mvau
 
 PRODUCTS = [
     random_mvau((12, 6), (3, 3), ("INT4", "INT4"), (15, "INT4")),
@@ -29,7 +25,7 @@ LAYERS = [*PRODUCTS, *FIFOS[1:], CONVERTERS[0], SELECTORS[1], SELECTORS[3], *ARI
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not installed")
-@pytest.mark.parametrize("layer", LAYERS, ids=name)
+@pytest.mark.parametrize("layer", LAYERS, ids=layer_name)
 def test_icarus_takes_the_verilog(tmp_path: Path, layer: Layer) -> None:
     core = tmp_path / "core.v"
     core.write_text(core_verilog(layer))

@@ -14,8 +14,7 @@ from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from tests.hls_library.harness import Bench, random_frames
-from tests.hls_library.random_layers import random_mvau, random_thresholding
-from tests.hls_library.test_window_arithmetic_kernels import depthwise
+from tests.hls_library.random_layers import depthwise, random_mvau, random_thresholding
 from tests.support.synthesis import ECP5, ULTRASCALE, XILINX_7, synthesised_cells
 
 STORING = {

@@ -14,9 +14,8 @@ from finnmake.dataflow.layer import IntegerArray
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.graph.datatype import DataType
-from tests.hls_library.harness import Bench, random_frames
-from tests.hls_library.random_layers import random_mvau
-from tests.hls_library.test_window_arithmetic_kernels import depthwise
+from tests.hls_library.harness import Bench
+from tests.hls_library.random_layers import depthwise, random_mvau
 from tests.support.synthesis import ECP5, XILINX_7, synthesised_cells
 
 
@@ -55,24 +54,6 @@ def test_all_products_of_eight_bits(bench: Bench, types: tuple[str, str]) -> Non
     layer = pairs_of_weights(types, np.array(list(product(values(types[1]), repeat=2))))
     for inputs in np.split(values(types[0]).reshape(-1, 1), 32):
         bench.run_rtl(layer, inputs)
-
-
-LAYERS = {
-    "odd": replace(random_mvau((12, 9), (3, 3), ("INT4", "INT4"), (15, "INT4")), resType="dsp"),
-    "overlapping": replace(random_mvau((16, 4), (4, 2), ("UINT8", "INT8"), (7, "UINT3")), resType="dsp"),
-    "just_apart": replace(random_mvau((6, 4), (2, 4), ("INT8", "INT4")), resType="dsp"),
-    "just_overlapping": replace(random_mvau((6, 4), (2, 4), ("INT8", "INT5")), resType="dsp"),
-    "signs": replace(random_mvau((6, 4), (3, 2), ("BIPOLAR", "TERNARY")), resType="dsp"),
-    "bits_stay_counted": replace(random_mvau((7, 4), (7, 2), ("BIPOLAR", "BIPOLAR")), resType="dsp"),
-    "one_output": replace(random_mvau((8, 3), (4, 1), ("INT2", "INT2")), resType="dsp"),
-    "depthwise": replace(depthwise(4, 2, "3,3", ("INT2", "INT2"), (3, "INT2"), simd=3), resType="dsp"),
-}
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_layers_with_hard_multipliers(bench: Bench, name: str) -> None:
-    bench.lint(LAYERS[name])
-    bench.check_rtl(LAYERS[name], random_frames(LAYERS[name], 10))
 
 
 STYLES = ("lut", "auto", "dsp")

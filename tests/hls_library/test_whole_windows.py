@@ -10,9 +10,8 @@ import numpy as np
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.stream_graph import stream_graph
 from tests.hls_library.harness import Bench, random_frames
-from tests.hls_library.random_layers import random_mvau
+from tests.hls_library.random_layers import depthwise, random_mvau
 from tests.hls_library.test_residual import run
-from tests.hls_library.test_window_arithmetic_kernels import depthwise
 from tests.support.hardware_models import hardware_model
 
 
