@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 from finnmake.dataflow.pipelines import adder_tree_cycles, popcount_cycles
@@ -9,6 +10,9 @@ from finnmake.graph.datatype import AnyDataType
 
 _KINDS = {"BIPOLAR": 3, "TERNARY": 2}
 _MOST_PLANE_PRODUCTS = 4
+LEAST_HARD_BITS = 4
+"""Of both operands: narrower ones are multiplied in LUTs, unless hard multipliers are asked for."""
+
 _MOST_PAIR_BITS = 8
 """Of inputs and weights two products of which a multiplier of 18 bits makes."""
 
@@ -52,6 +56,15 @@ def products_of(source: AnyDataType, weight: AnyDataType, res_type: str, *, shar
         return Products.PAIRS if shared and narrow else Products.MULTIPLIERS
     few = decoded_width(source) * decoded_width(weight) <= _MOST_PLANE_PRODUCTS
     return Products.PLANES if few else Products.MULTIPLIERS
+
+
+def hard_multipliers(lhs: AnyDataType, rhs: AnyDataType) -> int:
+    """Multipliers of 18 by 18 bits for a product: none below 4 by 4 bits, which LUTs make.
+
+    Source: ``auto`` of ``VectorActivation.resType``; wider operands are split as Yosys' ``mul2dsp.v`` does.
+    """
+    widths = lhs.bitwidth(), rhs.bitwidth()
+    return 0 if min(widths) < LEAST_HARD_BITS else math.prod(-(-width // 18) for width in widths)
 
 
 def dot_product_cycles(products: Products, source: AnyDataType, simd: int) -> int:

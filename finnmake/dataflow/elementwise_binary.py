@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
-from finnmake.dataflow.dot_product import element_kind
+from finnmake.dataflow.dot_product import element_kind, hard_multipliers
 from finnmake.dataflow.layer import IntegerArray, MemoryImage, MemoryShape, Stream, cpp_datatype, structural_datatype
 from finnmake.dataflow.multi_stream_layer import MultiStreamLayer
 from finnmake.dataflow.pipelines import rom_style
@@ -205,3 +205,7 @@ class ElementwiseMul(ElementwiseBinaryOperation):
     def operation(self) -> Callable[[IntegerArray, IntegerArray], IntegerArray]:
         """The product."""
         return operator.mul
+
+    @property
+    def multipliers(self) -> int:
+        return self.PE * hard_multipliers(structural_datatype(self.lhs_dtype), structural_datatype(self.rhs_dtype))

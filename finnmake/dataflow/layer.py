@@ -179,6 +179,12 @@ class Layer(ABC):
         several streams the first word of all inputs and the first word of all outputs count.
         """
 
+    # -- arithmetic ------------------------------------------------------------------------------------------------
+    @property
+    def multipliers(self) -> int:
+        """Hard multipliers of 18 by 18 bits; 0 where synthesis is to use none."""
+        return 0
+
     # -- function --------------------------------------------------------------------------------------------------
     @abstractmethod
     def execute(self, frames: IntegerArray) -> IntegerArray:

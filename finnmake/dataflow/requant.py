@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
-from finnmake.dataflow.dot_product import element_kind
+from finnmake.dataflow.dot_product import element_kind, hard_multipliers
 from finnmake.dataflow.layer import (
     IntegerArray,
     Layer,
@@ -111,6 +111,11 @@ class Requant(Layer):
         most = max(abs(int(values.min())), abs(int(values.max()))) * abs(int(factors.min()))
         most += abs(int(structural_datatype(self.biasDataType).min())) + (1 << self.shift)
         return most.bit_length() + 1
+
+    @property
+    def multipliers(self) -> int:
+        operands = structural_datatype(self.inputDataType), structural_datatype(self.multiplierDataType)
+        return self.PE * hard_multipliers(*operands)
 
     @property
     def _folds(self) -> int:

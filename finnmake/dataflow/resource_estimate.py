@@ -9,7 +9,6 @@ report has the synthesis' own numbers; this is for choosing a folding before tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 
@@ -64,7 +63,7 @@ def estimate_resources(layer: Layer) -> Resources:
         layer: its parameters are not looked at, their memories are counted.
     """
     parts = lut_parts(layer)
-    blocks, dsp = 0, 0
+    blocks = 0
     parameters = layer.verilog_parameters()
     for name, memory in layer.memory_shapes().items():
         if _is_block_memory(name, parameters):
@@ -73,13 +72,8 @@ def estimate_resources(layer: Layer) -> Resources:
     if style == "block":
         blocks += block_memories(depth, width)
     ultra = -(-depth // 4096) * -(-width // 72) if style == "ultra" else 0
-    if isinstance(layer, VectorActivation):
-        dsp = layer.multipliers
-    elif isinstance(layer, ElementwiseMul):
-        dsp = layer.PE * _multipliers(layer.lhs_dtype, layer.rhs_dtype)
-    elif isinstance(layer, Requant):
-        dsp = layer.PE * _multipliers(layer.inputDataType, layer.multiplierDataType)
-    return Resources(round(sum(FACTORS[name] * count for name, count in parts.items())), blocks, dsp, ultra)
+    luts = round(sum(FACTORS[name] * count for name, count in parts.items()))
+    return Resources(luts, blocks, layer.multipliers, ultra)
 
 
 def _written_memory(layer: Layer) -> tuple[str, int, int]:
@@ -91,11 +85,6 @@ def _written_memory(layer: Layer) -> tuple[str, int, int]:
     if isinstance(layer, StreamReorder):
         return str(layer.verilog_parameters()["RAM_STYLE"]), 2 * layer.block_words, layer.input_stream().width
     return "none", 0, 0
-
-
-def _multipliers(*operands: str) -> int:
-    """Hard multipliers of 18 x 18 bits for a product."""
-    return math.prod(-(-structural_datatype(name).bitwidth() // 18) for name in operands)
 
 
 def _is_block_memory(name: str, parameters: Mapping[str, int | str | VerilogLiteral]) -> bool:
@@ -188,9 +177,22 @@ def lut_parts(layer: Layer) -> dict[str, int]:
         output = layer.output_stream().width
         sums = 4 * layer.PE * layer.accumulator_width if isinstance(layer, Requant) else output
         parts |= {"sums": sums, "memory": distributed_luts(4, output), "words": 0}
+        if not layer.multipliers:
+            parts["products"] = layer.PE * _product_bits(layer)
     elif isinstance(layer, Lookup):
         parts["words"] = 0
     return parts
+
+
+def _product_bits(layer: ElementwiseBinaryOperation | Requant) -> int:
+    """Bits of multiplier times multiplicand; 0 of a layer that does not multiply."""
+    if isinstance(layer, Requant):
+        return _bits(layer.inputDataType) * _bits(layer.multiplierDataType)
+    return _bits(layer.lhs_dtype) * _bits(layer.rhs_dtype) if isinstance(layer, ElementwiseMul) else 0
+
+
+def _bits(datatype: str) -> int:
+    return structural_datatype(datatype).bitwidth()
 
 
 def _product_parts(layer: VectorActivation) -> dict[str, int]:

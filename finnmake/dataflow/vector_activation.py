@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_integer_type, parameter
-from finnmake.dataflow.dot_product import Products, dot_product_cycles, element_kind, products_of
+from finnmake.dataflow.dot_product import LEAST_HARD_BITS, Products, dot_product_cycles, element_kind, products_of
 from finnmake.dataflow.layer import (
     IntegerArray,
     Layer,
@@ -242,15 +242,11 @@ class VectorActivation(Layer):
         """True where all outputs of a word are made of the same inputs."""
 
     @property
-    def multiplies_with_dsp(self) -> bool:
-        """True where synthesis should use hard multipliers: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
-        return self.multipliers > 0
-
-    @property
     def multipliers(self) -> int:
-        """Hard multipliers of 18 by 18 bits."""
+        """Hard multipliers of 18 by 18 bits: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
         source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
-        hard = self.resType == "dsp" or (self.resType == "auto" and min(source.bitwidth(), weight.bitwidth()) >= 4)
+        wide = min(source.bitwidth(), weight.bitwidth()) >= LEAST_HARD_BITS
+        hard = self.resType == "dsp" or (self.resType == "auto" and wide)
         if self.products() is Products.PAIRS:
             return -(-self.PE // 2) * self.SIMD
         return self.PE * self.SIMD if hard and self.products() is Products.MULTIPLIERS else 0
@@ -302,7 +298,7 @@ class VectorActivation(Layer):
             ),
             "FIRST_BLOCK_STAGE": first_block_stage("auto", self.numSteps, self.folds, threshold_width),
             "THRESHOLDS_RAM_STYLE": rom_style("auto", self.folds, self.PE * self.numSteps * threshold_width),
-            "USE_DSP": "yes" if self.multiplies_with_dsp else "no",
+            "USE_DSP": "yes" if self.multipliers else "no",
             "HARD_MULTIPLIERS": int(self.resType == "dsp"),
         }
 

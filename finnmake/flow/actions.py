@@ -45,7 +45,7 @@ def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...]) -> LayerE
         core=layer.core_name(),
         configured=configured_core_name(layer),
         engine="rtl",
-        uses_dsp=bool(getattr(layer, "multiplies_with_dsp", False)),
+        uses_dsp=layer.multipliers > 0,
         verilog_files=layer.verilog_files,
         cpp_files=layer.cpp_files,
         parameters=tuple(sorted(layer.parameters)),

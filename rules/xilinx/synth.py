@@ -75,7 +75,10 @@ def main() -> None:
     # A small core's time is that of Yosys' libraries, of which every pass looks at all cells: those that it has no use
     # for are left out.
     Path("large_cells.v").write_text(_large_cells(), encoding="utf-8")
-    _run(design, "read_verilog -lib large_cells.v", f"{synth} -run prepare:map_memory")
+    _run(design, "read_verilog -lib large_cells.v", f"{synth} -run prepare:map_dsp")
+    if not options.no_dsp:
+        _run(design, _small_products_to_dsp(options.family))
+    _run(design, f"{synth} -run map_dsp:map_memory")
     if any(kind.startswith("$mem") for kind in _count_cells(design, options.top)):
         _run(design, f"{synth} -run map_memory:map_ffram")
     _run(
@@ -101,6 +104,22 @@ def _large_cells() -> str:
     library = Path(yosys.proc_share_dirname(), "xilinx", "cells_xtra.v").read_text(encoding="utf-8")
     modules = [re.search(rf"^module {name} ?\(.*?^endmodule$", library, re.MULTILINE | re.DOTALL) for name in _LARGE]
     return "\n".join(module.group() for module in modules if module is not None) + "\n"
+
+
+def _small_products_to_dsp(family: str) -> str:
+    """The pass that makes DSP48 of products that synth_xilinx, of its own accord, makes of LUTs: less than 9 bits wide.
+
+    A core that is synthesised with hard multipliers has asked for them. Those of one bit stay gates.
+    """
+    library, widths = ("xc7", (25, 18)) if family == "xc7" else ("xcu", (27, 18))
+    limits = "".join(
+        f" -D DSP_{port}_MAXWIDTH={width} -D DSP_{port}_MINWIDTH=2" for port, width in zip("AB", widths, strict=True)
+    )
+    name = f"$__MUL{widths[0]}X{widths[1]}"
+    return (
+        f"techmap -map +/mul2dsp.v -map +/xilinx/{library}_dsp_map.v{limits} -D DSP_SIGNEDONLY=1 -D DSP_NAME={name}"
+        " t:$mul r:Y_WIDTH<9 %i"
+    )
 
 
 def _run(design: Any, *passes: str) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finnmake.dataflow.elementwise_binary import ElementwiseMul
 from finnmake.dataflow.layer import IntegerArray
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.graph.datatype import DataType
 from tests.hls_library.harness import Bench
-from tests.hls_library.random_layers import depthwise, random_mvau
-from tests.support.synthesis import ECP5, XILINX_7, synthesised_cells
+from tests.hls_library.random_layers import depthwise, elementwise, random_mvau, requant
+from tests.support.synthesis import ECP5, ULTRASCALE, XILINX_7, synthesised_cells
 
 
 def pairs_of_weights(types: tuple[str, str], pairs: IntegerArray) -> MatrixVectorActivation:
@@ -56,6 +57,10 @@ def test_all_products_of_eight_bits(bench: Bench, types: tuple[str, str]) -> Non
         bench.run_rtl(layer, inputs)
 
 
+def test_wide_products_share_no_multiplier() -> None:
+    assert replace(random_mvau((6, 4), (3, 4), ("INT16", "INT16")), resType="dsp").multipliers == 12
+
+
 STYLES = ("lut", "auto", "dsp")
 MULTIPLIERS = {
     # types: with each of STYLES, 4 by 4 products side by side.
@@ -91,23 +96,44 @@ def test_multipliers_of_ecp5_in_all_styles(tmp_path: Path, types: tuple[str, str
     check_multipliers(tmp_path, types, ECP5, "MULT18X18D")
 
 
-SMALL = pytest.mark.xfail(
-    strict=True, reason="synth_xilinx makes products of less than 9 bits of LUTs; the estimate does not"
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("types", MULTIPLIERS)
+def test_multipliers_of_xilinx_in_all_styles(tmp_path: Path, types: tuple[str, str]) -> None:
+    check_multipliers(tmp_path, types, XILINX_7, "DSP48E1")
+
+
+# Yosys, of its own accord, makes products of less than 9 bits of LUTs there.
+@pytest.mark.parametrize("flow", [XILINX_7, ULTRASCALE], ids=" ".join)
+def test_small_products_of_xilinx(tmp_path: Path, flow: tuple[str, ...]) -> None:
+    layer = replace(random_mvau((4, 4), (2, 2), ("INT2", "INT2")), resType="dsp")
+    cells = synthesised_cells(tmp_path, layer, flow)
+    assert cells["DSP48E1"] + cells["DSP48E2"] == estimate_resources(layer).DSP == 2
+
+
+OTHERS = {
+    "product": elementwise(ElementwiseMul, "UINT4", "INT4", (4, 2), 4),
+    "small_product": elementwise(ElementwiseMul, "INT3", "INT8", (4, 2)),
+    "wide_product": elementwise(ElementwiseMul, "INT31", "INT8", (4, 2), 1),
+    "requant": requant("INT8", "INT8", 4, "HALF_EVEN", (4, 2)),
+    "small_requant": requant("UINT2", "INT8", 4, "HALF_EVEN", (4, 2)),
+}
+
+
+def check_others(folder: Path, name: str, flow: tuple[str, ...], cell: str) -> None:
+    expected = {"product": 2, "small_product": 0, "wide_product": 4, "requant": 2, "small_requant": 0}[name]
+    assert synthesised_cells(folder, OTHERS[name], flow)[cell] == estimate_resources(OTHERS[name]).DSP == expected
+
+
+@pytest.mark.parametrize("name", ["product", "small_requant"])
+def test_products_of_other_layers(tmp_path: Path, name: str) -> None:
+    check_others(tmp_path, name, ECP5, "MULT18X18D")
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(
-    "types",
-    [
-        ("INT8", "INT8"),
-        pytest.param(("UINT4", "INT4"), marks=SMALL),
-        pytest.param(("INT2", "INT2"), marks=SMALL),
-        ("BIPOLAR", "BIPOLAR"),
-    ],
-)
-def test_multipliers_of_xilinx_in_all_styles(tmp_path: Path, types: tuple[str, str]) -> None:
-    check_multipliers(tmp_path, types, XILINX_7, "DSP48E1")
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(("flow", "cell"), [(ECP5, "MULT18X18D"), (XILINX_7, "DSP48E1")], ids=["ecp5", "xilinx"])
+def test_products_of_all_other_layers(tmp_path: Path, name: str, flow: tuple[str, ...], cell: str) -> None:
+    check_others(tmp_path, name, flow, cell)
 
 
 def test_a_depthwise_layer_has_a_multiplier_for_each_product(tmp_path: Path) -> None:

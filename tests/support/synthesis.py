@@ -38,7 +38,7 @@ def synthesised_cells(folder: Path, layer: Layer, flow: tuple[str, ...]) -> Coun
     for name, text in render_core(layer, templates).items():
         (folder / name).write_text(text)
     files = ["core.v", "configured.v", *(str(LIBRARY / name) for name in layer.verilog_files)]
-    if not getattr(layer, "multiplies_with_dsp", False):
+    if not layer.multipliers:
         options.append("--no-dsp")
     outputs = ["--netlist", "netlist.il", "--resources", "resources.json"]
     command = [sys.executable, "synth.py", "--top", configured_core_name(layer), *outputs, *options, *files]
