@@ -34,6 +34,7 @@ def test_fixed_grid(bench: Bench, layers: tuple[Layer, ...]) -> None:
     Bundle(bench, layers).check(24)
 
 
+@pytest.mark.timeout(1800)  # as long as four of the others
 @settings(GENERATE, max_examples=RANDOM_LAYERS, derandomize=True)
 @given(layers=st.tuples(*STRATEGIES.values()))
 def test_random_layers(bench: Bench, layers: tuple[Layer, ...]) -> None:
