@@ -14,9 +14,9 @@ from tests.support.quantised_networks import QuantisedNetwork
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6))
-def test_power_of_two_scales_leave_the_outputs_bit_identical(seed: int) -> None:
-    network = QuantisedNetwork(seed, exact=True)
+@given(seed=st.integers(0, 10**6), products=st.booleans())
+def test_power_of_two_scales_leave_the_outputs_bit_identical(seed: int, products: bool) -> None:
+    network = QuantisedNetwork(seed, exact=True, products=products)
     model = network.model()
     result = model.transform(Streamline())
     values = network.values(model)
@@ -31,9 +31,9 @@ def test_power_of_two_scales_leave_the_outputs_bit_identical(seed: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6))
-def test_other_scales_give_what_exact_sums_give(seed: int) -> None:
-    network = QuantisedNetwork(seed, exact=False)
+@given(seed=st.integers(0, 10**6), products=st.booleans())
+def test_other_scales_give_what_exact_sums_give(seed: int, products: bool) -> None:
+    network = QuantisedNetwork(seed, exact=False, products=products)
     model = network.model()
     result = model.transform(Streamline())
     values = network.values(model)
