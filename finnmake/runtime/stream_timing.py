@@ -63,17 +63,20 @@ class StreamTimes:
         output_cycles: of every word that leaves, shape (frames, words of a frame); the first word enters in cycle 0.
         blocked: streams that made the last frames late because they were full, and the depth that would have been
             enough; 0 where one word more must be tried.
+        waiting: the most words that ever were in each FIFO.
         deadlock: nothing moves any more; ``blocked`` then has the streams that are full.
     """
 
     output_cycles: IntegerArray
     blocked: Mapping[Edge, int]
+    waiting: Mapping[Edge, int]
     deadlock: bool
 
     @property
-    def interval(self) -> int:
-        """Cycles from the last frame but one to the last."""
-        return int(self.output_cycles[-1, -1] - self.output_cycles[-2, -1])
+    def interval(self) -> float:
+        """Cycles from frame to frame, the mean of the second half of the frames."""
+        ends = self.output_cycles[(len(self.output_cycles) - 1) // 2 :, -1]
+        return float(ends[-1] - ends[0]) / (len(ends) - 1)
 
     @property
     def first_word(self) -> int:
@@ -137,9 +140,9 @@ class StreamTiming:
         )
         output = system.cycles[system.output].reshape(frames, -1)
         if stuck:
-            return StreamTimes(output, system.full_streams(constraints, blocked_on), deadlock=True)
+            return StreamTimes(output, system.full_streams(constraints, blocked_on), {}, deadlock=True)
         found = np.zeros(_MOST_BLOCKED, dtype=_BLOCKED)
-        until = int(output[max(0, frames - 3), -1])
+        until = int(output[0, -1])
         count = self._library.finnmake_trace(
             series.ctypes.data, constraints.ctypes.data, system.output, until, found.ctypes.data, len(found)
         )
@@ -147,7 +150,7 @@ class StreamTiming:
         for stream, depth in found[:count].tolist():
             edge = system.edges[stream]
             blocked[edge] = max(blocked.get(edge, 0), depth)
-        return StreamTimes(output, blocked, deadlock=False)
+        return StreamTimes(output, blocked, system.waiting(), deadlock=False)
 
 
 class _System:
@@ -166,6 +169,7 @@ class _System:
         self._words: list[int] = []
         self._constraints: list[list[tuple[int, int, int, int, int, int]]] = []
         self._tables: dict[int, IntegerArray] = {}
+        self._fifos: dict[Edge, tuple[int, int]] = {}
         # (position, port): series of the offer and of the transfer, and the number of the stream
         made: dict[Source, tuple[int, int, int]] = {}
         taken: dict[Edge, tuple[int, int]] = {}
@@ -181,6 +185,7 @@ class _System:
                     behind = self._stream(core.schedule.inputs[port])
                     self._wait(transfer, behind[1], lag=fifo.depth, delay=1, stream=number)
                     self._wait(behind[0], transfer, delay=fifo.latency)
+                    self._fifos[edge] = (transfer, behind[1])
                     offer, transfer = behind
                 taken[edge] = (offer, transfer)
         last = len(cores) - 1
@@ -252,6 +257,14 @@ class _System:
         series["first"], series["end"] = ends - counts, ends
         rows = [row for constraints in self._constraints for row in constraints]
         return series, np.array(rows, dtype=_CONSTRAINT)
+
+    def waiting(self) -> dict[Edge, int]:
+        """The depth of each FIFO that would have let every word in when it came."""
+        most = {}
+        for edge, (entered, left) in self._fifos.items():
+            gone = np.searchsorted(self.cycles[left], self.cycles[entered] - 1, side="right")
+            most[edge] = int((np.arange(len(gone)) - gone).max()) + 1
+        return most
 
     def full_streams(self, constraints: NDArray[np.void], blocked_on: IntegerArray) -> dict[Edge, int]:
         """The streams in the circle of series that wait for each other, or on the way to it."""
