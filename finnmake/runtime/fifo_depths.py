@@ -13,16 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from finnmake.errors import VerificationError
+from finnmake.dataflow.fifo_sizing import MINIMUM_DEPTH
 from finnmake.runtime.stream_timing import Edge, Fifo, StreamTimes, StreamTiming, TimedCore
-
-MINIMUM_DEPTH = 2
-"""Words of the smallest FIFO that passes a word in every cycle."""
 
 FifoOf = Callable[[Edge, int], Fifo]
 """The FIFO of some depth in a stream."""
 
 _MOST_ROUNDS = 1000
-_FEWEST_FRAMES = 4
+_FEWEST_FRAMES, _MOST_FRAMES, _FEWEST_WORDS = 6, 40, 400_000
+"""A graph is run for some frames at least: small ones, which take no time, for so many words."""
 
 _WORDS_TO_REDUCE = 200_000_000
 """Words of streams that are computed to find depths that can be smaller; beyond that depths stay as they are."""
@@ -57,8 +56,8 @@ class FifoSizing:
         self._timing, self._cores, self._fifo_of = timing, cores, fifo_of
         self._fixed = dict(fixed or {})
         self.bound = max(core.schedule.interval for core in cores)
-        self._frames = _FEWEST_FRAMES
         self._words = sum(sum(core.schedule.inputs) for core in cores)
+        self._frames = max(_FEWEST_FRAMES, min(_MOST_FRAMES, _FEWEST_WORDS // self._words))
         self._computed = 0
 
     def run(self, depths: Mapping[Edge, int]) -> StreamTimes:
@@ -67,7 +66,9 @@ class FifoSizing:
         while True:
             times = self._timing.run(self._cores, fifos, self._frames)
             self._computed += self._frames * self._words
-            enough = _FEWEST_FRAMES if times.deadlock else 2 * int(times.last_word // max(1.0, times.interval)) + 6
+            # Twice as many as are under way at a time, and some.
+            under_way = 0 if times.deadlock else int(times.last_word // max(1.0, times.interval))
+            enough = 2 * under_way + _FEWEST_FRAMES
             if self._frames >= enough:
                 return times
             self._frames = enough
@@ -137,21 +138,32 @@ class FifoSizing:
 
     def _reduced(self, depths: Mapping[Edge, int]) -> dict[Edge, int]:
         """Depths of which none can be smaller alone, as far as there is time to try."""
-        result = dict(depths)
         self._computed = 0
-        for edge in sorted(result, key=lambda edge: (-result[edge], edge)):
-            if self._suffices(result, edge, 0):
-                del result[edge]
-                continue
-            low, high = MINIMUM_DEPTH, result[edge]
-            while low < high:
-                middle = (low + high) // 2
-                if self._suffices(result, edge, middle):
-                    high = middle
-                else:
-                    low = middle + 1
-            result[edge] = high
+        result, before = dict(depths), dict[Edge, int]()
+        while result != before:
+            before = dict(result)
+            # The small ones first: each that vanishes is a word and a cycle less to wait for.
+            for edge in sorted(before, key=lambda edge: (before[edge], edge)):
+                result[edge] = self._smallest(result, edge)
+            result = {edge: depth for edge, depth in result.items() if depth}
         return result
+
+    def _smallest(self, depths: Mapping[Edge, int], edge: Edge) -> int:
+        """The smallest depth of one stream with which the graph is as fast."""
+        if self._suffices(depths, edge, 0):
+            return 0
+        low, high = MINIMUM_DEPTH, depths[edge]
+        # Most often it has been found before.
+        if high > low and not self._suffices(depths, edge, high - 1):
+            return high
+        high = max(low, high - 1)
+        while low < high:
+            middle = (low + high) // 2
+            if self._suffices(depths, edge, middle):
+                high = middle
+            else:
+                low = middle + 1
+        return high
 
     def _suffices(self, depths: Mapping[Edge, int], edge: Edge, depth: int) -> bool:
         """Whether the graph is as fast with another depth of one stream; False where there is no time to try."""

@@ -1,7 +1,7 @@
 """When words move in a whole graph of cores, computed from the cores' schedules: interval and latency without simulation.
 
 The relations of all cores, and those of the FIFOs between them, are one max-plus system: each word of each stream moves
-as early as all that it waits for allows. The system is solved word by word in ``rules/stream_timing``.
+as early as all that it waits for allows. The system is solved word by word in ``rules/cxx/stream_timing.cpp``.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finnmake.dataflow.core_schedule import CoreSchedule, Event, EventKind
+from finnmake.dataflow.fifo_sizing import Edge
 from finnmake.dataflow.layer import IntegerArray
 from finnmake.dataflow.stream_graph import INPUT, Source
 from finnmake.errors import ToolError
 from finnmake.runtime.rtlsim import load_shared_object, unload
-
-Edge = tuple[int, int]
-"""A stream by its consumer: the core's position, and which of its inputs."""
 
 _SERIES = np.dtype([(name, np.int64) for name in ("words_per_frame", "words", "cycles", "known", "first", "end")])
 _CONSTRAINT = np.dtype(

@@ -13,13 +13,14 @@ from finnmake.codegen.core import core_values
 from finnmake.codegen.rendering import render
 from finnmake.codegen.stitch import Instance, Port, render_stitched, stitched_name
 from finnmake.dataflow.core_schedule import CoreSchedule
+from finnmake.dataflow.fifo_sizing import Edge
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.packing import memory_text
 from finnmake.dataflow.stream_graph import Source
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.runtime.core_schedule import measure_schedule
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
-from finnmake.runtime.stream_timing import Edge, Fifo, TimedCore
+from finnmake.runtime.stream_timing import Fifo, TimedCore
 from tests.hls_library.harness import LIBRARY, TEMPLATES, VERILATOR_RULE, Bench, copy_rule, run_script
 
 
