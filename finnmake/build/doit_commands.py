@@ -277,22 +277,10 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 needed = {name for name, action in self.session.tasks.items() if action.expanding}
             if self.stamp is not None and not expanded and not self._single:
                 unaffected = self.stamp.footprint.unaffected(self.session, control.tasks, needed)
-            done = expanded | unaffected
-            expanding = (name for name, action in self.session.tasks.items() if action.expanding)
-            todo = [name for name in expanding if name in needed and name not in done]
-            if not todo:
-                break
-            expanded.update(todo)
-            # A control of its own: process() takes the tasks' options, and can take them only once.
-            first = TaskControl(self.task_list)
-            first.selected_tasks = todo
-            self.session.require_tools(_closure(first, todo))
-            self._want(first, _closure(first, todo))
-            executed = self.session.executed
-            status = self._finish(runner().run_all(first.task_dispatcher()))
+            status, changed = self._expand(control, needed - unaffected, expanded, runner, always=unknown is not None)
             if status:
                 return status
-            if self.session.executed == executed and unknown is None:
+            if not changed:
                 break
             with self._span("load"):
                 if self.stamp is not None:
@@ -314,6 +302,49 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             _drop(control, unaffected)
         self.control = control
         return self._finish(runner().run_all(control.task_dispatcher()))
+
+    def _expand(
+        self,
+        control: TaskControl,
+        needed: set[str],
+        expanded: set[str],
+        runner: Callable[[], Any],
+        *,
+        always: bool,
+    ) -> tuple[int, bool]:
+        """Bring expanding tasks up to date until one has run.
+
+        One that comes after another may be another task when that one has run: it waits for its turn.
+
+        Args:
+            control: of all tasks.
+            needed: tasks to look at.
+            expanded: those that have had their turn; more are added.
+            runner: makes what runs them.
+            always: what has been up to date counts as run, too.
+
+        Returns:
+            The status of what was run, and whether the tasks may be others now.
+        """
+        while True:
+            waiting = [
+                name
+                for name in self.session.tasks
+                if name in needed and name not in expanded and self.session.tasks[name].expanding
+            ]
+            if not waiting:
+                return 0, False
+            todo = [name for name in waiting if not (_closure(control, [name]) - {name}).intersection(waiting)]
+            expanded.update(todo)
+            # A control of its own: process() takes the tasks' options, and can take them only once.
+            first = TaskControl(self.task_list)
+            first.selected_tasks = todo
+            self.session.require_tools(_closure(first, todo))
+            self._want(first, _closure(first, todo))
+            executed = self.session.executed
+            status = self._finish(runner().run_all(first.task_dispatcher()))
+            if status or always or self.session.executed != executed:
+                return status, True
 
     def _want(self, control: TaskControl, needed: Iterable[str]) -> None:
         """Tell the session which outputs must be here where a remote engine runs the actions."""
