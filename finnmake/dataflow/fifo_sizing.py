@@ -104,7 +104,9 @@ def depths_of(names: list[str], inputs: list[int], table: Mapping[str, Any]) -> 
     depths: dict[Edge, int] = {}
     for name, values in table.items():
         if name not in positions:
-            raise FoldingError(f"no layer is called {name!r}", where="FIFO depths", remedy=f"Layers: {', '.join(names)}.")
+            raise FoldingError(
+                f"no layer is called {name!r}", where="FIFO depths", remedy=f"Layers: {', '.join(names)}."
+            )
         position = positions[name]
         wanted = values.get(DEPTHS_ATTRIBUTE) if isinstance(values, Mapping) and len(values) == 1 else None
         if not isinstance(wanted, list | tuple) or len(wanted) != inputs[position] or not all(map(_is_depth, wanted)):

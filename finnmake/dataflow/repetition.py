@@ -96,7 +96,7 @@ def _replaced(codes: IntegerArray, whole: IntegerArray, by: int) -> IntegerArray
     keep = np.ones(len(codes), dtype=bool)
     result = codes.copy()
     free = 0
-    for start in windows:
+    for start in windows.tolist():
         if start >= free and np.array_equal(codes[start : start + length], whole):
             keep[start + 1 : start + length] = False
             result[start] = by

@@ -18,7 +18,7 @@ from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
 
 WAYS = ("auto", "measured", "estimated")
-"""How depths are found; ``auto`` measures where the graph is no chain of dense layers, of which one vector each is enough."""
+"""How depths are found; ``auto`` measures except for chains of dense layers: there one vector each is enough."""
 
 UNBUFFERED = "unbuffered"
 """The task, and the folder, of the layers without FIFOs."""

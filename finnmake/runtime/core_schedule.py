@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finnmake.dataflow.core_schedule import (
     NEVER,
@@ -27,6 +27,9 @@ from finnmake.runtime.rtlsim import RtlSimulation
 
 _FEWEST_FRAMES, _MOST_FRAMES = 4, 256
 """A core is steady when two frames, one behind the other, have the same schedule; more frames are run until it is."""
+
+
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +51,7 @@ class _Dependence:
 
     words: IntegerArray
     cycles: IntegerArray
-    leads: NDArrayBool
-
-
-NDArrayBool = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    leads: Flags
 
 
 def measure_schedule(simulation: RtlSimulation, inputs: Sequence[int], outputs: Sequence[int]) -> CoreSchedule:
@@ -179,9 +179,7 @@ class _Fit:
             kind = EventKind.OFFER if together else EventKind.TRANSFER
             yield Relation(Event(EventKind.TRANSFER, port), Event(kind, source), need.words, need.cycles)
 
-    def _starts(
-        self, port: int, latency: int, needs: dict[tuple[int, int], _Dependence]
-    ) -> Iterator[Relation]:
+    def _starts(self, port: int, latency: int, needs: dict[tuple[int, int], _Dependence]) -> Iterator[Relation]:
         """When an output word is started, and offered."""
         start, words = Event(EventKind.START, port), self.words[port]
         due = np.zeros(words, dtype=np.int64)
@@ -194,9 +192,7 @@ class _Fit:
             leads |= need.leads
         # Where no input is waited for, what lies between two words is the core's own pace.
         waits = self._of_frame(self.free, port) > due
-        pace = np.where(
-            leads, np.where(waits, self._gaps(self.free, port), 1), self._gaps(self.held_back[0], port)
-        )
+        pace = np.where(leads, np.where(waits, self._gaps(self.free, port), 1), self._gaps(self.held_back[0], port))
         yield Relation(start, start, np.arange(words) - 1, np.maximum(pace, 1))
         yield Relation(Event(EventKind.OFFER, port), start, np.arange(words), constant(words, latency))
 
@@ -210,8 +206,8 @@ class _Fit:
             if source == port:
                 continue
             need = needs[port, source]
-            places = need.words + self.frame * self.words[source]
-            known = np.where(places >= 0, self.free.cycles[source][np.maximum(places, 0)] + need.cycles, -1)
+            awaited = need.words + self.frame * self.words[source]
+            known = np.where(awaited >= 0, self.free.cycles[source][np.maximum(awaited, 0)] + need.cycles, -1)
             if source in self.output_ports or need.cycles.any():
                 waits &= known < cycles
         if not waits.any():
@@ -231,7 +227,12 @@ class _Fit:
             yield self._places(output, begun, here, words, delays, needs[port, output])
 
     def _places(
-        self, output: int, begun: IntegerArray, here: NDArrayBool, words: IntegerArray, delays: IntegerArray,
+        self,
+        output: int,
+        begun: IntegerArray,
+        here: Flags,
+        words: IntegerArray,
+        delays: IntegerArray,
         need: _Dependence,
     ) -> Relation:
         """So many words are started and not yet taken at most: the place of one is free some cycles after it is taken.
@@ -248,9 +249,3 @@ class _Fit:
             count += 1
         length = self.words[output]
         return Relation(start, transfer, np.arange(length) - count, constant(length, delay))
-
-
-def measure_schedule_of(shared_object: Path, folder: Path, inputs: Sequence[int], outputs: Sequence[int]) -> CoreSchedule:
-    """`measure_schedule` of what rule ``verilator_build`` made, with memory files in a folder."""
-    with RtlSimulation(shared_object, folder) as simulation:
-        return measure_schedule(simulation, inputs, outputs)

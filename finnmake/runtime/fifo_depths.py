@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from finnmake.dataflow.fifo_sizing import MINIMUM_DEPTH, Edge
 from finnmake.errors import VerificationError
-from finnmake.dataflow.fifo_sizing import MINIMUM_DEPTH
-from finnmake.runtime.stream_timing import Edge, Fifo, StreamTimes, StreamTiming, TimedCore
+from finnmake.runtime.stream_timing import Fifo, StreamTimes, StreamTiming, TimedCore
 
 FifoOf = Callable[[Edge, int], Fifo]
 """The FIFO of some depth in a stream."""

@@ -1,4 +1,4 @@
-"""When words move in a whole graph of cores, computed from the cores' schedules: interval and latency without simulation.
+"""When words move in a whole graph of cores, computed from the cores' schedules: interval and latency.
 
 The relations of all cores, and those of the FIFOs between them, are one max-plus system: each word of each stream moves
 as early as all that it waits for allows. The system is solved word by word in ``rules/cxx/stream_timing.cpp``.
@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 from finnmake.dataflow.core_schedule import CoreSchedule, Event, EventKind
 from finnmake.dataflow.fifo_sizing import Edge
 from finnmake.dataflow.layer import IntegerArray
-from finnmake.dataflow.stream_graph import INPUT, Source
+from finnmake.dataflow.stream_graph import Source
 from finnmake.errors import ToolError
 from finnmake.runtime.rtlsim import load_shared_object, unload
 
 _SERIES = np.dtype([(name, np.int64) for name in ("words_per_frame", "words", "cycles", "known", "first", "end")])
-_CONSTRAINT = np.dtype(
-    [(name, np.int64) for name in ("source", "references", "delays", "lag", "delay", "stream")]
-)
+_CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "delays", "lag", "delay", "stream")])
 _BLOCKED = np.dtype([("stream", np.int64), ("depth", np.int64)])
 
 _MOST_BLOCKED = 1 << 16
@@ -275,34 +273,3 @@ class _System:
                 found[self.edges[int(constraint["stream"])]] = 0
             series = int(constraint["source"])
         return found
-
-
-def collapse_fifos(
-    schedules: Sequence[CoreSchedule | Fifo], sources: Sequence[tuple[Source, ...]]
-) -> tuple[list[TimedCore], dict[Edge, Fifo]]:
-    """A graph in which FIFOs are nodes as cores with FIFOs in their streams.
-
-    Args:
-        schedules: of each node.
-        sources: for each node where each of its inputs comes from.
-
-    Returns:
-        The cores, and the FIFOs by the stream they are in. A FIFO behind a FIFO counts as one of both depths.
-    """
-    cores: list[TimedCore] = []
-    fifos: dict[Edge, Fifo] = {}
-    origin: dict[Source, tuple[Source, Fifo | None]] = {INPUT: (INPUT, None)}
-    for position, (schedule, inputs) in enumerate(zip(schedules, sources, strict=True)):
-        if isinstance(schedule, Fifo):
-            source, before = origin[inputs[0]]
-            fifo = schedule if before is None else Fifo(before.depth + schedule.depth, before.latency + schedule.latency)
-            origin[position, 0] = (source, fifo)
-            continue
-        for port, entry in enumerate(inputs):
-            held = origin[entry][1]
-            if held is not None:
-                fifos[len(cores), port] = held
-        cores.append(TimedCore(schedule, tuple(origin[entry][0] for entry in inputs)))
-        for port in range(len(schedule.outputs)):
-            origin[position, port] = ((len(cores) - 1, port), None)
-    return cores, fifos

@@ -1,4 +1,4 @@
-"""Measured schedules against RTL: each core to the cycle, whole graphs to the cycle, FIFO depths that are as small as can be."""
+"""Measured schedules against RTL: cores and whole graphs to the cycle, FIFO depths as small as can be."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.set_folding import SetFolding
 from finnmake.dataflow.stream_graph import stream_graph
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 from finnmake.errors import VerificationError
 from finnmake.runtime.fifo_depths import FifoSizing
 from finnmake.runtime.stream_timing import StreamTiming
-from finnmake.transformation.set_folding import SetFolding
 from tests.hls_library.harness import CXX_RULE, Bench, copy_rule, run_script
 from tests.hls_library.random_layers import MVAU_GRID, THRESHOLDING_GRID, grid_mvau, grid_thresholding
 from tests.hls_library.stitching import Graph, chain, run_stitched, schedules

@@ -12,7 +12,7 @@ from finnmake.dataflow.core_schedule import NEVER, CoreSchedule, Event, EventKin
 from finnmake.dataflow.fifo_sizing import Edge
 from finnmake.errors import ToolError, VerificationError
 from finnmake.runtime.fifo_depths import FifoSizing
-from finnmake.runtime.stream_timing import Fifo, StreamTiming, TimedCore, collapse_fifos
+from finnmake.runtime.stream_timing import Fifo, StreamTiming, TimedCore
 from tests.hls_library.harness import CXX_RULE, copy_rule, run_script
 
 TRANSFER, START, OFFER = EventKind.TRANSFER, EventKind.START, EventKind.OFFER
@@ -126,18 +126,6 @@ def test_depths_that_are_given_stay(timing: StreamTiming) -> None:
         FifoSizing(timing, diamond(core(8, vector=8)), fifo_of, {(2, 0): 0}).size()
 
 
-def test_fifos_among_the_nodes_are_fifos_in_streams(timing: StreamTiming) -> None:
-    words = core(4, latency=2)
-    cores, fifos = collapse_fifos(
-        [words, Fifo(3), words, Fifo(2), Fifo(4, latency=2), words],
-        [((position - 1, 0),) for position in range(6)],
-    )
-    assert cores == chain(words, words, words) or len(cores) == 3
-    assert [core.sources for core in cores] == [((-1, 0),), ((0, 0),), ((1, 0),)]
-    assert fifos == {(1, 0): Fifo(3), (2, 0): Fifo(6, latency=3)}
-    assert timing.run(cores, fifos, 2).first_word == 3 * 2 + 1 + 3
-
-
 def test_events_before_the_first_frame_do_not_count(timing: StreamTiming) -> None:
     schedule = core(3)
     never = Relation(Event(START, 1), Event(TRANSFER, 0), constant(3, NEVER), constant(3, 1000))
@@ -146,7 +134,6 @@ def test_events_before_the_first_frame_do_not_count(timing: StreamTiming) -> Non
 
 
 def test_another_library_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "empty.c").write_text("int empty;")
     (tmp_path / "no.so").write_bytes(b"")
     with pytest.raises(ToolError):
         StreamTiming(tmp_path / "no.so")
