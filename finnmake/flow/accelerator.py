@@ -127,7 +127,8 @@ class Accelerator(Target):
             for layer in manifest.layers:
                 tasks.extend(plan_layer(layer, context))
             tasks.append(plan_resource_table(manifest, context, board, clock_mhz, finn))
-            tasks.extend(plan_design(manifest, context, board, clock_mhz))
+            measured = any(task.name == context.task("fifo_depths") for task in tasks)
+            tasks.extend(plan_design(manifest, context, board, clock_mhz, cycle_model=measured))
         return [task for task in tasks if task.stage <= last]
 
     def last_stage(self, board: Board | None = None) -> Stage:
