@@ -66,9 +66,9 @@ class FifoSizing:
         while True:
             times = self._timing.run(self._cores, fifos, self._frames)
             self._computed += self._frames * self._words
-            # Twice as many as are under way at a time, and some.
+            # More than are under way at a time.
             under_way = 0 if times.deadlock else int(times.last_word // max(1.0, times.interval))
-            enough = 2 * under_way + _FEWEST_FRAMES
+            enough = under_way + _FEWEST_FRAMES
             if self._frames >= enough:
                 return times
             self._frames = enough

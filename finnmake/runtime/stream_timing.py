@@ -174,18 +174,19 @@ class _System:
                 edge = (position, port)
                 number = len(self.edges)
                 self.edges.append(edge)
-                offer, transfer = self._stream(core.schedule.inputs[port])
+                words, fifo = core.schedule.inputs[port], fifos.get(edge)
+                asked = any(relation.source == Event(EventKind.OFFER, port) for relation in core.schedule.relations)
+                offer, transfer = self._stream(words, asked=asked and fifo is None)
                 made[source] = (offer, transfer, number)
-                fifo = fifos.get(edge)
                 if fifo is not None:
-                    behind = self._stream(core.schedule.inputs[port])
+                    behind = self._stream(words, asked=asked)
                     self._wait(transfer, behind[1], lag=fifo.depth, delay=1, stream=number)
                     self._wait(behind[0], transfer, delay=fifo.latency)
                     self._fifos[edge] = (transfer, behind[1])
                     offer, transfer = behind
                 taken[edge] = (offer, transfer)
         last = len(cores) - 1
-        offer, self.output = self._stream(cores[last].schedule.outputs[0])
+        offer, self.output = self._stream(cores[last].schedule.outputs[0], asked=False)
         made[last, 0] = (offer, self.output, -1)
         for position, core in enumerate(cores):
             self._core(core, position, made, taken)
@@ -196,10 +197,13 @@ class _System:
         self._constraints.append([])
         return len(self._words) - 1
 
-    def _stream(self, words: int) -> tuple[int, int]:
-        offer, transfer = self._series(words), self._series(words)
+    def _stream(self, words: int, *, asked: bool) -> tuple[int, int]:
+        """Offer and transfer of a stream's words; one series for both where nothing asks when they are offered."""
+        transfer = self._series(words)
+        offer = self._series(words) if asked else transfer
         self._wait(offer, transfer, lag=1, delay=1)
-        self._wait(transfer, offer)
+        if asked:
+            self._wait(transfer, offer)
         return offer, transfer
 
     def _wait(self, series: int, source: int, *, lag: int = 0, delay: int = 0, stream: int = -1) -> None:
