@@ -20,9 +20,9 @@ from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthC
 from finnmake.errors import VerificationError
 from finnmake.runtime.fifo_depths import FifoSizing
 from finnmake.runtime.stream_timing import StreamTiming
+from tests.hls_library.fifo_graphs import Graph, chain, run_linked, schedules
 from tests.hls_library.harness import CXX_RULE, Bench, copy_rule, run_script
 from tests.hls_library.random_layers import MVAU_GRID, THRESHOLDING_GRID, grid_mvau, grid_thresholding
-from tests.hls_library.stitching import Graph, chain, run_stitched, schedules
 from tests.hls_library.test_arithmetic_kernels import LAYERS as ARITHMETIC
 from tests.hls_library.test_residual import layers, residual_mlp
 from tests.hls_library.test_sliding_window_kernels import LAYERS as WINDOWS
@@ -111,7 +111,7 @@ def check_graph(bench: Bench, timing: StreamTiming, folder: Path, graph: Graph, 
     assert sized.times.interval == bound
     frames = 12
     words = graph.layers[-1].output_streams()[0].words_per_frame
-    measured = run_stitched(bench, folder / "full", graph.with_fifos(depths), frames)
+    measured = run_linked(bench, folder / "full", graph.with_fifos(depths), frames)
     assert measured.output_intervals(words)[frames // 2 :].tolist() == [bound] * (frames - 1 - frames // 2)
     # The cycle model may be two in a hundred off; it is exact here.
     computed = timing.run(cores, sized.fifos, frames).output_cycles.ravel()
@@ -120,7 +120,7 @@ def check_graph(bench: Bench, timing: StreamTiming, folder: Path, graph: Graph, 
         return
     for number, smaller in enumerate(cut_depths(depths)):
         try:
-            slower = run_stitched(bench, folder / f"cut_{number}", graph.with_fifos(smaller), frames)
+            slower = run_linked(bench, folder / f"cut_{number}", graph.with_fifos(smaller), frames)
         except VerificationError:  # it stands still
             continue
         assert np.mean(slower.output_intervals(words)[frames // 2 :]) > bound

@@ -14,8 +14,8 @@ from finnmake.dataflow.pool import Pool
 from finnmake.dataflow.stream_graph import INPUT, Source
 from finnmake.dataflow.streaming_concat import StreamingConcat
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
+from tests.hls_library.fifo_graphs import Graph
 from tests.hls_library.random_layers import random_mvau, random_thresholding
-from tests.hls_library.stitching import Graph
 
 
 @dataclass

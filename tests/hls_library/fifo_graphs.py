@@ -1,27 +1,23 @@
-"""Stitched designs of layers, built as the flow does, and what the cores' schedules say of them."""
+"""Graphs of layers with FIFOs, run in RTL, and what the cores' schedules say of them."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from finnmake.codegen.core import core_values
-from finnmake.codegen.rendering import render
-from finnmake.codegen.stitch import Instance, Port, render_stitched, stitched_name
 from finnmake.dataflow.core_schedule import CoreSchedule
 from finnmake.dataflow.fifo_sizing import Edge
 from finnmake.dataflow.layer import Layer
-from finnmake.dataflow.packing import memory_text
 from finnmake.dataflow.stream_graph import Source
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.runtime.core_schedule import measure_schedule
-from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
+from finnmake.runtime.rtlsim import StreamResult
 from finnmake.runtime.stream_timing import Fifo, TimedCore
-from tests.hls_library.harness import LIBRARY, TEMPLATES, VERILATOR_RULE, Bench, copy_rule, run_script
+from tests.hls_library.harness import Bench
+from tests.hls_library.stitched import linked
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,38 +82,9 @@ def schedules(bench: Bench, layers: Sequence[Layer]) -> dict[str, CoreSchedule]:
     return found
 
 
-def stitched(bench: Bench, folder: Path, graph: Graph) -> RtlSimulation:
-    """The stitched design, built as the flow does."""
-    folder.mkdir()
-    copy_rule(VERILATOR_RULE, folder)
-    shutil.copy(bench.runtime(), folder / "verilated.a")
-    files, instances = dict[str, None](), []
-    for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
-        core = render(TEMPLATES / "core.v.j2", core_values(layer))
-        for name, text in ((f"{layer.core_name()}.v", core), *_kernels(layer)):
-            (folder / name).write_text(text)
-            files[name] = None
-        for name, image in layer.memory_images().items():
-            (folder / f"layer_{position}_{name}.mem").write_text(memory_text(image))
-        inputs, outputs = (
-            tuple(Port(name, stream.width) for name, stream in ports.items())
-            for ports in (layer.input_ports(), layer.output_ports())
-        )
-        memories = tuple(layer.memory_images())
-        instances.append(Instance(position, layer.core_name(), layer.core_name(), memories, inputs, outputs, sources))
-    top = stitched_name(instances)
-    (folder / "top.v").write_text(render_stitched(instances, 1, TEMPLATES / "stitched.v.j2", configured=False))
-    run_script(folder, "build.py", "--top", top, "--output", "model.so", "top.v", *files)
-    return RtlSimulation(folder / "model.so", folder)
-
-
-def _kernels(layer: Layer) -> list[tuple[str, str]]:
-    return [(Path(name).name, (LIBRARY / name).read_text()) for name in layer.verilog_files]
-
-
-def run_stitched(bench: Bench, folder: Path, graph: Graph, frames: int) -> StreamResult:
-    """Frames of zeros through the stitched design."""
+def run_linked(bench: Bench, folder: Path, graph: Graph, frames: int) -> StreamResult:
+    """Frames of zeros through the stitched design, out of the simulations of its cores."""
     source, sink = graph.layers[0].input_streams()[0], graph.layers[-1].output_streams()[0]
     words = np.zeros((frames * source.words_per_frame, (source.width + 7) // 8), dtype=np.uint8)
-    with stitched(bench, folder, graph) as simulation:
+    with linked(bench, folder, graph) as simulation:
         return simulation.run(words, frames * sink.words_per_frame, max_idle_cycles=20_000)
