@@ -27,7 +27,8 @@ from finnmake.runtime.rtlsim import RtlSimulation
 
 _FEWEST_FRAMES, _MOST_FRAMES = 4, 256
 """A core is steady when two frames, one behind the other, have the same schedule; more frames are run until it is."""
-
+_DISTANCES = 3
+"""Distances between words of which it is unclear what they wait for, that are looked at."""
 
 Flags = NDArray[np.bool_]
 
@@ -82,44 +83,63 @@ def measure_schedule(simulation: RtlSimulation, inputs: Sequence[int], outputs: 
 def _measure(
     simulation: RtlSimulation, inputs: Sequence[int], outputs: Sequence[int], frames: int
 ) -> CoreSchedule | None:
-    words = (*inputs, *outputs)
-    free = _run(simulation, inputs, outputs, frames, None)
-    held_back = [_run(simulation, inputs, outputs, frames, stream) for stream in range(len(words))]
-    last, before = (
-        _Fit(tuple(inputs), tuple(outputs), frame, free, held_back).schedule() for frame in (frames - 1, frames - 2)
-    )
+    runs = _Runs(simulation, tuple(inputs), tuple(outputs), frames)
+    last, before = (_Fit(runs, frame).schedule() for frame in (frames - 1, frames - 2))
     return last if last.text() == before.text() else None
 
 
-def _run(
-    simulation: RtlSimulation, inputs: Sequence[int], outputs: Sequence[int], frames: int, throttled: int | None
-) -> _Run:
-    stimulus: list[PackedWords] = [
-        np.zeros((frames * words, (width + 7) // 8), dtype=np.uint8)
-        for words, width in zip(inputs, simulation.input_widths, strict=True)
-    ]
-    result = simulation.run_streams(stimulus, [frames * words for words in outputs], throttled=throttled)
-    return _Run((*result.all_input_cycles, *result.all_output_cycles))
+class _Runs:
+    """The runs of a core's simulation, each made when it is first looked at.
+
+    Args:
+        simulation: of the core.
+        inputs, outputs: words of a frame.
+        frames: of each run.
+    """
+
+    def __init__(
+        self, simulation: RtlSimulation, inputs: tuple[int, ...], outputs: tuple[int, ...], frames: int
+    ) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self._simulation, self._frames = simulation, frames
+        self._runs: dict[tuple[int, int] | None, _Run] = {}
+
+    @property
+    def free(self) -> _Run:
+        """Nothing waits."""
+        return self._run(None)
+
+    def held_back(self, stream: int, burst: int = 1) -> _Run:
+        """One stream, inputs first, moves when the core stands still, so many words at a time."""
+        return self._run((stream, burst))
+
+    def _run(self, key: tuple[int, int] | None) -> _Run:
+        if key not in self._runs:
+            stimulus: list[PackedWords] = [
+                np.zeros((self._frames * words, (width + 7) // 8), dtype=np.uint8)
+                for words, width in zip(self.inputs, self._simulation.input_widths, strict=True)
+            ]
+            words = [self._frames * words for words in self.outputs]
+            stream, burst = key or (None, 1)
+            result = self._simulation.run_streams(stimulus, words, throttled=stream, burst=burst)
+            self._runs[key] = _Run((*result.all_input_cycles, *result.all_output_cycles))
+        return self._runs[key]
 
 
 class _Fit:
     """The schedule that one frame of the runs shows.
 
     Args:
-        inputs, outputs: words of a frame.
+        runs: of the core.
         frame: which one is looked at.
-        free: the run in which nothing waits.
-        held_back: for every stream the run in which it is held back.
     """
 
-    def __init__(
-        self, inputs: tuple[int, ...], outputs: tuple[int, ...], frame: int, free: _Run, held_back: Sequence[_Run]
-    ) -> None:
-        self.inputs, self.outputs = inputs, outputs
-        self.words = (*inputs, *outputs)
-        self.frame, self.free, self.held_back = frame, free, held_back
-        self.input_ports = range(len(inputs))
-        self.output_ports = range(len(inputs), len(self.words))
+    def __init__(self, runs: _Runs, frame: int) -> None:
+        self.inputs, self.outputs = runs.inputs, runs.outputs
+        self.words = (*self.inputs, *self.outputs)
+        self.runs, self.frame, self.free = runs, frame, runs.free
+        self.input_ports = range(len(self.inputs))
+        self.output_ports = range(len(self.inputs), len(self.words))
 
     def schedule(self) -> CoreSchedule:
         """All relations of the core's events."""
@@ -156,7 +176,7 @@ class _Fit:
         return np.diff(run.cycles[port][begin - 1 : begin + self.words[port]])
 
     def _dependence(self, port: int, source: int) -> _Dependence:
-        run = self.held_back[source]
+        run = self.runs.held_back(source)
         cycles = run.cycles[port]
         moved = np.searchsorted(run.cycles[source], cycles, side="right")
         leads = np.diff(moved, prepend=0) > 0
@@ -192,7 +212,9 @@ class _Fit:
             leads |= need.leads
         # Where no input is waited for, what lies between two words is the core's own pace.
         waits = self._of_frame(self.free, port) > due
-        pace = np.where(leads, np.where(waits, self._gaps(self.free, port), 1), self._gaps(self.held_back[0], port))
+        pace = np.where(
+            leads, np.where(waits, self._gaps(self.free, port), 1), self._gaps(self.runs.held_back(0), port)
+        )
         yield Relation(start, start, np.arange(words) - 1, np.maximum(pace, 1))
         yield Relation(Event(EventKind.OFFER, port), start, np.arange(words), constant(words, latency))
 
@@ -202,14 +224,12 @@ class _Fit:
         """Inputs that wait although there is room: until output words before them have been started."""
         cycles = self._of_frame(self.free, port)
         waits = self._gaps(self.free, port) > 1
-        for source in range(len(self.words)):
-            if source == port:
-                continue
-            need = needs[port, source]
-            awaited = need.words + self.frame * self.words[source]
-            known = np.where(awaited >= 0, self.free.cycles[source][np.maximum(awaited, 0)] + need.cycles, -1)
-            if source in self.output_ports or need.cycles.any():
-                waits &= known < cycles
+        known = self._known(self.free, port, needs)
+        # Where a word comes when there is just room for it, this says nothing of its own pace.
+        unclear = waits & (known == cycles)
+        waits &= known < cycles
+        if unclear.any() and self._paces(port, unclear, needs):
+            waits |= unclear
         if not waits.any():
             return
         # The start that came last before.
@@ -225,6 +245,37 @@ class _Fit:
             start = Event(EventKind.START, output)
             yield Relation(Event(EventKind.TRANSFER, port), start, words, delays)
             yield self._places(output, begun, here, words, delays, needs[port, output])
+
+    def _known(self, run: _Run, port: int, needs: dict[tuple[int, int], _Dependence]) -> IntegerArray:
+        """When there is room for the words of an input, and those of other inputs are there, in a run."""
+        known = np.full(self.words[port], -1, dtype=np.int64)
+        for source in range(len(self.words)):
+            if source == port:
+                continue
+            need = needs[port, source]
+            awaited = need.words + self.frame * self.words[source]
+            cycles = np.where(awaited >= 0, run.cycles[source][np.maximum(awaited, 0)] + need.cycles, -1)
+            if source in self.output_ports or need.cycles.any():
+                known = np.maximum(known, cycles)
+        return known
+
+    def _paces(self, port: int, unclear: Flags, needs: dict[tuple[int, int], _Dependence]) -> bool:
+        """Whether input words wait for the core's own pace, where it does not show when nothing waits.
+
+        It shows when the core has been empty and several words come: there is room for them all.
+        """
+        places = np.flatnonzero(unclear)
+        distances, often = np.unique(np.diff(places, append=places[0] + self.words[port]), return_counts=True)
+        for distance in distances[np.argsort(-often, kind="stable")][:_DISTANCES].tolist():
+            # One more, so that bursts begin everywhere between two such words.
+            burst = distance + 1
+            run = self.runs.held_back(port, burst)
+            numbers = self.frame * self.words[port] + np.arange(self.words[port])
+            cycles = run.cycles[port][numbers]
+            earliest = np.maximum(self._known(run, port, needs), run.cycles[port][numbers - 1] + 1)
+            if (unclear & (numbers % burst != 0) & (cycles > earliest)).any():
+                return True
+        return False
 
     def _places(
         self,

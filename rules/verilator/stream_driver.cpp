@@ -279,8 +279,10 @@ struct finnmake_run_arguments {
     std::uint64_t max_idle_cycles;
     std::uint64_t surplus_cycles;
     std::uint64_t reset_cycles;
-    // Number of a stream from 1 on, inputs first, that moves a word only when the core does nothing any more; 0 is none.
+    // Number of a stream from 1 on, inputs first, that moves only when the core does nothing any more, and then so many words;
+    // 0 is none.
     std::uint64_t throttled;
+    std::uint64_t burst;
     std::uint64_t cycles;
     char message[1024];
 };
@@ -368,10 +370,9 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
         std::tuple sinks{FINNMAKE_OUTPUT_STREAMS(X)};
 #undef X
         const auto all_finished = [](const auto&... streams) { return (streams.finished() && ...); };
-        std::uint64_t number = 0;
-        bool still = false;
+        std::uint64_t number = 0, burst_left = 0;
         const auto before_edge = [&](auto&... streams) {
-            (streams.before_edge(++number != a.throttled || still), ...);
+            (streams.before_edge(++number != a.throttled || burst_left != 0), ...);
         };
         Stillness stillness(simulation);
         core.aresetn = 0;
@@ -413,14 +414,17 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             simulation.eval();
             ++idle;
             next = taken;
+            number = 0;
             const auto take = [&](auto& stream) {
+                ++number;
                 if (!*next++) return;
                 stream.take(a.cycles);
                 idle = 0;
+                if (number == a.throttled) --burst_left;
             };
             std::apply([&](auto&... streams) { (take(streams), ...); }, sources);
             std::apply([&](auto&... streams) { (take(streams), ...); }, sinks);
-            if (a.throttled != 0) still = stillness.look(idle == 0);
+            if (a.throttled != 0 && stillness.look(idle == 0)) burst_left = a.burst;
             if (idle > a.max_idle_cycles) {
                 status = deadlock;
                 break;
