@@ -65,7 +65,7 @@ class Accelerator(Target):
     clock_mhz: float | None = None
     fold: str | Path | Mapping[str, Mapping[str, Json]] = "auto"
     target_fps: float | None = None
-    fifo_depths: str | Path | Mapping[str, Mapping[str, Json]] = "auto"
+    fifo_depths: str | Path | Mapping[str, Mapping[str, Json]] = "estimated"
     samples: str | None = None
     labels: str | None = None
     input_datatype: str | None = None
@@ -123,7 +123,7 @@ class Accelerator(Target):
         finn = self._finn_files()
         tasks = self._compile_tasks(board, clock_mhz, context)
         manifest = self.manifest()
-        if manifest is not None and any(task.name == context.task("layers") for task in tasks):
+        if manifest is not None:
             for layer in manifest.layers:
                 tasks.extend(plan_layer(layer, context))
             tasks.append(plan_resource_table(manifest, context, board, clock_mhz, finn))
@@ -148,15 +148,14 @@ class Accelerator(Target):
         return self.until
 
     def _compile_tasks(self, board: Board, clock_mhz: float, context: LayerContext) -> list[PlannedTask]:
-        """From the model to the layers; only up to the FIFOs where it is not known yet which cores need measuring."""
-        choice, steps = self._fifo_choice(), self._steps(board, clock_mhz)
+        """From the model to the layers."""
+        choice = self._fifo_choice()
         unbuffered = read_manifest(self.folder() / UNBUFFERED / "manifest.json")
-        known = choice.way == "estimated" or unbuffered is not None
         # InsertFIFO is the last.
-        *before, _ = steps
-        complete = [*before, choice.insert_step(unbuffered, context)] if known else before
+        *before, _ = self._steps(board, clock_mhz)
+        steps = [*before, choice.insert_step(unbuffered, context)]
         simulator = Stage.LAYERS if choice.measures(unbuffered) else Stage.RTLSIM
-        tasks = plan_compile(self._source(), complete, context, complete=known, simulator=simulator)
+        tasks = plan_compile(self._source(), steps, context, simulator=simulator)
         return [*tasks, *choice.plan(*step_output(before, context), unbuffered, context)]
 
     # -- parts -----------------------------------------------------------------------------------------------------

@@ -82,7 +82,6 @@ def plan_compile(
     steps: Sequence[Step],
     context: LayerContext,
     *,
-    complete: bool = True,
     simulator: Stage = Stage.RTLSIM,
 ) -> list[PlannedTask]:
     """All tasks up to and including ``layers``, and the reference.
@@ -91,15 +90,12 @@ def plan_compile(
         source: the model.
         steps: the transformations, in order.
         context: of the accelerator.
-        complete: False where it is not known yet what the last transformations are: without layers and reference.
         simulator: the stage that first needs the runtime of RTL simulations.
     """
     tasks = [_simulator(context, simulator), _import(source, context)]
     imported = "graph/00-import.onnx"
     inputs = graph_inputs(context.task("import"), imported, context)
     tasks.extend(plan_transformations(steps, context.task("import"), inputs, context))
-    if not complete:
-        return tasks
     previous, graph = (context.task("import"), imported) if not steps else step_output(steps, context)
     tasks.append(_layers(previous, graph, context))
     tasks.extend(_reference(source, previous, graph, context))

@@ -53,11 +53,12 @@ class FifoChoice:
         )
 
     def insert_step(self, unbuffered: Manifest | None, context: LayerContext) -> Step:
-        """The transformation that inserts the FIFOs."""
+        """The transformation that inserts the FIFOs; behind the layers without them, which say how depths are found."""
         if self.measures(unbuffered):
             file = {DEPTHS_FILE: context.path(DEPTHS_FILE)}
             return Step("InsertFIFO", {"file": DEPTHS_FILE}, Stage.LAYERS, file, after=("fifo_depths",))
-        return Step("InsertFIFO", self._given(), Stage.LAYERS, self._files())
+        after = () if self.way == "estimated" else (UNBUFFERED,)
+        return Step("InsertFIFO", self._given(), Stage.LAYERS, self._files(), after=after)
 
     def _given(self) -> dict[str, Json]:
         if self.file is not None:

@@ -10,7 +10,6 @@ import pytest
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.fifo_sizing import MINIMUM_DEPTH, Edge
-from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
@@ -22,7 +21,13 @@ from finnmake.runtime.fifo_depths import FifoSizing
 from finnmake.runtime.stream_timing import StreamTiming
 from tests.hls_library.fifo_graphs import Graph, chain, run_linked, schedules
 from tests.hls_library.harness import CXX_RULE, Bench, copy_rule, run_script
-from tests.hls_library.random_layers import MVAU_GRID, THRESHOLDING_GRID, grid_mvau, grid_thresholding
+from tests.hls_library.random_layers import (
+    MVAU_GRID,
+    THRESHOLDING_GRID,
+    grid_mvau,
+    grid_thresholding,
+    random_mvau,
+)
 from tests.hls_library.test_arithmetic_kernels import LAYERS as ARITHMETIC
 from tests.hls_library.test_residual import layers, residual_mlp
 from tests.hls_library.test_sliding_window_kernels import LAYERS as WINDOWS
@@ -41,9 +46,9 @@ def timing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamTiming]:
         yield solver
 
 
-def residual_dense() -> Graph:
-    """Two dense residual blocks."""
-    graph = stream_graph(layers(residual_mlp(2)).transform(SetFolding(16)).transform(InsertDWC()))
+def residual_dense(blocks: int = 2) -> Graph:
+    """Dense residual blocks."""
+    graph = stream_graph(layers(residual_mlp(blocks)).transform(SetFolding(16)).transform(InsertDWC()))
     return Graph(graph.layers, graph.sources)
 
 
@@ -68,9 +73,7 @@ def check_alone(bench: Bench, timing: StreamTiming, layer: Layer, frames: int = 
     "layer",
     [
         grid_mvau("several_vectors"),
-        StreamingDataWidthConverter("UINT2", 28, 49, 784),
         ConvolutionInputGenerator("3,3", 4, "7,6", "1,1", "1,1", 2, "INT4"),
-        FMPadding("4,3", "1,2,0,1", 4, 2, "INT4"),
         LabelSelect(10, 1, "INT9", "UINT4"),
     ],
     ids=name,
@@ -129,7 +132,21 @@ def check_graph(bench: Bench, timing: StreamTiming, folder: Path, graph: Graph, 
 def test_a_residual_network_runs_at_the_interval_of_its_slowest_layer(
     bench: Bench, timing: StreamTiming, tmp_path: Path
 ) -> None:
-    check_graph(bench, timing, tmp_path, residual_dense(), cut=False)
+    check_graph(bench, timing, tmp_path, residual_dense(1), cut=False)
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_core_whose_next_word_comes_when_there_is_just_room_for_it(
+    bench: Bench, timing: StreamTiming, tmp_path: Path, depth: int
+) -> None:
+    """With an interval of 12 cycles and a latency of 11 the core's own pace hides behind the room in its output."""
+    product = random_mvau((36, 6), (18, 1), ("INT3", "INT3"), (7, "INT3"), vectors=16)
+    graph = chain(StreamingDataWidthConverter("INT3", 4, 18, 576), product)
+    fifos = {(1, 0): depth} if depth else {}
+    cores = graph.timed(schedules(bench, graph.layers))
+    computed = timing.run(cores, {edge: graph.fifo_of(edge, depth) for edge in fifos}, 6).output_cycles.ravel()
+    measured = run_linked(bench, tmp_path / "design", graph.with_fifos(fifos), 6)
+    np.testing.assert_array_equal(computed, measured.output_cycles - measured.input_cycles[0])
 
 
 @pytest.mark.nightly
