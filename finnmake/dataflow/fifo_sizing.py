@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
-from finnmake.dataflow.stream_graph import INPUT, Source, StreamGraph, layer_names
+from finnmake.dataflow.stream_graph import INPUT, Source, StreamGraph, from_host, layer_names
 from finnmake.dataflow.streaming_concat import StreamingConcat
 from finnmake.errors import FoldingError
 
@@ -35,8 +35,8 @@ def estimated_depths(graph: StreamGraph) -> Mapping[Edge, int]:
 
     A layer that takes a frame in bursts and pauses in between has one vector in front of it, so that the layer before
     goes on meanwhile. A matrix-vector layer with more than one neuron fold takes a vector in SF cycles and replays it
-    for the rest of its interval. Where branches meet, the shorter ones wait (``join_depths``). The accelerator's input
-    needs no FIFO: what feeds it waits.
+    for the rest of its interval. Where branches meet, the shorter ones wait (``join_depths``). What the host
+    sends needs no FIFO: it waits.
     """
     depths = dict(join_depths(graph))
     for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
@@ -46,7 +46,7 @@ def estimated_depths(graph: StreamGraph) -> Mapping[Edge, int]:
                 vectors = int(layer.structure().get("numInputVectors", 1))
                 vector = stream.words_per_frame // vectors
                 depths[position, port] = max(MINIMUM_DEPTH, vector, depths.get((position, port), 0))
-            if source == INPUT:
+            if from_host(source):
                 depths.pop((position, port), None)
     return depths
 

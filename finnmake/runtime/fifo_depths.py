@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from finnmake.dataflow.fifo_sizing import MINIMUM_DEPTH, Edge
+from finnmake.dataflow.stream_graph import from_host
 from finnmake.errors import VerificationError
 from finnmake.runtime.stream_timing import Fifo, StreamTimes, StreamTiming, TimedCore
 
@@ -87,8 +88,8 @@ class FifoSizing:
         joins = {
             (position, port): self._unlimited
             for position, core in enumerate(self._cores)
-            for port in range(len(core.sources))
-            if len(core.sources) > 1
+            for port, source in enumerate(core.sources)
+            if len(core.sources) > 1 and not from_host(source)
         }
         depths, times = self._enlarged(joins)
         if joins and not self._is_slow(times):
