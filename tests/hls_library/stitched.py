@@ -9,7 +9,8 @@ from typing import Protocol
 from finnmake.codegen.stitch import Instance, Port, render_stitched, stitched_name
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.packing import memory_text
-from finnmake.dataflow.stream_graph import Source
+from finnmake.dataflow.stream_graph import Source, stream_graph
+from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.rtlsim import RtlSimulation
 from tests.hls_library.harness import (
     LIBRARY,
@@ -32,15 +33,16 @@ class Layers(Protocol):
     def sources(self) -> tuple[tuple[Source, ...], ...]: ...
 
 
-def stitched(bench: Bench, folder: Path, graph: Layers) -> RtlSimulation:
+def stitched(bench: Bench, folder: Path, design: ModelWrapper | Layers) -> RtlSimulation:
     """The stitched design, all of its Verilog in one simulation."""
-    top, files = _sources(bench, folder, graph)
+    top, files = _sources(bench, folder, _layers(design))
     run_script(folder, "build.py", "--top", top, "--output", "model.so", "top.v", *files)
     return RtlSimulation(folder / "model.so", folder)
 
 
-def linked(bench: Bench, folder: Path, graph: Layers) -> RtlSimulation:
+def linked(bench: Bench, folder: Path, design: ModelWrapper | Layers) -> RtlSimulation:
     """The stitched design out of the simulations of its cores, as the flow builds it."""
+    graph = _layers(design)
     top, _ = _sources(bench, folder, graph)
     for layer in graph.layers:
         bench.rtl(layer).close()
@@ -48,6 +50,10 @@ def linked(bench: Bench, folder: Path, graph: Layers) -> RtlSimulation:
     (folder / "top.v").rename(folder / "stitched.v")
     run_script(folder, "link.py", "--top", top, "--output", "model.so", "stitched.v")
     return RtlSimulation(folder / "model.so", folder)
+
+
+def _layers(design: ModelWrapper | Layers) -> Layers:
+    return stream_graph(design) if isinstance(design, ModelWrapper) else design
 
 
 def _sources(bench: Bench, folder: Path, graph: Layers) -> tuple[str, list[str]]:

@@ -55,7 +55,7 @@ def test_a_linked_design_is_the_stitched_one_to_the_cycle(bench: Bench, tmp_path
     source, sink = graph.layers[0].input_stream(), graph.layers[-1].output_stream()
     integers = np.random.default_rng(1).integers(-8, 8, (12, 6))
     words = npy_to_packed(integers, source.datatype, source.elements_per_word)
-    with stitched(bench, tmp_path / "a", graph) as whole, linked(bench, tmp_path / "b", graph) as parts:
+    with stitched(bench, tmp_path / "a", model) as whole, linked(bench, tmp_path / "b", model) as parts:
         for seed, (input_stall, output_stall) in enumerate(((0, 0), (0.4, 0.4), (0.8, 0), (0, 0.8))):
             expected, actual = (
                 simulation.run(

@@ -86,7 +86,7 @@ def test_a_stitched_design_takes_the_weights_of_its_layers_from_the_host(bench: 
     for each in graph.weights:
         stream = each.weights.stream
         words.append(npy_to_packed(each.weights.frames(len(frames)), stream.datatype, stream.elements_per_word))
-    with stitched(bench, tmp_path / "whole", graph) as whole, linked(bench, tmp_path / "linked", graph) as parts:
+    with stitched(bench, tmp_path / "whole", model) as whole, linked(bench, tmp_path / "linked", model) as parts:
         assert whole.input_widths == parts.input_widths == (12, 24, 16)
         for seed, (input_stall, output_stall) in enumerate(((0, 0), (0.4, 0.4))):
             expected, result = (
