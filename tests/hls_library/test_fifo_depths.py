@@ -20,20 +20,15 @@ from finnmake.errors import VerificationError
 from finnmake.runtime.fifo_depths import FifoSizing
 from finnmake.runtime.stream_timing import StreamTiming
 from tests.hls_library.fifo_graphs import Graph, chain, run_linked, schedules
+from tests.hls_library.grids import GRID
 from tests.hls_library.harness import CXX_RULE, Bench, copy_rule, run_script
 from tests.hls_library.random_layers import (
-    MVAU_GRID,
     THRESHOLDING_GRID,
     grid_mvau,
     grid_thresholding,
     random_mvau,
 )
-from tests.hls_library.test_arithmetic_kernels import LAYERS as ARITHMETIC
 from tests.hls_library.test_residual import layers, residual_mlp
-from tests.hls_library.test_sliding_window_kernels import LAYERS as WINDOWS
-from tests.hls_library.test_stream_order_kernels import LAYERS as STREAM_ORDER
-from tests.hls_library.test_streaming_kernels import CONVERTERS, FIFOS, SELECTORS
-from tests.hls_library.test_window_arithmetic_kernels import LAYERS as WINDOW_ARITHMETIC
 from tests.hls_library.timing_graphs import conv_chain, inception, residual_conv, uneven_conv_chain
 
 
@@ -87,11 +82,7 @@ def test_the_schedule_of_a_core_says_when_its_words_leave(bench: Bench, timing: 
     "layer",
     [
         layer
-        for layer in (
-            *(grid_mvau(key) for key in MVAU_GRID),
-            *(grid_thresholding(key) for key in THRESHOLDING_GRID),
-            *(*FIFOS, *CONVERTERS, *SELECTORS, *WINDOWS, *WINDOW_ARITHMETIC, *ARITHMETIC, *STREAM_ORDER),
-        )
+        for layer in (*GRID, *(grid_thresholding(key) for key in THRESHOLDING_GRID))
         if len(layer.input_streams()) == len(layer.output_streams()) == 1
     ],
     ids=name,
