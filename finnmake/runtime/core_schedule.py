@@ -101,7 +101,7 @@ class _Runs:
         self, simulation: RtlSimulation, inputs: tuple[int, ...], outputs: tuple[int, ...], frames: int
     ) -> None:
         self.inputs, self.outputs = inputs, outputs
-        self._simulation, self._frames = simulation, frames
+        self._simulation, self.frames = simulation, frames
         self._runs: dict[tuple[int, int] | None, _Run] = {}
 
     @property
@@ -116,10 +116,10 @@ class _Runs:
     def _run(self, key: tuple[int, int] | None) -> _Run:
         if key not in self._runs:
             stimulus: list[PackedWords] = [
-                np.zeros((self._frames * words, (width + 7) // 8), dtype=np.uint8)
+                np.zeros((self.frames * words, (width + 7) // 8), dtype=np.uint8)
                 for words, width in zip(self.inputs, self._simulation.input_widths, strict=True)
             ]
-            words = [self._frames * words for words in self.outputs]
+            words = [self.frames * words for words in self.outputs]
             stream, burst = key or (None, 1)
             result = self._simulation.run_streams(stimulus, words, throttled=stream, burst=burst)
             self._runs[key] = _Run((*result.all_input_cycles, *result.all_output_cycles))
@@ -224,7 +224,7 @@ class _Fit:
         """Inputs that wait although there is room: until output words before them have been started."""
         cycles = self._of_frame(self.free, port)
         waits = self._gaps(self.free, port) > 1
-        known = self._known(self.free, port, needs)
+        known = self._known(self.free, self.frame, port, needs)
         # Where a word comes when there is just room for it, this says nothing of its own pace.
         unclear = waits & (known == cycles)
         waits &= known < cycles
@@ -246,14 +246,14 @@ class _Fit:
             yield Relation(Event(EventKind.TRANSFER, port), start, words, delays)
             yield self._places(output, begun, here, words, delays, needs[port, output])
 
-    def _known(self, run: _Run, port: int, needs: dict[tuple[int, int], _Dependence]) -> IntegerArray:
-        """When there is room for the words of an input, and those of other inputs are there, in a run."""
+    def _known(self, run: _Run, frame: int, port: int, needs: dict[tuple[int, int], _Dependence]) -> IntegerArray:
+        """When there is room for the words of an input, and those of other inputs are there, in a frame of a run."""
         known = np.full(self.words[port], -1, dtype=np.int64)
         for source in range(len(self.words)):
             if source == port:
                 continue
             need = needs[port, source]
-            awaited = need.words + self.frame * self.words[source]
+            awaited = need.words + frame * self.words[source]
             cycles = np.where(awaited >= 0, run.cycles[source][np.maximum(awaited, 0)] + need.cycles, -1)
             if source in self.output_ports or need.cycles.any():
                 known = np.maximum(known, cycles)
@@ -270,11 +270,13 @@ class _Fit:
             # One more, so that bursts begin everywhere between two such words.
             burst = distance + 1
             run = self.runs.held_back(port, burst)
-            numbers = self.frame * self.words[port] + np.arange(self.words[port])
-            cycles = run.cycles[port][numbers]
-            earliest = np.maximum(self._known(run, port, needs), run.cycles[port][numbers - 1] + 1)
-            if (unclear & (numbers % burst != 0) & (cycles > earliest)).any():
-                return True
+            # All frames but the first: of a word a frame, a burst begins with every other one.
+            for frame in range(1, self.runs.frames):
+                numbers = frame * self.words[port] + np.arange(self.words[port])
+                cycles = run.cycles[port][numbers]
+                earliest = np.maximum(self._known(run, frame, port, needs), run.cycles[port][numbers - 1] + 1)
+                if (unclear & (numbers % burst != 0) & (cycles > earliest)).any():
+                    return True
         return False
 
     def _places(

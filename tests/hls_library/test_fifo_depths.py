@@ -68,6 +68,8 @@ def check_alone(bench: Bench, timing: StreamTiming, layer: Layer, frames: int = 
     "layer",
     [
         grid_mvau("several_vectors"),
+        # One word a frame, which comes when there is just room for it.
+        random_mvau((8, 4), (8, 1), ("UINT4", "INT2")),
         ConvolutionInputGenerator("3,3", 4, "7,6", "1,1", "1,1", 2, "INT4"),
         LabelSelect(10, 1, "INT9", "UINT4"),
     ],
