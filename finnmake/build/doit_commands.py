@@ -30,6 +30,7 @@ from doit.runner import MThreadRunner, Runner
 from doit.task import Stream, Task
 
 from finnmake.build.cleaning import clean, remove_leftovers
+from finnmake.build.expanding import closure, next_to_expand, with_expanding
 from finnmake.build.reporter import EngineReporter, summary_line
 from finnmake.build.session import EngineDependencies, Session
 from finnmake.build.stamp import SECONDS, answer
@@ -270,29 +271,17 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             unknown: InvalidCommand | None = None
             try:
                 control.process(self.sel_tasks)
-                needed = self._with_expanding(control, _closure(control, control.selected_tasks))
+                needed = with_expanding(control, self._expanding(), closure(control, control.selected_tasks))
             except InvalidCommand as error:
                 # Perhaps a task that an expanding task has yet to bring forth.
                 unknown = error
-                needed = {name for name, action in self.session.tasks.items() if action.expanding}
+                needed = set(self._expanding())
             if self.stamp is not None and not expanded and not self._single:
                 unaffected = self.stamp.footprint.unaffected(self.session, control.tasks, needed)
-            done = expanded | unaffected
-            expanding = (name for name, action in self.session.tasks.items() if action.expanding)
-            todo = [name for name in expanding if name in needed and name not in done]
-            if not todo:
-                break
-            expanded.update(todo)
-            # A control of its own: process() takes the tasks' options, and can take them only once.
-            first = TaskControl(self.task_list)
-            first.selected_tasks = todo
-            self.session.require_tools(_closure(first, todo))
-            self._want(first, _closure(first, todo))
-            executed = self.session.executed
-            status = self._finish(runner().run_all(first.task_dispatcher()))
+            status, changed = self._expand(control, needed - unaffected, expanded, runner, always=unknown is not None)
             if status:
                 return status
-            if self.session.executed == executed and unknown is None:
+            if not changed:
                 break
             with self._span("load"):
                 if self.stamp is not None:
@@ -304,7 +293,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             raise unknown
         if self._single:
             _drop_dependencies(control)
-            needed = _closure(control, control.selected_tasks)
+            needed = closure(control, control.selected_tasks)
         self.session.require_tools(needed)
         self._want(control, needed)
         if unaffected:
@@ -314,6 +303,39 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             _drop(control, unaffected)
         self.control = control
         return self._finish(runner().run_all(control.task_dispatcher()))
+
+    def _expand(
+        self, control: TaskControl, needed: set[str], expanded: set[str], runner: Callable[[], Any], *, always: bool
+    ) -> tuple[int, bool]:
+        """Bring expanding tasks up to date until one has run.
+
+        Args:
+            control: of all tasks.
+            needed: tasks to look at.
+            expanded: those that have had their turn; more are added.
+            runner: makes what runs them.
+            always: what has been up to date counts as run, too.
+
+        Returns:
+            The status of what was run, and whether the tasks may be others now.
+        """
+        while True:
+            todo = next_to_expand(control, self._expanding(), needed, expanded)
+            if not todo:
+                return 0, False
+            expanded.update(todo)
+            # A control of its own: process() takes the tasks' options, and can take them only once.
+            first = TaskControl(self.task_list)
+            first.selected_tasks = todo
+            self.session.require_tools(closure(first, todo))
+            self._want(first, closure(first, todo))
+            executed = self.session.executed
+            status = self._finish(runner().run_all(first.task_dispatcher()))
+            if status or always or self.session.executed != executed:
+                return status, True
+
+    def _expanding(self) -> list[str]:
+        return [name for name, action in self.session.tasks.items() if action.expanding]
 
     def _want(self, control: TaskControl, needed: Iterable[str]) -> None:
         """Tell the session which outputs must be here where a remote engine runs the actions."""
@@ -333,33 +355,9 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         wanted.update(name for name, action in engine.items() if action.expanding or action.final or name not in read)
         self.session.wanted = frozenset(wanted)
 
-    def _with_expanding(self, control: TaskControl, needed: set[str]) -> set[str]:
-        """Also expanding tasks that a needed task of their group comes after: it may be another when they are done."""
-        expanding = [name for name, action in self.session.tasks.items() if action.expanding]
-        result = set(needed)
-        for name in expanding:
-            group = f"{name.partition(':')[0]}:"
-            before = _closure(control, [name])
-            if any(other.startswith(group) and other not in before for other in needed):
-                result |= before
-        return result
-
     def _finish(self, status: int) -> int:
         # doit says 2 for "could not even try"; for its users a failed build is a failed build.
         return 1 if status and self.session.failures else status
-
-
-def _closure(control: TaskControl, names: Iterable[str]) -> set[str]:
-    """Tasks and all that they need."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            task = control.tasks[name]
-            waiting.extend((*task.task_dep, *task.setup_tasks, *task.calc_dep))
-    return found
 
 
 def _drop(control: TaskControl, names: frozenset[str]) -> None:

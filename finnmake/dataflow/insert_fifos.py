@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-from finnmake.dataflow.fifo_sizing import MINIMUM_DEPTH, join_depths
+from collections.abc import Mapping
+from typing import Any
+
+from finnmake.dataflow.fifo_sizing import estimated_depths, named_depths, read_depths
 from finnmake.dataflow.nodes import hardware_node, splice
 from finnmake.dataflow.stream_graph import from_host, stream_graph, stream_inputs
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
 
-_WITHOUT_PAUSE = frozenset({"StreamingDataWidthConverter", "StreamingFIFO"})
-
 
 class InsertFIFO(Rewrite):
-    """Puts a StreamingFIFO in front of every layer that pauses its input for longer than it takes.
+    """Puts a StreamingFIFO into every stream that needs one, so that the graph runs at its slowest layer's interval.
 
-    A matrix-vector layer with more than one neuron fold takes a vector in SF cycles and replays it for the rest of its
-    interval. A FIFO that holds one vector lets the layer before it go on meanwhile, so that the chain runs at the
-    interval of its slowest layer. The first layer needs none: what feeds the
-    accelerator waits. Where branches meet, the shorter ones wait in FIFOs (``join_depths``).
+    Args:
+        depths: ``{layer: {"inFIFODepths": [one for each input]}}``, words; 0 is no FIFO. Layers are named by op type
+            and number in stream order. What it leaves out is estimated (``estimated_depths``).
+        file: path of a JSON file that holds such a table, instead of ``depths``.
 
     Needs: a graph of folded hardware layers with equal words at every edge. Leaves: same function, same order.
+
+    Raises:
+        FoldingError: a name that is no layer, or no list of depths.
     """
+
+    def __init__(self, depths: Mapping[str, Any] | None = None, *, file: str | None = None) -> None:
+        self._depths: Mapping[str, Any] = read_depths(file) if file is not None else depths or {}
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
-        number = 0
         graph = stream_graph(model)
-        joins = join_depths(graph)
+        depths = {**estimated_depths(graph), **named_depths(graph, self._depths)}
         streams = [
-            ((position, port), layer, stream, value)
+            ((position, port), stream, value)
             for position, (node, layer) in enumerate(zip(graph.nodes, graph.layers, strict=True))
             for port, (stream, value) in enumerate(zip(layer.input_streams(), stream_inputs(node, layer), strict=True))
             if not from_host(graph.sources[position][port])
         ]
-        for place, layer, stream, source in streams:
-            pauses = layer.op_type not in _WITHOUT_PAUSE and layer.interval_cycles() > stream.words_per_frame
-            if not pauses and place not in joins:
+        number = 0
+        for edge, stream, source in streams:
+            if not depths.get(edge, 0):
                 continue
-            vectors = int(layer.structure().get("numInputVectors", 1))
             fifo = hardware_node(
                 "StreamingFIFO",
                 source,
@@ -45,9 +50,7 @@ class InsertFIFO(Rewrite):
                     "datatype": stream.datatype.name,
                     "elements_per_word": stream.elements_per_word,
                     "words_per_frame": stream.words_per_frame,
-                    "depth": max(
-                        MINIMUM_DEPTH, joins.get(place, 0), stream.words_per_frame // vectors if pauses else 0
-                    ),
+                    "depth": depths[edge],
                     "ram_style": "auto",
                 },
                 f"StreamingFIFO_{number}",

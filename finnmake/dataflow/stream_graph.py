@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -115,6 +116,16 @@ def stream_graph(model: ModelWrapper) -> StreamGraph:
         element_order(_turned_by_host(open_ends[0])),
         tuple(HostStream(position, each) for position, each in weights.items()),
     )
+
+
+def layer_names(layers: Sequence[Layer]) -> list[str]:
+    """Names of layers: op type, and number among those of the type in stream order."""
+    counts: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        names.append(f"{layer.op_type}_{counts[layer.op_type]}")
+        counts[layer.op_type] += 1
+    return names
 
 
 def stream_inputs(node: ir.Node, layer: Layer) -> list[ir.Value]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from finnmake.build.workspace import Workspace
 from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
-from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile
+from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile, step_output
 from finnmake.flow.design_tasks import plan_design
+from finnmake.flow.fifo_tasks import UNBUFFERED, WAYS, FifoChoice
 from finnmake.flow.layer_tasks import LayerContext, plan_layer
 from finnmake.flow.manifest import Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
@@ -34,6 +35,11 @@ class Accelerator(Target):
         fold: a folding file (JSON), a mapping ``{layer: {"PE": .., "SIMD": ..}}``, or ``"auto"``.
         target_fps: frames per second that automatic folding reaches with the least hardware; without it, as many as
             the board has room for.
+        fifo_depths: how FIFO depths are found: ``"measured"``, from the schedule of every core, measured in RTL, the
+            fewest words with which the design runs at its slowest layer's interval; ``"estimated"``, from what the
+            layers state; ``"auto"``, measured except for chains of dense layers. Or a file (JSON) or a mapping
+            ``{layer: {"inFIFODepths": [one for each input]}}`` with depths that are to stay, the others as in
+            ``"auto"``.
         samples: ``.npy`` of inputs that every simulation is verified on; random inputs where None.
         labels: ``.npy`` of class labels of the samples, for the accuracy in the report; only with samples.
         input_datatype: datatype of the integers that the hardware takes; found from the model where None.
@@ -59,6 +65,7 @@ class Accelerator(Target):
     clock_mhz: float | None = None
     fold: str | Path | Mapping[str, Mapping[str, Json]] = "auto"
     target_fps: float | None = None
+    fifo_depths: str | Path | Mapping[str, Mapping[str, Json]] = "estimated"
     samples: str | None = None
     labels: str | None = None
     input_datatype: str | None = None
@@ -86,6 +93,12 @@ class Accelerator(Target):
             )
         if self.top_k is not None and self.top_k < 0:
             raise BuildFileError(f"top_k={self.top_k}", where=self.name, remedy="Say how many labels, or 0 for none.")
+        if not _is_folding(self.fifo_depths):
+            raise BuildFileError(
+                f"fifo_depths={self.fifo_depths!r} are no FIFO depths",
+                where=self.name,
+                remedy=f'Say {", ".join(WAYS)}, a file, or {{layer: {{"inFIFODepths": [..]}}}}.',
+            )
         if self.labels is not None and self.samples is None:
             raise BuildFileError("labels without samples", where=self.name, remedy="Name the samples' file, too.")
 
@@ -108,13 +121,14 @@ class Accelerator(Target):
         clock_mhz = float(self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz)
         context = self._context(workspace or self.workspace(), resources, board)
         finn = self._finn_files()
-        tasks = plan_compile(self._source(), self._steps(board, clock_mhz), context)
+        tasks = self._compile_tasks(board, clock_mhz, context)
         manifest = self.manifest()
         if manifest is not None:
             for layer in manifest.layers:
                 tasks.extend(plan_layer(layer, context))
             tasks.append(plan_resource_table(manifest, context, board, clock_mhz, finn))
-            tasks.extend(plan_design(manifest, context, board, clock_mhz))
+            measured = any(task.name == context.task("fifo_depths") for task in tasks)
+            tasks.extend(plan_design(manifest, context, board, clock_mhz, cycle_model=measured))
         return [task for task in tasks if task.stage <= last]
 
     def last_stage(self, board: Board | None = None) -> Stage:
@@ -132,6 +146,17 @@ class Accelerator(Target):
         if self.until >= Stage.BITSTREAM:
             board.require_implementation()
         return self.until
+
+    def _compile_tasks(self, board: Board, clock_mhz: float, context: LayerContext) -> list[PlannedTask]:
+        """From the model to the layers."""
+        choice = self._fifo_choice()
+        unbuffered = read_manifest(self.folder() / UNBUFFERED / "manifest.json")
+        # InsertFIFO is the last.
+        *before, _ = self._steps(board, clock_mhz)
+        steps = [*before, choice.insert_step(unbuffered, context)]
+        simulator = Stage.LAYERS if choice.measures(unbuffered) else Stage.RTLSIM
+        tasks = plan_compile(self._source(), steps, context, simulator=simulator)
+        return [*tasks, *choice.plan(*step_output(before, context), unbuffered, context)]
 
     # -- parts -----------------------------------------------------------------------------------------------------
     def _context(self, workspace: Workspace, resources: Resources, board: Board) -> LayerContext:
@@ -161,6 +186,13 @@ class Accelerator(Target):
         found = {name: self._existing(folder / name, "report of FINN") for name in FINN_REPORTS}
         optional = {name: self.directory / folder / name for name in FINN_FOLDINGS}
         return found | {name: path for name, path in optional.items() if path.is_file()}
+
+    def _fifo_choice(self) -> FifoChoice:
+        if isinstance(self.fifo_depths, Mapping):
+            return FifoChoice("auto", {layer: dict(values) for layer, values in self.fifo_depths.items()})
+        if self.fifo_depths in WAYS:
+            return FifoChoice(str(self.fifo_depths))
+        return FifoChoice("auto", file=self._existing(self.fifo_depths, "file of FIFO depths"))
 
     def _source(self) -> ModelSource:
         return ModelSource(

@@ -14,7 +14,7 @@ from typing import Any
 from finnmake.codegen.stitch import Instance, Port, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
-from finnmake.dataflow.stream_graph import Source, stream_graph
+from finnmake.dataflow.stream_graph import Source, layer_names, stream_graph
 from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry, TranspositionEntry, WeightsEntry
 from finnmake.graph.element_order import ElementOrder
 from finnmake.graph.model_wrapper import ModelWrapper
@@ -61,13 +61,9 @@ def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...]) -> LayerE
 def write_layers() -> None:
     """``in/graph.onnx`` to ``out/{manifest,fold}.json`` and ``out/layers/NAME/{layer.json, PARAMETER.npy}``."""
     model = ModelWrapper(Path("in/graph.onnx"))
-    counts: dict[str, int] = {}
     entries: list[LayerEntry] = []
     graph = stream_graph(model)
-    for layer, sources in zip(graph.layers, graph.sources, strict=True):
-        index = counts.get(layer.op_type, 0)
-        counts[layer.op_type] = index + 1
-        name = f"{layer.op_type}_{index}"
+    for name, layer, sources in zip(layer_names(graph.layers), graph.layers, graph.sources, strict=True):
         folder = Path("out/layers", name)
         folder.mkdir(parents=True)
         (folder / "layer.json").write_text(layer_text(layer), encoding="utf-8")

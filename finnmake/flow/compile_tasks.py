@@ -30,6 +30,7 @@ class Step:
         stage: that it belongs to.
         files: that it reads, by the names under which it finds them.
         folders: where its module lies, where that is no installed package.
+        after: steps that make these files.
     """
 
     transformation: str
@@ -37,6 +38,7 @@ class Step:
     stage: Stage
     files: Mapping[str, Path] | None = None
     folders: tuple[Path, ...] = ()
+    after: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,9 +77,22 @@ def canonical_model(source: ModelSource) -> Canonical:
     return canonical_model_file(source.model, f"{module}:canonicalise_file", f"{module}:external_files")
 
 
-def plan_compile(source: ModelSource, steps: Sequence[Step], context: LayerContext) -> list[PlannedTask]:
-    """All tasks up to and including ``layers``, and the reference."""
-    tasks = [_simulator(context), _import(source, context)]
+def plan_compile(
+    source: ModelSource,
+    steps: Sequence[Step],
+    context: LayerContext,
+    *,
+    simulator: Stage = Stage.RTLSIM,
+) -> list[PlannedTask]:
+    """All tasks up to and including ``layers``, and the reference.
+
+    Args:
+        source: the model.
+        steps: the transformations, in order.
+        context: of the accelerator.
+        simulator: the stage that first needs the runtime of RTL simulations.
+    """
+    tasks = [_simulator(context, simulator), _import(source, context)]
     imported = "graph/00-import.onnx"
     inputs = graph_inputs(context.task("import"), imported, context)
     tasks.extend(plan_transformations(steps, context.task("import"), inputs, context))
@@ -122,7 +137,7 @@ def plan_transformations(
                 name=name,
                 doc=f"transformation {step.name}",
                 stage=step.stage,
-                after=(previous,) if previous else (),
+                after=(*((previous,) if previous else ()), *map(context.task, step.after)),
                 action=Action(
                     mnemonic="Transform",
                     command=step.command(),
@@ -138,11 +153,11 @@ def plan_transformations(
     return tasks
 
 
-def _simulator(context: LayerContext) -> PlannedTask:
+def _simulator(context: LayerContext, stage: Stage) -> PlannedTask:
     return PlannedTask(
         name=context.task("simulator"),
         doc="compile the runtime that all RTL simulations share",
-        stage=Stage.RTLSIM,
+        stage=stage,
         action=context.rules["verilator_runtime"].action(
             parameters={},
             inputs={},

@@ -13,9 +13,19 @@ from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
 
 
-def plan_design(manifest: Manifest, context: LayerContext, board: Board, clock_mhz: float) -> list[PlannedTask]:
-    """All tasks after the layers' own; those of the bitstream where the board has place and route."""
-    design = _Design(manifest, context, board, clock_mhz)
+def plan_design(
+    manifest: Manifest, context: LayerContext, board: Board, clock_mhz: float, *, cycle_model: bool
+) -> list[PlannedTask]:
+    """All tasks after the layers' own; those of the bitstream where the board has place and route.
+
+    Args:
+        manifest: of the layers.
+        context: of the accelerator.
+        board: that it is for.
+        clock_mhz: its clock.
+        cycle_model: there is one (``fifo_tasks``), to be set beside what is measured.
+    """
+    design = _Design(manifest, context, board, clock_mhz, cycle_model=cycle_model)
     simulated = [design.stitch(), design.lint(), design.rtlsim_build(), design.rtlsim()]
     if board.implementation is None:
         return simulated
@@ -36,11 +46,14 @@ def plan_design(manifest: Manifest, context: LayerContext, board: Board, clock_m
 
 
 class _Design:
-    def __init__(self, manifest: Manifest, context: LayerContext, board: Board, clock_mhz: float) -> None:
+    def __init__(
+        self, manifest: Manifest, context: LayerContext, board: Board, clock_mhz: float, *, cycle_model: bool
+    ) -> None:
         self.manifest = manifest
         self.context = context
         self.board = board
         self.clock_mhz = clock_mhz
+        self.cycle_model = cycle_model
 
     @property
     def implementation(self) -> Implementation:
@@ -142,7 +155,12 @@ class _Design:
             name=self.task("rtlsim"),
             doc="simulate the stitched design on the samples; equal to the reference or it fails",
             stage=Stage.STITCHED,
-            after=(self.task("rtlsim_build"), self.task("reference"), *self.layer_tasks("rtlsim_build")),
+            after=(
+                self.task("rtlsim_build"),
+                self.task("reference"),
+                *([self.task("fifo_depths")] if self.cycle_model else []),
+                *self.layer_tasks("rtlsim_build"),
+            ),
             action=Action(
                 mnemonic="SimulateStitched",
                 command=PythonCommand("finnmake.runtime.actions:simulate_stitched", {}),
@@ -152,6 +170,7 @@ class _Design:
                     "expected.npy": self.file("reference/expected.npy"),
                     "rtlsim.so": self.file("stitched/rtlsim.so"),
                     **self._simulated_cores(),
+                    **({"cycle_model.json": self.file("cycle_model.json")} if self.cycle_model else {}),
                     **self._images(),
                     **self._streamed_weights(),
                 },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finnmake.build.action import Action, PythonCommand
@@ -25,15 +25,32 @@ class LayerContext(TargetContext):
         resources: folders of rules, kernels and templates.
         rules: the rules by name.
         synthesis_flows: prefixes of synthesis rules; the first is the board's, the others are only reported.
+        layers_task: what writes the layers.
+        layers_folder: where they are.
     """
 
     resources: Resources
     rules: Mapping[str, Rule]
     synthesis_flows: tuple[str, ...]
+    layers_task: str = "layers"
+    layers_folder: str = "layers"
 
     def synthesis_suffix(self, flow: str) -> str:
         """What distinguishes tasks and files of a flow from those of the board's."""
         return "" if flow == self.synthesis_flows[0] else f"_{flow}"
+
+    def layer_task(self, layer: str, step: str) -> str:
+        """Full name of a task of a layer."""
+        prefix = "" if self.layers_task == "layers" else f"{self.layers_task}."
+        return self.task(f"{prefix}{layer}.{step}")
+
+    def layer_path(self, layer: str, name: str) -> Path:
+        """A file of a layer."""
+        return self.path(f"{self.layers_folder}/{layer}/{name}")
+
+    def layer_output(self, layer: str, name: str) -> str:
+        """The same as an output of an action."""
+        return f"{self.folder}/{self.layers_folder}/{layer}/{name}"
 
 
 def kernel_files(resources: Resources, names: tuple[str, ...]) -> dict[str, Path]:
@@ -54,16 +71,22 @@ def plan_layer(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
     ]
 
 
+def plan_simulation(layer: LayerEntry, context: LayerContext, stage: Stage) -> list[PlannedTask]:
+    """The tasks that make a core and build its RTL simulation, at an earlier stage."""
+    tasks = [_generate(layer, context), _rtlsim_build(layer, context)]
+    return [replace(task, stage=stage) for task in tasks]
+
+
 def _task(layer: LayerEntry, context: LayerContext, step: str) -> str:
-    return context.task(f"{layer.name}.{step}")
+    return context.layer_task(layer.name, step)
 
 
 def _file(layer: LayerEntry, context: LayerContext, name: str) -> Path:
-    return context.path(f"layers/{layer.name}/{name}")
+    return context.layer_path(layer.name, name)
 
 
 def _output(layer: LayerEntry, context: LayerContext, name: str) -> str:
-    return f"{context.folder}/layers/{layer.name}/{name}"
+    return context.layer_output(layer.name, name)
 
 
 def layer_inputs(layer: LayerEntry, context: LayerContext) -> dict[str, Path]:
@@ -83,7 +106,7 @@ def _generate(layer: LayerEntry, context: LayerContext) -> PlannedTask:
         name=_task(layer, context, "generate"),
         doc=f"render the Verilog core and the C++ top of {layer.core}",
         stage=Stage.CORES,
-        after=(context.task("layers"),),
+        after=(context.task(context.layers_task),),
         action=Action(
             mnemonic="GenerateCore",
             command=PythonCommand("finnmake.codegen.actions:generate_core", {}),

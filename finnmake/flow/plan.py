@@ -12,6 +12,7 @@ MAIN_OUTPUTS = {
     "import/out/graph.onnx": "imported",
     "layers/out/manifest.json": "manifest",
     "layers/out/fold.json": "folding",
+    "fifo_depths/out/fifo_depths.json": "fifo_depths",
     "reference/out/expected.npy": "expected",
     "resource_table/out/synthesis.md": "resource_table",
     "stitch/out/stitched.v": "stitched",

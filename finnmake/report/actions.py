@@ -32,6 +32,7 @@ def report(*, name: str, board: str, clock_mhz: float) -> None:
         accuracy=reference["accuracy"],
         cycles_per_frame=stitched["cycles_per_sample"],
         first_latency_cycles=stitched["first_latency_cycles"],
+        cycle_model=stitched["cycle_model"],
         clock_mhz=clock_mhz,
         fmax_mhz=timing["fmax_mhz"],
         utilisation={key: (used, available) for key, (used, available) in timing["utilisation"].items()},

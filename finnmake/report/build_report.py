@@ -34,6 +34,8 @@ class BuildReport:
     Attributes:
         cycles_per_frame: measured on the stitched RTL.
         first_latency_cycles: from the first input word to the first output word, measured on the stitched RTL.
+        cycle_model: ``cycles_per_sample`` and ``first_latency_cycles`` as composed from the cores' measured schedules;
+            None where FIFO depths were estimated.
         accuracy: top-1 of the stitched RTL on the labelled samples, 0 to 1; None without labels.
         rounding_ties: samples on which the model's own float32 rounding decides; there the hardware equals the model
             with exact sums.
@@ -58,6 +60,7 @@ class BuildReport:
     fmax_mhz: float
     utilisation: Mapping[str, tuple[int, int]]
     bitstream_checked: bool
+    cycle_model: Mapping[str, float] | None = None
     input_order: Sequence[tuple[Sequence[int], Sequence[int]]] = ()
     output_order: Sequence[tuple[Sequence[int], Sequence[int]]] = ()
 
@@ -93,6 +96,7 @@ def report_text(report: BuildReport) -> str:
         "",
         f"  cycles per frame      {report.cycles_per_frame}",
         f"  first-frame latency   {report.first_latency_cycles} cycles",
+        *_cycle_model(report),
         f"  clock                 {report.clock_mhz:g} MHz asked, Fmax {report.fmax_mhz:.1f} MHz",
         f"  frames per second     {report.frames_per_second:,.0f} at {report.clock_mhz:g} MHz",
         "  device                "
@@ -110,6 +114,13 @@ def report_text(report: BuildReport) -> str:
 
 def _sizes(numbers: Sequence[int], between: str = "x") -> str:
     return between.join(str(number) for number in numbers)
+
+
+def _cycle_model(report: BuildReport) -> list[str]:
+    if report.cycle_model is None:
+        return []
+    interval, latency = report.cycle_model["cycles_per_sample"], report.cycle_model["first_latency_cycles"]
+    return [f"  cycle model           {interval:g} cycles per frame, latency {latency} cycles"]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

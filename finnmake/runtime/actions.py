@@ -243,7 +243,8 @@ def simulate_stitched() -> None:
 
     Both have the order of the model's input and output: frames are turned as the host turns them.
 
-    Writes ``out/rtlsim.json`` with the measured interval and latency.
+    Writes ``out/rtlsim.json`` with the measured interval and latency, and what ``cycle_model.json`` says of them where
+    there is one.
     """
     manifest = json.loads(Path("manifest.json").read_text(encoding="utf-8"))
     layers = manifest["layers"]
@@ -270,5 +271,14 @@ def simulate_stitched() -> None:
             "mismatches": 0,
             "cycles_per_sample": int(intervals[-1]) if len(intervals) else result.cycles,
             "first_latency_cycles": result.first_output_latency(),
+            "cycle_model": _cycle_model(),
         },
     )
+
+
+def _cycle_model() -> dict[str, float] | None:
+    path = Path("cycle_model.json")
+    if not path.exists():
+        return None
+    model = json.loads(path.read_text(encoding="utf-8"))
+    return {"cycles_per_sample": model["interval_cycles"], "first_latency_cycles": model["first_word_cycles"]}

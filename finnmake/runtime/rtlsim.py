@@ -100,6 +100,8 @@ class _RunArguments(ctypes.Structure):
         ("max_idle_cycles", ctypes.c_uint64),
         ("surplus_cycles", ctypes.c_uint64),
         ("reset_cycles", ctypes.c_uint64),
+        ("throttled", ctypes.c_uint64),
+        ("burst", ctypes.c_uint64),
         ("cycles", ctypes.c_uint64),
         ("message", ctypes.c_char * _MESSAGE_BYTES),
     )
@@ -281,6 +283,8 @@ class RtlSimulation:
         seed: int = 0,
         max_idle_cycles: int = 1_000_000,
         surplus_cycles: int = 0,
+        throttled: int | None = None,
+        burst: int = 1,
         trace: Path | None = None,
     ) -> StreamResult:
         """Resets the core, sends all input words and takes ``output_words`` words of each output stream.
@@ -296,6 +300,9 @@ class RtlSimulation:
             seed: of the stalls.
             max_idle_cycles: cycles without any transfer after which the core counts as stuck.
             surplus_cycles: cycles to go on after the end, looking for words too many; 0 does not look.
+            throttled: number of a stream, inputs first, that moves only when the core stands still: nothing moves, and
+                no register changes.
+            burst: words that it then moves.
             trace: file for a value change dump; needs a simulation built with ``trace``.
 
         Raises:
@@ -325,6 +332,8 @@ class RtlSimulation:
             max_idle_cycles=max_idle_cycles,
             surplus_cycles=surplus_cycles,
             reset_cycles=_RESET_CYCLES,
+            throttled=0 if throttled is None else throttled + 1,
+            burst=burst,
         )
         status = self._library.finnmake_run(self._handle, ctypes.byref(arguments))
         if status != 0:

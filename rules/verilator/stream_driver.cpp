@@ -15,6 +15,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 // One port of a simulation: where its value is, and how wide it is.
 struct finnmake_port {
@@ -177,8 +178,8 @@ class Source {
         words.moved = 0;
     }
     bool finished() const { return words.moved == words.count; }
-    void before_edge() {
-        if (tvalid == 0 && !finished() && !random.below(stall)) {
+    void before_edge(bool may_move) {
+        if (tvalid == 0 && !finished() && may_move && !random.below(stall)) {
             tvalid = 1;
             write_port<Width>(tdata, words.bytes + words.moved * ((Width + 7) / 8));
         }
@@ -212,7 +213,7 @@ class Sink {
         words.moved = 0;
     }
     bool finished() const { return words.moved == words.count; }
-    void before_edge() { tready = !finished() && !random.below(stall); }
+    void before_edge(bool may_move) { tready = !finished() && may_move && !random.below(stall); }
     // What is wrong with what the core offers; nullptr: nothing.
     const char* look() {
         if (tvalid != 0) read_port<Width>(tdata, word);
@@ -242,6 +243,25 @@ Sink<Width, Data> sink(const char* name, const Data& data, const CData& valid, C
     return {name, data, valid, ready, words, seed, stall};
 }
 
+// Sees when a core does nothing any more: nothing moves, and its state is what it was a cycle before.
+class Stillness {
+    const char* state;
+    std::vector<char> before;
+    bool compared = false;
+
+  public:
+    explicit Stillness(const Simulation& simulation)
+        : state(reinterpret_cast<const char*>(simulation.model->rootp)), before(sizeof(Vmodel___024root)) {}
+    // To be asked in every cycle, at the same place of it.
+    bool look(bool moved) {
+        if (moved) return compared = false;
+        if (compared && std::memcmp(before.data(), state, before.size()) == 0) return true;
+        std::memcpy(before.data(), state, before.size());
+        compared = true;
+        return false;
+    }
+};
+
 enum Status { done = 0, deadlock = 1, protocol = 2, surplus = 3, failed = 4 };
 
 }  // namespace finnmake
@@ -259,6 +279,10 @@ struct finnmake_run_arguments {
     std::uint64_t max_idle_cycles;
     std::uint64_t surplus_cycles;
     std::uint64_t reset_cycles;
+    // Number of a stream from 1 on, inputs first, that moves only when the core does nothing any more, and then so many words;
+    // 0 is none.
+    std::uint64_t throttled;
+    std::uint64_t burst;
     std::uint64_t cycles;
     char message[1024];
 };
@@ -346,7 +370,11 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
         std::tuple sinks{FINNMAKE_OUTPUT_STREAMS(X)};
 #undef X
         const auto all_finished = [](const auto&... streams) { return (streams.finished() && ...); };
-        const auto before_edge = [](auto&... streams) { (streams.before_edge(), ...); };
+        std::uint64_t number = 0, burst_left = 0;
+        const auto before_edge = [&](auto&... streams) {
+            (streams.before_edge(++number != a.throttled || burst_left != 0), ...);
+        };
+        Stillness stillness(simulation);
         core.aresetn = 0;
         for (std::uint64_t cycle = 0; cycle < a.reset_cycles; ++cycle) {
             core.aclk = 0;
@@ -360,6 +388,7 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             if (std::apply(all_finished, sources) && std::apply(all_finished, sinks) && settled++ == a.surplus_cycles)
                 break;
             // Inputs change after the rising edge.
+            number = 0;
             std::apply(before_edge, sources);
             std::apply(before_edge, sinks);
             core.aclk = 0;
@@ -385,13 +414,17 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             simulation.eval();
             ++idle;
             next = taken;
+            number = 0;
             const auto take = [&](auto& stream) {
+                ++number;
                 if (!*next++) return;
                 stream.take(a.cycles);
                 idle = 0;
+                if (number == a.throttled) --burst_left;
             };
             std::apply([&](auto&... streams) { (take(streams), ...); }, sources);
             std::apply([&](auto&... streams) { (take(streams), ...); }, sinks);
+            if (a.throttled != 0 && stillness.look(idle == 0)) burst_left = a.burst;
             if (idle > a.max_idle_cycles) {
                 status = deadlock;
                 break;

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 from finnmake.codegen.stitch import Instance, Port, render_stitched, stitched_name
+from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.packing import memory_text
-from finnmake.dataflow.stream_graph import stream_graph
+from finnmake.dataflow.stream_graph import Source, stream_graph
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.rtlsim import RtlSimulation
 from tests.hls_library.harness import (
@@ -21,17 +23,28 @@ from tests.hls_library.harness import (
 )
 
 
-def stitched(bench: Bench, folder: Path, model: ModelWrapper) -> RtlSimulation:
+class Layers(Protocol):
+    """A ``StreamGraph``, or what has its layers and where their inputs come from."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]: ...
+
+    @property
+    def sources(self) -> tuple[tuple[Source, ...], ...]: ...
+
+
+def stitched(bench: Bench, folder: Path, design: ModelWrapper | Layers) -> RtlSimulation:
     """The stitched design, all of its Verilog in one simulation."""
-    top, files = _sources(bench, folder, model)
+    top, files = _sources(bench, folder, _layers(design))
     run_script(folder, "build.py", "--top", top, "--output", "model.so", "top.v", *files)
     return RtlSimulation(folder / "model.so", folder)
 
 
-def linked(bench: Bench, folder: Path, model: ModelWrapper) -> RtlSimulation:
+def linked(bench: Bench, folder: Path, design: ModelWrapper | Layers) -> RtlSimulation:
     """The stitched design out of the simulations of its cores, as the flow builds it."""
-    top, _ = _sources(bench, folder, model)
-    for layer in stream_graph(model).layers:
+    graph = _layers(design)
+    top, _ = _sources(bench, folder, graph)
+    for layer in graph.layers:
         bench.rtl(layer).close()
         shutil.copy(bench.folder / f"{layer.core_name()}-rtl" / "model.so", folder / f"{layer.core_name()}.so")
     (folder / "top.v").rename(folder / "stitched.v")
@@ -39,12 +52,16 @@ def linked(bench: Bench, folder: Path, model: ModelWrapper) -> RtlSimulation:
     return RtlSimulation(folder / "model.so", folder)
 
 
-def _sources(bench: Bench, folder: Path, model: ModelWrapper) -> tuple[str, list[str]]:
+def _layers(design: ModelWrapper | Layers) -> Layers:
+    return stream_graph(design) if isinstance(design, ModelWrapper) else design
+
+
+def _sources(bench: Bench, folder: Path, graph: Layers) -> tuple[str, list[str]]:
     """Writes ``top.v``, the cores and their kernels, and the memories; gives the top's name and the other files."""
     folder.mkdir()
     copy_rule(VERILATOR_RULE, folder)
     shutil.copy(bench.runtime(), folder / "verilated.a")
-    graph, files, instances = stream_graph(model), dict[str, None](), []
+    files, instances = dict[str, None](), []
     for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
         kernels = [(Path(name).name, (LIBRARY / name).read_text()) for name in layer.verilog_files]
         for name, text in ((f"{layer.core_name()}.v", core_verilog(layer)), *kernels):

@@ -109,7 +109,7 @@ def run(bench: Bench, folder: Path, model: ModelWrapper, integers: IntegerArray)
     source, sink = graph.layers[0].input_streams()[0], graph.layers[-1].output_streams()[0]
     turned = reordered(integers, graph.input_order)
     words = npy_to_packed(turned, source.datatype, source.elements_per_word)
-    with stitched(bench, folder, model) as simulation:
+    with stitched(bench, folder, graph) as simulation:
         result = simulation.run(words, len(integers) * sink.words_per_frame, max_idle_cycles=2000)
     outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
     np.testing.assert_array_equal(reordered(outputs, graph.output_order), run_graph(model, integers))

@@ -34,6 +34,12 @@ def test_text_names_every_figure() -> None:
         assert figure in text
 
 
+def test_the_cycle_model_is_said_where_there_is_one() -> None:
+    assert "cycle model" not in report_text(a_report())
+    text = report_text(a_report(cycle_model={"cycles_per_sample": 64.0, "first_latency_cycles": 199}))
+    assert "cycle model           64 cycles per frame, latency 199 cycles" in text
+
+
 def test_text_without_labels_has_no_accuracy() -> None:
     assert "accuracy" not in report_text(a_report(accuracy=None))
 

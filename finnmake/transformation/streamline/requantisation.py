@@ -32,6 +32,12 @@ class Requantisation:
     datatype: AnyDataType
     offset: int
 
+    def changes(self, low: int, high: int) -> bool:
+        """False where every integer from ``low`` to ``high`` stays as it is."""
+        form = self.form
+        same = form.shift == 0 and (form.multipliers == 1).all() and not form.biases.any() and not self.offset
+        return not (same and self.datatype.allowed(low) and self.datatype.allowed(high))
+
 
 def requantisation_of(
     node: ir.Node, quantiser: Quantiser, thresholds: Thresholds, low: int, high: int

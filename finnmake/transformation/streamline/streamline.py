@@ -15,7 +15,7 @@ from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import remove_unused_nodes
 from finnmake.graph.expression import steps_of
 from finnmake.graph.general_ops import GENERAL_DOMAIN, GENERAL_OPS
-from finnmake.graph.model_wrapper import ModelWrapper, get_shape, set_datatype
+from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape, set_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.padding import window_attributes
 from finnmake.graph.quantiser import Quantiser
@@ -275,6 +275,9 @@ class _Rewriter:
     ) -> None:
         output = node.outputs[0]
         rank, wanted = len(get_shape(output) or ()), requantisation_of(node, quantiser, found, low, high)
+        if not wanted.changes(low, high):
+            self._new.set_integers(output, integers, get_datatype(integers))
+            return
         constants = [
             self._new.constant(along_channels(numbers if numbers.size > 1 else numbers.reshape(()), rank))
             for numbers in (wanted.form.multipliers, wanted.form.biases)

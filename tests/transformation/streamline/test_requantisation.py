@@ -21,7 +21,7 @@ from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from finnmake.transformation.streamline.fixed_point_search import NoFixedPointError, fixed_point
 from finnmake.transformation.streamline.streamline import Streamline
 from finnmake.transformation.streamline.threshold_extraction import Thresholds
-from tests.support.qonnx_models import GraphBuilder
+from tests.support.qonnx_models import QONNX_DOMAIN, GraphBuilder
 from tests.support.streamlining import integer_ops, streamlined
 
 MULTIPLIERS, BIASES = np.arange(-20, 21)[:, None, None], np.arange(-40, 41)[:, None]
@@ -129,6 +129,22 @@ def test_a_narrow_range_and_a_zero_point_are_an_addition_behind() -> None:
     builder = GraphBuilder([1, 2])
     output = builder.quant(builder.node("Mul", [builder.input, builder.constant(4.0)]), 1.0, 9, signed=0, zero=200.0)
     assert integer_ops(streamlined(builder, output, [1, 2], "INT8")) == ["Requant", "Add"]
+
+
+def test_a_quantiser_that_changes_nothing_is_no_layer() -> None:
+    builder = GraphBuilder([1, 2])
+    same = builder.quant(builder.input, 1.0, 12)
+    truncated = builder.node("Trunc", [same, *map(builder.constant, (1.0, 0.0, 12.0, 10.0))], QONNX_DOMAIN)
+    assert integer_ops(streamlined(builder, truncated, [1, 2], "INT12")) == ["Requant"]
+
+
+def test_integers_of_onnx_with_a_zero_point() -> None:
+    builder = GraphBuilder([1, 3], opset=21)
+    parameters = [builder.constant(0.05), builder.constant(np.array(7, dtype=np.int16))]
+    scaled = builder.node("Mul", [builder.input, builder.constant(0.37)])
+    integers = builder.node("QuantizeLinear", [scaled, *parameters])
+    output = builder.node("DequantizeLinear", [integers, *parameters])
+    assert integer_ops(streamlined(builder, output, [1, 3], "INT12"))[0] == "Requant"
 
 
 def test_a_quantiser_behind_takes_its_integers() -> None:

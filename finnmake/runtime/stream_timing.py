@@ -1,0 +1,279 @@
+"""When words move in a whole graph of cores, computed from the cores' schedules: interval and latency.
+
+The relations of all cores, and those of the FIFOs between them, are one max-plus system: each word of each stream moves
+as early as all that it waits for allows. The system is solved word by word in ``rules/cxx/stream_timing.cpp``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finnmake.dataflow.core_schedule import CoreSchedule, Event, EventKind
+from finnmake.dataflow.fifo_sizing import Edge
+from finnmake.dataflow.layer import IntegerArray
+from finnmake.dataflow.stream_graph import Source
+from finnmake.errors import ToolError
+from finnmake.runtime.rtlsim import load_shared_object, unload
+
+_SERIES = np.dtype([(name, np.int64) for name in ("words_per_frame", "words", "cycles", "known", "first", "end")])
+_CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "delays", "lag", "delay", "stream")])
+_BLOCKED = np.dtype([("stream", np.int64), ("depth", np.int64)])
+
+_MOST_BLOCKED = 1 << 16
+"""Words that full streams have made late, of one look."""
+
+
+@dataclass(frozen=True)
+class Fifo:
+    """A FIFO in a stream.
+
+    Attributes:
+        depth: words.
+        latency: cycles from a word's entry until it is offered.
+    """
+
+    depth: int
+    latency: int = 1
+
+
+@dataclass(frozen=True)
+class TimedCore:
+    """A core in a graph: its schedule, and for each input where its words come from."""
+
+    schedule: CoreSchedule
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class StreamTimes:
+    """How a graph runs when words are offered to it, and taken from it, in every cycle.
+
+    Attributes:
+        output_cycles: of every word that leaves, shape (frames, words of a frame); the first word enters in cycle 0.
+        blocked: streams that made the last frames late because they were full, and the depth that would have been
+            enough; 0 where one word more must be tried.
+        waiting: the most words that ever were in each FIFO.
+        deadlock: nothing moves any more; ``blocked`` then has the streams that are full.
+    """
+
+    output_cycles: IntegerArray
+    blocked: Mapping[Edge, int]
+    waiting: Mapping[Edge, int]
+    deadlock: bool
+
+    @property
+    def interval(self) -> float:
+        """Cycles from frame to frame, the mean of the second half of the frames."""
+        ends = self.output_cycles[(len(self.output_cycles) - 1) // 2 :, -1]
+        return float(ends[-1] - ends[0]) / (len(ends) - 1)
+
+    @property
+    def first_word(self) -> int:
+        """Cycles from the first word in to the first word out."""
+        return int(self.output_cycles[0, 0])
+
+    @property
+    def last_word(self) -> int:
+        """Cycles from the first word in to the last word of the first frame out."""
+        return int(self.output_cycles[0, -1])
+
+
+class StreamTiming:
+    """The solver. Also a context manager; `close` releases it.
+
+    Args:
+        shared_object: what rule ``stream_timing`` made.
+
+    Raises:
+        ToolError: the file cannot be loaded.
+    """
+
+    def __init__(self, shared_object: Path) -> None:
+        self._library = load_shared_object(shared_object)
+        try:
+            self._library.finnmake_solve.restype = ctypes.c_int64
+            self._library.finnmake_solve.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+            self._library.finnmake_trace.restype = ctypes.c_int64
+            self._library.finnmake_trace.argtypes = (
+                ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64,
+            )  # fmt: skip
+        except AttributeError as error:
+            unload(self._library)
+            raise ToolError("not what rule stream_timing made", where=str(shared_object)) from error
+
+    def close(self) -> None:
+        """Releases the library."""
+        unload(self._library)
+
+    def __enter__(self) -> StreamTiming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int) -> StreamTimes:
+        """Some frames through a graph.
+
+        Args:
+            cores: each behind those that feed it; the first takes the graph's input, the last gives its output.
+            fifos: by the stream that they are in; streams without one are wires.
+            frames: how many, two at least.
+        """
+        system = _System(cores, fifos, frames)
+        series, constraints = system.arrays()
+        blocked_on = np.full(len(series), -1, dtype=np.int64)
+        stuck = self._library.finnmake_solve(
+            series.ctypes.data, len(series), constraints.ctypes.data, blocked_on.ctypes.data
+        )
+        output = system.cycles[system.output].reshape(frames, -1)
+        if stuck:
+            return StreamTimes(output, system.full_streams(constraints, blocked_on), {}, deadlock=True)
+        found = np.zeros(_MOST_BLOCKED, dtype=_BLOCKED)
+        until = int(output[0, -1])
+        count = self._library.finnmake_trace(
+            series.ctypes.data, constraints.ctypes.data, system.output, until, found.ctypes.data, len(found)
+        )
+        blocked: dict[Edge, int] = {}
+        for stream, depth in found[:count].tolist():
+            edge = system.edges[stream]
+            blocked[edge] = max(blocked.get(edge, 0), depth)
+        return StreamTimes(output, blocked, system.waiting(), deadlock=False)
+
+
+class _System:
+    """The series and constraints of a graph.
+
+    Attributes:
+        cycles: of each series; ``run`` fills them.
+        output: the series of the words that leave.
+        edges: the stream of each number that a constraint names.
+    """
+
+    def __init__(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int) -> None:
+        self.frames = frames
+        self.edges: list[Edge] = []
+        self.cycles: list[IntegerArray] = []
+        self._words: list[int] = []
+        self._constraints: list[list[tuple[int, int, int, int, int, int]]] = []
+        self._tables: dict[int, IntegerArray] = {}
+        self._fifos: dict[Edge, tuple[int, int]] = {}
+        # (position, port): series of the offer and of the transfer, and the number of the stream
+        made: dict[Source, tuple[int, int, int]] = {}
+        taken: dict[Edge, tuple[int, int]] = {}
+        for position, core in enumerate(cores):
+            for port, source in enumerate(core.sources):
+                edge = (position, port)
+                number = len(self.edges)
+                self.edges.append(edge)
+                words, fifo = core.schedule.inputs[port], fifos.get(edge)
+                asked = any(relation.source == Event(EventKind.OFFER, port) for relation in core.schedule.relations)
+                offer, transfer = self._stream(words, asked=asked and fifo is None)
+                made[source] = (offer, transfer, number)
+                if fifo is not None:
+                    behind = self._stream(words, asked=asked)
+                    self._wait(transfer, behind[1], lag=fifo.depth, delay=1, stream=number)
+                    self._wait(behind[0], transfer, delay=fifo.latency)
+                    self._fifos[edge] = (transfer, behind[1])
+                    offer, transfer = behind
+                taken[edge] = (offer, transfer)
+        last = len(cores) - 1
+        offer, self.output = self._stream(cores[last].schedule.outputs[0], asked=False)
+        made[last, 0] = (offer, self.output, -1)
+        for position, core in enumerate(cores):
+            self._core(core, position, made, taken)
+
+    def _series(self, words: int) -> int:
+        self._words.append(words)
+        self.cycles.append(np.zeros(words * self.frames, dtype=np.int64))
+        self._constraints.append([])
+        return len(self._words) - 1
+
+    def _stream(self, words: int, *, asked: bool) -> tuple[int, int]:
+        """Offer and transfer of a stream's words; one series for both where nothing asks when they are offered."""
+        transfer = self._series(words)
+        offer = self._series(words) if asked else transfer
+        self._wait(offer, transfer, lag=1, delay=1)
+        if asked:
+            self._wait(transfer, offer)
+        return offer, transfer
+
+    def _wait(self, series: int, source: int, *, lag: int = 0, delay: int = 0, stream: int = -1) -> None:
+        self._constraints[series].append((source, 0, 0, lag, delay, stream))
+
+    def _table(self, values: IntegerArray) -> int:
+        table = np.ascontiguousarray(values, dtype=np.int64)
+        address = int(table.ctypes.data)
+        self._tables[address] = table
+        return address
+
+    def _core(
+        self,
+        core: TimedCore,
+        position: int,
+        made: Mapping[Source, tuple[int, int, int]],
+        taken: Mapping[Edge, tuple[int, int]],
+    ) -> None:
+        inputs = len(core.schedule.inputs)
+        series: dict[Event, int] = {}
+        streams: dict[int, int] = {}
+        for port in range(inputs):
+            offer, transfer = taken[position, port]
+            series[Event(EventKind.OFFER, port)], series[Event(EventKind.TRANSFER, port)] = offer, transfer
+        for number, words in enumerate(core.schedule.outputs):
+            port = inputs + number
+            offer, transfer, streams[port] = made[position, number]
+            series[Event(EventKind.OFFER, port)], series[Event(EventKind.TRANSFER, port)] = offer, transfer
+            series[Event(EventKind.START, port)] = self._series(words)
+        for relation in core.schedule.relations:
+            held_up = relation.source.kind is EventKind.TRANSFER and relation.source.port >= inputs
+            self._constraints[series[relation.event]].append(
+                (
+                    series[relation.source],
+                    self._table(relation.words),
+                    self._table(relation.cycles),
+                    0,
+                    0,
+                    streams[relation.source.port] if held_up else -1,
+                )
+            )
+
+    def arrays(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """Series and constraints as the solver takes them."""
+        counts = [len(constraints) for constraints in self._constraints]
+        ends = np.cumsum(counts)
+        series = np.zeros(len(self._words), dtype=_SERIES)
+        series["words_per_frame"] = self._words
+        series["words"] = np.array(self._words) * self.frames
+        series["cycles"] = [cycles.ctypes.data for cycles in self.cycles]
+        series["first"], series["end"] = ends - counts, ends
+        rows = [row for constraints in self._constraints for row in constraints]
+        return series, np.array(rows, dtype=_CONSTRAINT)
+
+    def waiting(self) -> dict[Edge, int]:
+        """The depth of each FIFO that would have let every word in when it came."""
+        most = {}
+        for edge, (entered, left) in self._fifos.items():
+            gone = np.searchsorted(self.cycles[left], self.cycles[entered] - 1, side="right")
+            most[edge] = int((np.arange(len(gone)) - gone).max()) + 1
+        return most
+
+    def full_streams(self, constraints: NDArray[np.void], blocked_on: IntegerArray) -> dict[Edge, int]:
+        """The streams in the circle of series that wait for each other, or on the way to it."""
+        series, found = self.output, dict[Edge, int]()
+        for _ in range(2 * len(self._words)):
+            if blocked_on[series] < 0:
+                break
+            constraint = constraints[blocked_on[series]]
+            if constraint["stream"] >= 0:
+                found[self.edges[int(constraint["stream"])]] = 0
+            series = int(constraint["source"])
+        return found

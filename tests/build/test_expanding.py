@@ -1,0 +1,91 @@
+"""Tasks that decide which tasks there are, one behind another: each sees what the one before has brought forth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.build.test_doit_commands import COMMANDS, doit, outcomes
+
+DODO = '''
+from pathlib import Path
+
+from finnmake.build.action import Action, ToolCommand
+from finnmake.build.doit_tasks import action_task
+from finnmake.build.tools import Tool
+from finnmake.build.workspace import Workspace
+
+WORKSPACE = Workspace.of(__file__, {"sh": Tool("sh", candidates=("bash",))})
+
+
+def task(name, script, *inputs, expanding=False, after=()):
+    files = {path: Path("out", path) if path != "model" else Path(path) for path in inputs}
+    action = Action("Shell", ToolCommand(("sh", "-c", script)), files, {"o": f"out/{name}"})
+    return action_task(f"net:{name}", action, task_dep=after, workspace=WORKSPACE, expanding=expanding)
+
+
+def words(path):
+    return Path(path).read_text().split() if Path(path).exists() else []
+
+
+class Net:
+    """The words of a file are measured; each length of a word that there is has a task."""
+
+    def create_doit_tasks(self):
+        yield task("words", "cat model > o", "model", expanding=True)
+        measured = words("out/words")
+        if not measured:
+            return
+        for word in measured:
+            yield task(word, f"printf {word} | wc -c > o", after=("net:words",))
+        yield task("lengths", f"cat {' '.join(measured)} | sort -u > o", *measured, expanding=True)
+        for length in words("out/lengths"):
+            yield task(f"of-{length}", f"grep -x {length} lengths > o", "lengths")
+
+
+net = Net()
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "doit.cfg").write_text(COMMANDS)
+    (tmp_path / "dodo.py").write_text(DODO)
+    (tmp_path / "model").write_text("a bb")
+    return tmp_path
+
+
+FIRST = {"net:words", "net:a", "net:bb", "net:lengths", "net:of-1", "net:of-2"}
+
+
+@pytest.mark.parametrize("arguments", [(), ("net:of-2",), ("-n", "2")])
+def test_one_build_goes_all_the_way(folder: Path, arguments: tuple[str, ...]) -> None:
+    done = doit(folder, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert outcomes(done) == dict.fromkeys(FIRST - {"net:of-1"} if "net:of-2" in arguments else FIRST, "run")
+    assert set(outcomes(doit(folder, *arguments)).values()) == {"up to date"}
+
+
+def test_what_the_first_brings_forth_is_in_the_second(folder: Path) -> None:
+    doit(folder)
+    (folder / "model").write_text("a ccc")
+    found = outcomes(doit(folder))
+    assert {name for name, how in found.items() if how == "run"} == {
+        "net:words",
+        "net:ccc",
+        "net:lengths",
+        "net:of-1",
+        "net:of-3",
+    }
+    assert "net:of-2" not in found
+    assert found["net:a"] == "up to date"
+
+
+def test_a_change_of_the_second_alone(folder: Path) -> None:
+    doit(folder)
+    (folder / "dodo.py").write_text(DODO.replace("wc -c", "wc -l"))
+    found = outcomes(doit(folder))
+    assert found["net:words"] == "up to date"
+    assert "net:of-0" in found
+    assert "net:of-1" not in found
