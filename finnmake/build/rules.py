@@ -241,6 +241,8 @@ def _checked(
     for name, value in table.items():
         if types[name] == "str" and not isinstance(value, str):
             raise BuildFileError(f"{what}: {name} is not a text", where=where)
+        if types[name] == "bool" and not isinstance(value, bool):
+            raise BuildFileError(f"{what}: {name} is neither true nor false", where=where)
         if types[name].startswith("tuple"):
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                 raise BuildFileError(f"{what}: {name} is not a list of texts", where=where)

@@ -39,6 +39,7 @@ class Tool:
         skipped: what is left out without it; "" when it cannot be done without.
         cache_variable: environment variable that tells the tool where its own cache is.
         cache_directory: that cache's folder below the user's cache folder; survives the action, is not part of any key.
+        optional: a choice of the user's needs it, not every build.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Tool:
     skipped: str = ""
     cache_variable: str = ""
     cache_directory: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,16 @@ class Toolbox:
         """The tools that have been asked for."""
         return tuple(self._found.values())
 
+    def require_installed(self, name: str) -> None:
+        """Look for a tool without asking it for its version, which takes some tools seconds.
+
+        Raises:
+            ToolError: as `find`.
+        """
+        tool = self.tools.get(name)
+        if tool is None or not any(_executable(candidate) for candidate in tool.candidates):
+            self.find(name)
+
     def require(self, names: Iterable[str]) -> None:
         """Find all these tools.
 
@@ -173,9 +185,8 @@ class Toolbox:
             version = f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"
             return FoundTool(tool, version, Path(sys.executable))
         folder = _package_folder(tool)
-        beside = str(Path(sys.executable).parent)
         for candidate in tool.candidates:
-            executable = shutil.which(candidate, path=beside) or shutil.which(candidate)
+            executable = _executable(candidate)
             if executable is not None:
                 version = self._version_of_executable(tool, candidate, Path(executable))
                 return FoundTool(tool, version, Path(executable), folder)
@@ -214,6 +225,11 @@ class Toolbox:
         if self._state is not None:
             self._state.record_memo("tool", str(path), stamp, version)
         return version
+
+
+def _executable(candidate: str) -> str | None:
+    """Beside the running Python first, then on PATH."""
+    return shutil.which(candidate, path=str(Path(sys.executable).parent)) or shutil.which(candidate)
 
 
 def _package_folder(tool: Tool) -> Path | None:

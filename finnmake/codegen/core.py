@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from finnmake.codegen.constants import chunk_bits, chunk_names, constants_text
 from finnmake.codegen.rendering import render
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.layer_file import configured_core_name
@@ -33,6 +34,8 @@ def core_values(layer: Layer) -> dict[str, object]:
         "memories": list(layer.memory_images()),
         "memory_arguments": layer.cpp_memory_arguments(),
         "images": layer.memory_images(),
+        "chunk_bits": {name: chunk_bits(image) for name, image in layer.memory_images().items()},
+        "chunks": {name: chunk_names(name, image) for name, image in layer.memory_images().items()},
         "inputs": layer.input_ports(),
         "outputs": layer.output_ports(),
         "ports": layer.input_ports() | layer.output_ports(),
@@ -45,7 +48,7 @@ def render_core(layer: Layer, templates: CoreTemplates) -> dict[str, str]:
     """The core's files by name.
 
     ``core.v`` and ``top.cpp`` depend on the structure alone; ``configured.v`` names the parameters too; ``NAME.mem``
-    is the image of a memory for ``$readmemh`` and ``NAME.inc`` the same as C++ initialisers.
+    is the image of a memory for ``$readmemh`` and ``NAME.inc`` the same as C++ constants.
     """
     values = core_values(layer)
     structural = {name: value for name, value in values.items() if name != "configured"}
@@ -57,5 +60,5 @@ def render_core(layer: Layer, templates: CoreTemplates) -> dict[str, str]:
     for name, image in layer.memory_images().items():
         words = memory_words(image)
         files[f"{name}.mem"] = "".join(f"{word}\n" for word in words)
-        files[f"{name}.inc"] = "".join(f'"0x{word}",\n' for word in words)
+        files[f"{name}.inc"] = constants_text(name, image)
     return files

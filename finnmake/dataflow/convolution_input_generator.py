@@ -59,6 +59,7 @@ class ConvolutionInputGenerator(Layer):
         "convolution_input_generator/convolution_input_generator.v",
     )
     cpp_files: ClassVar[tuple[str, ...]] = (
+        "include/synthesis.hpp",
         "convolution_input_generator/parallel_windows.hpp",
         "convolution_input_generator/serial_windows.hpp",
         "convolution_input_generator/convolution_input_generator.hpp",

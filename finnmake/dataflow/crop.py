@@ -41,7 +41,7 @@ class Crop(Layer):
     op_type: ClassVar[str] = "Crop"
     kernel: ClassVar[str] = "crop"
     verilog_files: ClassVar[tuple[str, ...]] = ("common/stream_register.v", "crop/crop.v")
-    cpp_files: ClassVar[tuple[str, ...]] = ("crop/crop.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "crop/crop.hpp")
 
     def check(self) -> None:
         check_folding(self, "SIMD", "NumChannels")

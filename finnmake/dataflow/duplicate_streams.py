@@ -38,7 +38,7 @@ class DuplicateStreams(MultiStreamLayer):
         "common/stream_register.v",
         "duplicate_streams/duplicate_streams.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("duplicate_streams/duplicate_streams.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "duplicate_streams/duplicate_streams.hpp")
 
     def check(self) -> None:
         check_folding(self, "PE", "NumChannels")

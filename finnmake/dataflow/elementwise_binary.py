@@ -58,7 +58,11 @@ class ElementwiseBinaryOperation(MultiStreamLayer):
         "common/resize.v",
         "elementwise_binary/elementwise_binary.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "elementwise_binary/elementwise_binary.hpp")
+    cpp_files: ClassVar[tuple[str, ...]] = (
+        "include/datatypes.hpp",
+        "include/synthesis.hpp",
+        "elementwise_binary/elementwise_binary.hpp",
+    )
 
     @property
     @abstractmethod

@@ -42,7 +42,7 @@ class FMPadding(Layer):
     op_type: ClassVar[str] = "FMPadding"
     kernel: ClassVar[str] = "fm_padding"
     verilog_files: ClassVar[tuple[str, ...]] = ("common/stream_register.v", "fm_padding/fm_padding.v")
-    cpp_files: ClassVar[tuple[str, ...]] = ("fm_padding/fm_padding.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "fm_padding/fm_padding.hpp")
 
     def check(self) -> None:
         check_folding(self, "SIMD", "NumChannels")

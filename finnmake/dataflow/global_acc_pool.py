@@ -37,7 +37,11 @@ class GlobalAccPool(Layer):
         "common/stream_register.v",
         "global_acc_pool/global_acc_pool.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "global_acc_pool/global_acc_pool.hpp")
+    cpp_files: ClassVar[tuple[str, ...]] = (
+        "include/datatypes.hpp",
+        "include/synthesis.hpp",
+        "global_acc_pool/global_acc_pool.hpp",
+    )
 
     def check(self) -> None:
         check_folding(self, "PE", "NumChannels")

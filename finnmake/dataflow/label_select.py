@@ -39,7 +39,7 @@ class LabelSelect(Layer):
         "label_select/best_labels.v",
         "label_select/label_select.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("label_select/label_select.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "label_select/label_select.hpp")
 
     def check(self) -> None:
         if self.Labels < 1:

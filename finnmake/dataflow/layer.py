@@ -74,10 +74,12 @@ class MemoryImage:
     Attributes:
         words: shape (depth, elements per word), int64: what each word holds, element 0 in the least significant bits.
         datatype: of one element.
+        separate_addresses: each element of a word is read at an address of its own, as by binary search.
     """
 
     words: IntegerArray = field(repr=False)
     datatype: AnyDataType
+    separate_addresses: bool = False
 
     @property
     def shape(self) -> MemoryShape:
@@ -211,8 +213,8 @@ class Layer(ABC):
     def memory_images(self) -> dict[str, MemoryImage]:
         """The core's memories by name (``weights``, ``thresholds``).
 
-        For ``name`` the Verilog kernel has a string parameter ``NAME_FILE`` and the C++ kernel takes an array of
-        ``ap_uint<width>`` with ``depth`` words after its streams, as `cpp_memory_arguments` orders them.
+        For ``name`` the Verilog kernel has a string parameter ``NAME_FILE`` and the C++ kernel takes a
+        ``finnmake::Memory<width>`` of ``depth`` words after its streams, as `cpp_memory_arguments` orders them.
         """
         return {}
 

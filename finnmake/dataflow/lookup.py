@@ -40,7 +40,7 @@ class Lookup(Layer):
     op_type: ClassVar[str] = "Lookup"
     kernel: ClassVar[str] = "lookup"
     verilog_files: ClassVar[tuple[str, ...]] = ("common/stream_register.v", "lookup/lookup.v")
-    cpp_files: ClassVar[tuple[str, ...]] = ("lookup/lookup.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "lookup/lookup.hpp")
 
     def check(self) -> None:
         check_folding(self, "PE", "EmbeddingDim")

@@ -47,6 +47,7 @@ class MatrixVectorActivation(VectorActivation):
     cpp_files: ClassVar[tuple[str, ...]] = (
         "include/datatypes.hpp",
         "include/streamed_weights.hpp",
+        "include/synthesis.hpp",
         "include/thresholds.hpp",
         "matrix_vector_activation/matrix_vector_activation.hpp",
     )

@@ -46,7 +46,7 @@ class Pool(Layer):
     op_type: ClassVar[str] = "Pool"
     kernel: ClassVar[str] = "pool"
     verilog_files: ClassVar[tuple[str, ...]] = ("common/resize.v", "common/stream_register.v", "pool/pool.v")
-    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "pool/pool.hpp")
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "include/synthesis.hpp", "pool/pool.hpp")
 
     def check(self) -> None:
         check_folding(self, "PE", "Channels")

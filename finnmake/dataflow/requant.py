@@ -66,7 +66,7 @@ class Requant(Layer):
         "common/resize.v",
         "requant/requant.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "requant/requant.hpp")
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/datatypes.hpp", "include/synthesis.hpp", "requant/requant.hpp")
 
     def check(self) -> None:
         check_folding(self, "PE", "NumChannels")

@@ -32,7 +32,7 @@ class StreamReorder(Layer):
 
     kernel: ClassVar[str] = "stream_reorder"
     verilog_files: ClassVar[tuple[str, ...]] = ("stream_reorder/stream_reorder.v",)
-    cpp_files: ClassVar[tuple[str, ...]] = ("stream_reorder/stream_reorder.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "stream_reorder/stream_reorder.hpp")
 
     @property
     @abstractmethod

@@ -105,7 +105,7 @@ class StreamingConcat(_ChannelBlocks):
         "common/stream_turn.v",
         "streaming_concat/streaming_concat.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("streaming_concat/streaming_concat.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "streaming_concat/streaming_concat.hpp")
 
     def input_streams(self) -> tuple[Stream, ...]:
         return self._narrow_streams()
@@ -136,7 +136,7 @@ class StreamingSplit(_ChannelBlocks):
         "common/stream_turn.v",
         "streaming_split/streaming_split.v",
     )
-    cpp_files: ClassVar[tuple[str, ...]] = ("streaming_split/streaming_split.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "streaming_split/streaming_split.hpp")
 
     def input_streams(self) -> tuple[Stream, ...]:
         return (self._wide_stream(),)

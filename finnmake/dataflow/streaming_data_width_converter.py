@@ -33,7 +33,10 @@ class StreamingDataWidthConverter(Layer):
     op_type: ClassVar[str] = "StreamingDataWidthConverter"
     kernel: ClassVar[str] = "streaming_data_width_converter"
     verilog_files: ClassVar[tuple[str, ...]] = ("streaming_data_width_converter/streaming_data_width_converter.v",)
-    cpp_files: ClassVar[tuple[str, ...]] = ("streaming_data_width_converter/streaming_data_width_converter.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = (
+        "include/synthesis.hpp",
+        "streaming_data_width_converter/streaming_data_width_converter.hpp",
+    )
 
     def check(self) -> None:
         if not structural_datatype(self.datatype).is_integer():

@@ -44,7 +44,7 @@ class StreamingFIFO(Layer):
     op_type: ClassVar[str] = "StreamingFIFO"
     kernel: ClassVar[str] = "streaming_fifo"
     verilog_files: ClassVar[tuple[str, ...]] = ("streaming_fifo/streaming_fifo.v",)
-    cpp_files: ClassVar[tuple[str, ...]] = ("streaming_fifo/streaming_fifo.hpp",)
+    cpp_files: ClassVar[tuple[str, ...]] = ("include/synthesis.hpp", "streaming_fifo/streaming_fifo.hpp")
 
     def check(self) -> None:
         if not structural_datatype(self.datatype).is_integer():

@@ -72,6 +72,7 @@ class Thresholding(Layer):
     )
     cpp_files: ClassVar[tuple[str, ...]] = (
         "include/datatypes.hpp",
+        "include/synthesis.hpp",
         "include/thresholds.hpp",
         "thresholding/thresholding.hpp",
     )

@@ -129,7 +129,7 @@ def threshold_images(thresholds: IntegerArray, pe: int, minimum: int, maximum: i
         half = 1 << (stages - stage - 1)
         deciding = padded[:, half - 1 :: 2 * half]
         words = deciding.reshape(-1, pe, 1 << stage).transpose(0, 2, 1).reshape(-1, pe)
-        images[f"thresholds_{stage}"] = MemoryImage(np.ascontiguousarray(words), datatype)
+        images[f"thresholds_{stage}"] = MemoryImage(np.ascontiguousarray(words), datatype, separate_addresses=True)
     return images
 
 

@@ -43,6 +43,7 @@ class VectorVectorActivation(VectorActivation):
     )
     cpp_files: ClassVar[tuple[str, ...]] = (
         "include/datatypes.hpp",
+        "include/synthesis.hpp",
         "include/thresholds.hpp",
         "vector_vector_activation/vector_vector_activation.hpp",
     )

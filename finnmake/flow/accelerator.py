@@ -11,9 +11,11 @@ from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
 from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile, step_output
 from finnmake.flow.design_tasks import plan_design
+from finnmake.flow.engines import Engines, check_engines, only_rtl
 from finnmake.flow.fifo_tasks import UNBUFFERED, WAYS, FifoChoice
-from finnmake.flow.layer_tasks import LayerContext, plan_layer
-from finnmake.flow.manifest import Manifest, read_manifest
+from finnmake.flow.layer_context import LayerContext
+from finnmake.flow.layer_tasks import plan_layer
+from finnmake.flow.manifest import RTL, Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.resource_table_task import FINN_FOLDINGS, FINN_REPORTS, plan_resource_table
 from finnmake.flow.stages import Stage
@@ -45,6 +47,9 @@ class Accelerator(Target):
         input_datatype: datatype of the integers that the hardware takes; found from the model where None.
         input_scale: what one integer step of the input means to the model; found from the model where None.
         top_k: put a LabelSelect of that many labels at the end; 0 for none; None: 1 for a classifier's output.
+        engine: what makes the cores: ``rtl``, or an HLS tool that is installed, ``bambu`` or ``vitis_hls``; or a
+            mapping ``{layer or op type: engine}``, ``rtl`` for the others. Named alone, a tool leaves FIFOs and width
+            converters to ``rtl``.
         minimize_widths: give weights, accumulators and thresholds the smallest datatypes that hold the values that
             these weights make possible. Saves hardware; a retrained network then builds new cores, where without it
             new memory images are enough.
@@ -71,6 +76,7 @@ class Accelerator(Target):
     input_datatype: str | None = None
     input_scale: str | float | None = None
     top_k: int | None = None
+    engine: Engines = RTL
     minimize_widths: bool = False
     synthesis: Sequence[str] = ()
     finn_reports: str | None = None
@@ -113,13 +119,15 @@ class Accelerator(Target):
         Raises:
             BuildFileError, BoardError: for files, boards or values that are not there, or a bitstream that is asked for
                 where the board has no place and route.
+            ToolError: for an HLS tool that ``engine`` names and that is not there.
         """
         resources = find_resources()
         board = load_board(self.board, resources.boards)
         last = self.last_stage(board)
         # A float, as the command line gives it: 50 and 50.0 are one clock and must be one key.
         clock_mhz = float(self.clock_mhz if self.clock_mhz is not None else board.default_clock_mhz)
-        context = self._context(workspace or self.workspace(), resources, board)
+        check_engines(self.engine, self._rules, self.name)
+        context = self._context(workspace or self.workspace(), resources, board, clock_mhz)
         finn = self._finn_files()
         tasks = self._compile_tasks(board, clock_mhz, context)
         manifest = self.manifest()
@@ -159,7 +167,7 @@ class Accelerator(Target):
         return [*tasks, *choice.plan(*step_output(before, context), unbuffered, context)]
 
     # -- parts -----------------------------------------------------------------------------------------------------
-    def _context(self, workspace: Workspace, resources: Resources, board: Board) -> LayerContext:
+    def _context(self, workspace: Workspace, resources: Resources, board: Board, clock_mhz: float) -> LayerContext:
         return LayerContext(
             target=self.name,
             folder=self._folder_in(workspace),
@@ -167,6 +175,8 @@ class Accelerator(Target):
             resources=resources,
             rules=self._rules,
             synthesis_flows=(board.flow, *(flow for flow in self._other_flows() if flow != board.flow)),
+            clock_mhz=clock_mhz,
+            engines=self.engine,
         )
 
     def _other_flows(self) -> tuple[str, ...]:
@@ -188,11 +198,20 @@ class Accelerator(Target):
         return found | {name: path for name, path in optional.items() if path.is_file()}
 
     def _fifo_choice(self) -> FifoChoice:
+        # Schedules are those of the Verilog cores; a core by another engine has a pace of its own.
+        measurable = only_rtl(self.engine)
+        if self.fifo_depths == "measured" and not measurable:
+            raise BuildFileError(
+                "fifo_depths='measured' with cores by another engine than rtl",
+                where=self.name,
+                remedy="Depths are measured with the Verilog cores: say 'estimated', or give the depths.",
+            )
+        otherwise = "auto" if measurable else "estimated"
         if isinstance(self.fifo_depths, Mapping):
-            return FifoChoice("auto", {layer: dict(values) for layer, values in self.fifo_depths.items()})
+            return FifoChoice(otherwise, {layer: dict(values) for layer, values in self.fifo_depths.items()})
         if self.fifo_depths in WAYS:
-            return FifoChoice(str(self.fifo_depths))
-        return FifoChoice("auto", file=self._existing(self.fifo_depths, "file of FIFO depths"))
+            return FifoChoice(otherwise if self.fifo_depths == "auto" else str(self.fifo_depths))
+        return FifoChoice(otherwise, file=self._existing(self.fifo_depths, "file of FIFO depths"))
 
     def _source(self) -> ModelSource:
         return ModelSource(

@@ -15,7 +15,17 @@ from finnmake.codegen.stitch import Instance, Port, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
 from finnmake.dataflow.stream_graph import Source, layer_names, stream_graph
-from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry, TranspositionEntry, WeightsEntry
+from finnmake.errors import BuildFileError
+from finnmake.flow.engines import Engines, engine_of, unknown_layers
+from finnmake.flow.manifest import (
+    MANIFEST_FORMAT,
+    RTL,
+    LayerEntry,
+    Manifest,
+    StreamEntry,
+    TranspositionEntry,
+    WeightsEntry,
+)
 from finnmake.graph.element_order import ElementOrder
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
@@ -38,18 +48,24 @@ def _ports(entries: tuple[StreamEntry, ...]) -> tuple[Port, ...]:
     return tuple(Port(entry.port, entry.width) for entry in entries)
 
 
-def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...]) -> LayerEntry:
+def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...], engine: str) -> LayerEntry:
+    configured = configured_core_name(layer)
+    hls = engine != RTL
+    memories = tuple(layer.memory_images())
     return LayerEntry(
         name=name,
         op_type=layer.op_type,
-        core=layer.core_name(),
-        configured=configured_core_name(layer),
-        engine="rtl",
+        # An HLS tool builds the parameters in: its core is always a configured one.
+        core=f"{configured}_{engine}" if hls else layer.core_name(),
+        configured=f"{configured}_{engine}" if hls else configured,
+        engine=engine,
+        function=layer.core_name(),
+        constants=memories if hls else (),
         uses_dsp=layer.multipliers > 0,
-        verilog_files=layer.verilog_files,
+        verilog_files=() if hls else layer.verilog_files,
         cpp_files=layer.cpp_files,
         parameters=tuple(sorted(layer.parameters)),
-        memories=tuple(layer.memory_images()),
+        memories=() if hls else memories,
         inputs=_stream_entries(layer.input_ports()),
         outputs=_stream_entries(layer.output_ports()),
         sources=sources,
@@ -58,8 +74,15 @@ def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...]) -> LayerE
     )
 
 
-def write_layers() -> None:
-    """``in/graph.onnx`` to ``out/{manifest,fold}.json`` and ``out/layers/NAME/{layer.json, PARAMETER.npy}``."""
+def write_layers(engines: Engines) -> None:
+    """``in/graph.onnx`` to ``out/{manifest,fold}.json`` and ``out/layers/NAME/{layer.json, PARAMETER.npy}``.
+
+    Args:
+        engines: what makes the cores.
+
+    Raises:
+        BuildFileError: an engine for a layer that there is not.
+    """
     model = ModelWrapper(Path("in/graph.onnx"))
     entries: list[LayerEntry] = []
     graph = stream_graph(model)
@@ -69,7 +92,13 @@ def write_layers() -> None:
         (folder / "layer.json").write_text(layer_text(layer), encoding="utf-8")
         for parameter, values in layer.parameters.items():
             (folder / f"{parameter}.npy").write_bytes(parameter_bytes(values))
-        entries.append(_layer_entry(name, layer, sources))
+        entries.append(_layer_entry(name, layer, sources, engine_of(name, layer.op_type, engines)))
+    if unknown := unknown_layers(engines, {entry.name: entry.op_type for entry in entries}):
+        raise BuildFileError(
+            f"engine names {', '.join(unknown)}",
+            where="the layers",
+            remedy=f"Layers are {', '.join(entry.name for entry in entries)}.",
+        )
     instances = [
         Instance(
             i, entry.core, entry.configured, entry.memories, _ports(entry.inputs), _ports(entry.outputs), entry.sources

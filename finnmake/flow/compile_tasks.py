@@ -9,7 +9,8 @@ from pathlib import Path
 
 from finnmake.build.action import Action, Canonical, DirectoryOf, Input, PythonCommand
 from finnmake.flow.commands import canonical_model_file, model_command
-from finnmake.flow.layer_tasks import LayerContext
+from finnmake.flow.engines import Engines
+from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.plan import PlannedTask, TargetContext
 from finnmake.flow.stages import Stage
 from finnmake.flow.transformation_names import find_transformation
@@ -200,7 +201,7 @@ def _layers(previous: str, graph: str, context: LayerContext) -> PlannedTask:
         expands=True,
         action=Action(
             mnemonic="Layers",
-            command=model_command("finnmake.flow.actions:write_layers"),
+            command=model_command("finnmake.flow.actions:write_layers", {"engines": _engines(context.engines)}),
             inputs=graph_inputs(previous, graph, context),
             outputs={
                 "out/manifest.json": f"{context.folder}/manifest.json",
@@ -209,6 +210,11 @@ def _layers(previous: str, graph: str, context: LayerContext) -> PlannedTask:
             },
         ),
     )
+
+
+def _engines(engines: Engines) -> Json:
+    """As JSON has it."""
+    return engines if isinstance(engines, str) else dict(engines)
 
 
 def _reference(source: ModelSource, previous: str, graph: str, context: LayerContext) -> list[PlannedTask]:

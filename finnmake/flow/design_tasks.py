@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from finnmake.build.action import Action, PythonCommand
+from finnmake.build.action import Action, Input, PythonCommand
 from finnmake.deploy.board import Board, Implementation
-from finnmake.flow.layer_tasks import LayerContext, kernel_files
+from finnmake.flow.hls_tasks import memory_folder
+from finnmake.flow.layer_context import LayerContext, kernel_files
 from finnmake.flow.manifest import Manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
@@ -26,7 +27,9 @@ def plan_design(
         cycle_model: there is one (``fifo_tasks``), to be set beside what is measured.
     """
     design = _Design(manifest, context, board, clock_mhz, cycle_model=cycle_model)
-    simulated = [design.stitch(), design.lint(), design.rtlsim_build(), design.rtlsim()]
+    # What an HLS tool writes is not clean of warnings: its cores are simulated, not linted.
+    lint = [] if any(layer.is_hls for layer in manifest.layers) else [design.lint()]
+    simulated = [design.stitch(), *lint, design.rtlsim_build(), design.rtlsim()]
     if board.implementation is None:
         return simulated
     return [
@@ -71,6 +74,10 @@ class _Design:
 
     def layer_tasks(self, step: str) -> tuple[str, ...]:
         return tuple(self.task(f"{layer.name}.{step}") for layer in self.manifest.layers)
+
+    def core_tasks(self, step: str) -> tuple[str, ...]:
+        """A step of every layer; of one whose core an HLS tool makes, the step that has seen the core simulated."""
+        return tuple(self.context.step(layer, "core" if layer.is_hls else step) for layer in self.manifest.layers)
 
     def layer_files(self, pattern: str, name: str) -> dict[str, Path]:
         """One file of every layer, at a scratch path made of its position."""
@@ -150,6 +157,13 @@ class _Design:
             for weights in self.manifest.weights
         }
 
+    def _hls_memories(self) -> dict[str, Input]:
+        folders: dict[str, Input] = {}
+        for layer in self.manifest.layers:
+            if layer.is_hls:
+                folders |= memory_folder(layer, self.context)
+        return folders
+
     def rtlsim(self) -> PlannedTask:
         return PlannedTask(
             name=self.task("rtlsim"),
@@ -159,7 +173,7 @@ class _Design:
                 self.task("rtlsim_build"),
                 self.task("reference"),
                 *([self.task("fifo_depths")] if self.cycle_model else []),
-                *self.layer_tasks("rtlsim_build"),
+                *self.core_tasks("rtlsim_build"),
             ),
             action=Action(
                 mnemonic="SimulateStitched",
@@ -173,6 +187,7 @@ class _Design:
                     **({"cycle_model.json": self.file("cycle_model.json")} if self.cycle_model else {}),
                     **self._images(),
                     **self._streamed_weights(),
+                    **self._hls_memories(),
                 },
                 outputs={"out/rtlsim.json": self.output("stitched/rtlsim.json")},
             ),

@@ -59,7 +59,7 @@ def doctor_command(options: argparse.Namespace) -> int:
     required = Toolbox(rules.tools).doctor()
     optional = [row for row in Toolbox({t.name: t for t in OPTIONAL_TOOLS}).doctor() if row.name != "python"]
     rows = [*required, *optional]
-    complete = all(row.found for row in required)
+    complete = all(row.found for row in required if row.name == "python" or not rules.tools[row.name].optional)
     if options.json:
         print(json.dumps({"ok": complete, "tools": [asdict(row) for row in rows]}, indent=1))
     else:

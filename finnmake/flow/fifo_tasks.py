@@ -12,8 +12,9 @@ from pathlib import Path
 from finnmake.build.action import Action, PythonCommand
 from finnmake.flow.commands import model_command
 from finnmake.flow.compile_tasks import Json, Step, graph_inputs
-from finnmake.flow.layer_tasks import LayerContext, plan_simulation
-from finnmake.flow.manifest import LayerEntry, Manifest
+from finnmake.flow.layer_context import LayerContext
+from finnmake.flow.layer_tasks import plan_simulation
+from finnmake.flow.manifest import RTL, LayerEntry, Manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
 
@@ -91,9 +92,7 @@ class FifoChoice:
         return tasks
 
     def _sizing(self, cores: Mapping[str, LayerEntry], context: LayerContext) -> PlannedTask:
-        schedules = {
-            f"schedules/{core}.json": context.layer_path(layer.name, "schedule.json") for core, layer in cores.items()
-        }
+        schedules = {f"schedules/{core}.json": context.file(layer, "schedule.json") for core, layer in cores.items()}
         return PlannedTask(
             name=context.task("fifo_depths"),
             doc="compose the schedules of all cores: FIFO depths, interval, latency",
@@ -101,7 +100,7 @@ class FifoChoice:
             after=(
                 context.task(UNBUFFERED),
                 context.task("stream_timing"),
-                *(context.layer_task(layer.name, "schedule") for layer in cores.values()),
+                *(context.step(layer, "schedule") for layer in cores.values()),
             ),
             action=Action(
                 mnemonic="FifoDepths",
@@ -129,7 +128,7 @@ def _unbuffered(previous: str, graph: str, context: LayerContext) -> PlannedTask
         expands=True,
         action=Action(
             mnemonic="Layers",
-            command=model_command("finnmake.flow.actions:write_layers"),
+            command=model_command("finnmake.flow.actions:write_layers", {"engines": RTL}),
             inputs=graph_inputs(previous, graph, context),
             outputs={
                 "out/manifest.json": f"{context.folder}/{UNBUFFERED}/manifest.json",
@@ -141,10 +140,10 @@ def _unbuffered(previous: str, graph: str, context: LayerContext) -> PlannedTask
 
 def _schedule(layer: LayerEntry, context: LayerContext) -> PlannedTask:
     return PlannedTask(
-        name=context.layer_task(layer.name, "schedule"),
+        name=context.step(layer, "schedule"),
         doc=f"measure the schedule of {layer.core} in RTL",
         stage=Stage.LAYERS,
-        after=(context.layer_task(layer.name, "rtlsim_build"),),
+        after=(context.step(layer, "rtlsim_build"),),
         action=Action(
             mnemonic="MeasureSchedule",
             command=PythonCommand(
@@ -156,8 +155,8 @@ def _schedule(layer: LayerEntry, context: LayerContext) -> PlannedTask:
                     "core": layer.core,
                 },
             ),
-            inputs={"rtlsim.so": context.layer_path(layer.name, "rtlsim.so")},
-            outputs={"out/schedule.json": context.layer_output(layer.name, "schedule.json")},
+            inputs={"rtlsim.so": context.file(layer, "rtlsim.so")},
+            outputs={"out/schedule.json": context.output(layer, "schedule.json")},
         ),
     )
 

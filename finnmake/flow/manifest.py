@@ -9,7 +9,10 @@ from typing import Any
 
 from finnmake.errors import BuildFileError
 
-MANIFEST_FORMAT = 5
+MANIFEST_FORMAT = 6
+
+RTL = "rtl"
+"""The engine that is always there: the kernel's own Verilog."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ class LayerEntry:
         name: op type and index, for example ``MatrixVectorActivation_1``; the name of its tasks.
         core: module name of the core, made from the structure alone.
         configured: module name of the core with its parameters.
-        engine: what makes the core: ``rtl``.
+        engine: what makes the core: ``rtl``, or an HLS tool: ``bambu``, ``vitis_hls``.
+        function: name of the C++ top; with the engine rtl also of the core.
+        constants: names of the memories that an HLS tool builds in; empty with the engine rtl.
         uses_dsp: synthesis may use hard multipliers.
         verilog_files: kernel sources, relative to the kernel library.
         cpp_files: kernel headers, relative to the kernel library.
@@ -73,6 +78,8 @@ class LayerEntry:
     core: str
     configured: str
     engine: str
+    function: str
+    constants: tuple[str, ...]
     uses_dsp: bool
     verilog_files: tuple[str, ...]
     cpp_files: tuple[str, ...]
@@ -83,6 +90,11 @@ class LayerEntry:
     sources: tuple[tuple[int, int], ...]
     interval: int
     latency: int
+
+    @property
+    def is_hls(self) -> bool:
+        """An HLS tool makes the core."""
+        return self.engine != RTL
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,7 @@ def parse_manifest(body: dict[str, Any]) -> Manifest:
                     **entry,
                     "verilog_files": tuple(entry["verilog_files"]),
                     "cpp_files": tuple(entry["cpp_files"]),
+                    "constants": tuple(entry["constants"]),
                     "parameters": tuple(entry["parameters"]),
                     "memories": tuple(entry["memories"]),
                     "inputs": tuple(StreamEntry(**stream) for stream in entry["inputs"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finnmake.build.action import Action, PythonCommand
 from finnmake.deploy.board import Board
-from finnmake.flow.layer_tasks import LayerContext
+from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.manifest import Manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage

@@ -80,7 +80,8 @@ def _launcher() -> list[Check]:
 
 
 def _tools(wanted: Sequence[str]) -> list[Check]:
-    rows = {row.name: row for row in Toolbox(load_rules(find_resources().rules).tools).doctor()}
+    toolbox = Toolbox(load_rules(find_resources().rules).tools)
+    tools, rows = toolbox.tools, {row.name: row for row in toolbox.doctor()}
     if unknown := sorted(set(wanted) - set(rows)):
         raise BuildFileError(
             f"no rule declares a tool {', '.join(unknown)}", remedy=f"known: {', '.join(sorted(rows))}"
@@ -88,7 +89,7 @@ def _tools(wanted: Sequence[str]) -> list[Check]:
     return [
         Check("tool", row.name, row.version, f"get it: {row.get}")
         for row in rows.values()
-        if not wanted or row.name in wanted
+        if row.name in wanted or not (wanted or (tools[row.name].optional and not row.found))
     ]
 
 

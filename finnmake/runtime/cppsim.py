@@ -11,18 +11,18 @@ like this (one core with two memories; a core without memories has no such lines
     FINNMAKE_MEMORY(weights, 6272, 64)
     FINNMAKE_MEMORY(thresholds, 1536, 1)
     #else
-    static const ap_uint<6272> weights[64] = {
     #include "weights.inc"
-    };
-    static const ap_uint<1536> thresholds[1] = {
     #include "thresholds.inc"
-    };
     #endif
 
     void NAME(hls::stream<ap_uint<98>>& s_axis, hls::stream<ap_uint<128>>& m_axis, unsigned frames) {
-    #pragma HLS interface axis port=s_axis
-    #pragma HLS interface axis port=m_axis
-        matrix_vector_activation<784, 64, ...>(s_axis, m_axis, weights, thresholds, frames);
+    #pragma HLS interface mode=axis port=s_axis
+    #pragma HLS interface mode=axis port=m_axis
+    #ifndef FINNMAKE_SIMULATION
+        const finnmake::Rom<6272, 32> weights = {{weights_chunk_0, weights_chunk_1, ...}};
+        const finnmake::Rom<1536, 32> thresholds = {{thresholds_chunk_0, ...}};
+    #endif
+        matrix_vector_activation<784, 64, ...>(s_axis, m_axis, weights, {thresholds}, frames);
     }
 
     #ifdef FINNMAKE_SIMULATION

@@ -8,9 +8,10 @@
 #include "serial_windows.hpp"
 
 template <bool Parallel, int Width, int OutputWidth, int... Numbers>
+FINNMAKE_INLINE
 void convolution_input_generator(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<OutputWidth>>& out,
                                  unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     if constexpr (Parallel) {
         parallel_windows<Width, Numbers...>(in, out, frames);
     } else {

@@ -8,10 +8,12 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 template <int Width, int Depth, int WordsIn, int WordsOut, int... Loops>
+FINNMAKE_INLINE
 void serial_windows(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     constexpr int loops = (sizeof...(Loops) - 2) / 3;
     constexpr int pattern[] = {Loops...};
     ap_uint<Width> words[Depth];
@@ -20,14 +22,14 @@ void serial_windows(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>
     int read_address = 0;
     int waiting = 0;
     int room = Depth;
+    FINNMAKE_ROLLED
     for (unsigned frame = 0; frame < frames; ++frame) {
         int entered = 0;
         int left = 0;
         // A word of this frame enters in each step where there is room for it, and one leaves where it is there.
+        FINNMAKE_ROLLED
         while (left < WordsOut || entered < WordsIn) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+            FINNMAKE_HLS(pipeline II = 1)
             const bool leave = waiting > 0 && left < WordsOut;
             int distance = 0;
             int freed = 0;
@@ -37,8 +39,9 @@ void serial_windows(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>
                 distance = pattern[3 * loops];
                 freed = pattern[3 * loops + 1];
                 bool carry = true;
+                FINNMAKE_UNROLLED(loops)
                 for (int loop = 0; loop < loops; ++loop) {
-#pragma HLS unroll
+                    FINNMAKE_HLS(unroll)
                     if (carry) {
                         carry = counts[loop] == pattern[3 * loop] - 1;
                         counts[loop] = carry ? 0 : counts[loop] + 1;

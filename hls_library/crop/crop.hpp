@@ -6,16 +6,19 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 template <int Width, int Height, int Row, int Top, int Bottom, int Left, int Right>
+FINNMAKE_INLINE
 void crop(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
+    FINNMAKE_ROLLED
     for (unsigned frame = 0; frame < frames; ++frame) {
+        FINNMAKE_ROLLED
         for (int row = 0; row < Height; ++row) {
+            FINNMAKE_ROLLED
             for (int column = 0; column < Row; ++column) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+                FINNMAKE_HLS(pipeline II = 1)
                 const ap_uint<Width> word = in.read();
                 if (row >= Top && row <= Bottom && column >= Left && column <= Right) out.write(word);
             }

@@ -9,31 +9,33 @@
 #include "hls_stream.h"
 
 // Operation: 0 is lhs + rhs, 1 is lhs - rhs, 2 is lhs * rhs.
-template <int Operation, int PE, typename Lhs, typename Rhs, int OutputWidth>
+template <int Operation, int PE, typename Lhs, typename Rhs, int OutputWidth, typename RhsWord>
+FINNMAKE_INLINE
 ap_uint<PE * OutputWidth> elementwise_binary_word(const ap_uint<PE * Lhs::width>& lhs,
-                                                  const ap_uint<PE * Rhs::width>& rhs) {
-#pragma HLS inline
+                                                  const RhsWord& rhs) {
+    FINNMAKE_HLS(inline)
     ap_uint<PE * OutputWidth> results = 0;
+    FINNMAKE_UNROLLED(PE)
     for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
+        FINNMAKE_HLS(unroll)
         const ap_int<Lhs::width + 1> a = finnmake::element<Lhs>(lhs, pe);
         const ap_int<Rhs::width + 1> b = finnmake::element<Rhs>(rhs, pe);
         const ap_int<OutputWidth + 1> result = Operation == 0 ? ap_int<OutputWidth + 1>(a + b)
                                                : Operation == 1 ? ap_int<OutputWidth + 1>(a - b)
                                                                 : ap_int<OutputWidth + 1>(a * b);
-        results.range((pe + 1) * OutputWidth - 1, pe * OutputWidth) = ap_uint<OutputWidth>(result);
+        finnmake::put_bits<OutputWidth>(results, pe, ap_uint<OutputWidth>(result));
     }
     return results;
 }
 
 template <int Operation, int PE, int Folds, int Vectors, typename Lhs, typename Rhs, int OutputWidth>
+FINNMAKE_INLINE
 void elementwise_binary(hls::stream<ap_uint<PE * Lhs::width>>& in0, hls::stream<ap_uint<PE * Rhs::width>>& in1,
                         hls::stream<ap_uint<PE * OutputWidth>>& out, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
+    FINNMAKE_ROLLED
     for (unsigned word = 0; word < frames * Vectors * Folds; ++word) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+        FINNMAKE_HLS(pipeline II = 1)
         const ap_uint<PE * Lhs::width> lhs = in0.read();
         const ap_uint<PE * Rhs::width> rhs = in1.read();
         out.write(elementwise_binary_word<Operation, PE, Lhs, Rhs, OutputWidth>(lhs, rhs));
@@ -41,14 +43,15 @@ void elementwise_binary(hls::stream<ap_uint<PE * Lhs::width>>& in0, hls::stream<
 }
 
 template <int Operation, int PE, int Folds, int Vectors, typename Lhs, typename Rhs, int OutputWidth>
+FINNMAKE_INLINE
 void elementwise_binary(hls::stream<ap_uint<PE * Lhs::width>>& in, hls::stream<ap_uint<PE * OutputWidth>>& out,
-                        const ap_uint<PE * Rhs::width>* rhs, unsigned frames) {
-#pragma HLS inline
+                        const finnmake::Memory<PE * Rhs::width>& rhs, unsigned frames) {
+    FINNMAKE_HLS(inline)
+    FINNMAKE_ROLLED
     for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
+        FINNMAKE_ROLLED
         for (int fold = 0; fold < Folds; ++fold) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+            FINNMAKE_HLS(pipeline II = 1)
             out.write(elementwise_binary_word<Operation, PE, Lhs, Rhs, OutputWidth>(in.read(), rhs[fold]));
         }
     }

@@ -6,22 +6,27 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 template <int Width, int Height, int Row, int Top, int Bottom, int Left, int Right, int ElementBits,
           unsigned long long Element>
+FINNMAKE_INLINE
 void fm_padding(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     ap_uint<Width> padding = 0;
-    for (int bit = 0; bit < Width; bit += ElementBits) {
-#pragma HLS unroll
-        padding.range(bit + ElementBits - 1, bit) = ap_uint<ElementBits>(Element);
+    constexpr int elements = Width / ElementBits;
+    FINNMAKE_UNROLLED(elements)
+    for (int element = 0; element < elements; ++element) {
+        FINNMAKE_HLS(unroll)
+        finnmake::put_bits<ElementBits>(padding, element, ap_uint<ElementBits>(Element));
     }
+    FINNMAKE_ROLLED
     for (unsigned frame = 0; frame < frames; ++frame) {
+        FINNMAKE_ROLLED
         for (int row = 0; row < Height; ++row) {
+            FINNMAKE_ROLLED
             for (int column = 0; column < Row; ++column) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+                FINNMAKE_HLS(pipeline II = 1)
                 ap_uint<Width> word = padding;
                 if (row >= Top && row <= Bottom && column >= Left && column <= Right) word = in.read();
                 out.write(word);

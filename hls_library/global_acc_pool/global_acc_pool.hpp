@@ -8,24 +8,27 @@
 #include "hls_stream.h"
 
 template <int PE, int Folds, int Pixels, typename Input, typename Output>
+FINNMAKE_INLINE
 void global_acc_pool(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
                      unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     ap_uint<PE * Output::width> sums[Folds];
+    FINNMAKE_ROLLED
     for (unsigned frame = 0; frame < frames; ++frame) {
+        FINNMAKE_ROLLED
         for (int pixel = 0; pixel < Pixels; ++pixel) {
+            FINNMAKE_ROLLED
             for (int fold = 0; fold < Folds; ++fold) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+                FINNMAKE_HLS(pipeline II = 1)
                 const ap_uint<PE * Input::width> word = in.read();
                 const ap_uint<PE * Output::width> before = pixel == 0 ? ap_uint<PE * Output::width>(0) : sums[fold];
                 ap_uint<PE * Output::width> next = 0;
+                FINNMAKE_UNROLLED(PE)
                 for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
+                    FINNMAKE_HLS(unroll)
                     const typename Output::Value sum = typename Output::Value(finnmake::element<Output>(before, pe) +
                                                                               finnmake::element<Input>(word, pe));
-                    next.range((pe + 1) * Output::width - 1, pe * Output::width) = ap_uint<Output::width>(sum);
+                    finnmake::put_bits<Output::width>(next, pe, ap_uint<Output::width>(sum));
                 }
                 sums[fold] = next;
                 if (pixel == Pixels - 1) out.write(next);

@@ -7,6 +7,7 @@
 #define FINNMAKE_DATATYPES_HPP
 
 #include "ap_int.h"
+#include "synthesis.hpp"
 
 namespace finnmake {
 
@@ -14,33 +15,28 @@ template <int Width>
 struct Unsigned {
     static constexpr int width = Width;
     using Value = ap_uint<Width>;
-    static Value decode(const ap_uint<Width>& bits) { return bits; }
+    FINNMAKE_INLINE static Value decode(const ap_uint<Width>& bits) { return bits; }
+    FINNMAKE_INLINE static Value smallest() { return Value(0); }
 };
 
 template <int Width>
 struct Signed {
     static constexpr int width = Width;
     using Value = ap_int<Width>;
-    static Value decode(const ap_uint<Width>& bits) { return Value(bits); }
+    FINNMAKE_INLINE static Value decode(const ap_uint<Width>& bits) { return Value(bits); }
+    FINNMAKE_INLINE static Value smallest() { return Value(ap_uint<Width>(ap_uint<Width>(1) << (Width - 1))); }
 };
 
 struct Bipolar {
     static constexpr int width = 1;
     using Value = ap_int<2>;
-    static Value decode(const ap_uint<1>& bits) { return bits == 1 ? Value(1) : Value(-1); }
+    FINNMAKE_INLINE static Value decode(const ap_uint<1>& bits) { return bits == 1 ? Value(1) : Value(-1); }
 };
 
-// Element `index` of a word, undecoded.
-template <int Width, int WordWidth>
-ap_uint<Width> bits_of(const ap_uint<WordWidth>& word, int index) {
-#pragma HLS inline
-    return ap_uint<Width>(word.range((index + 1) * Width - 1, index * Width));
-}
-
 // Element `index` of a word, decoded.
-template <typename Type, int WordWidth>
-typename Type::Value element(const ap_uint<WordWidth>& word, int index) {
-#pragma HLS inline
+template <typename Type, typename Word>
+FINNMAKE_INLINE typename Type::Value element(const Word& word, int index) {
+    FINNMAKE_HLS(inline)
     return Type::decode(bits_of<Type::width>(word, index));
 }
 

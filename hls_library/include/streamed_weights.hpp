@@ -5,6 +5,7 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 namespace finnmake {
 
@@ -13,8 +14,8 @@ struct StreamedWeights {
     hls::stream<ap_uint<Width>>& words;
 
     // The next word: memories are read once an index, and in order.
-    ap_uint<Width> operator[](int) const {
-#pragma HLS inline
+    FINNMAKE_INLINE ap_uint<Width> operator[](int) const {
+        FINNMAKE_HLS(inline)
         return words.read();
     }
 };

@@ -11,48 +11,66 @@
 namespace finnmake {
 
 // Bits of a number from 0 to `largest`.
-constexpr int bits_of_count(int largest) { return largest == 0 ? 0 : 1 + bits_of_count(largest / 2); }
+constexpr int bits_of_count(int largest) {
+    int bits = 0;
+    for (; largest > 0; largest /= 2) ++bits;
+    return bits;
+}
 
 template <int PE, typename Threshold, typename Output, int NumSteps, int Offset, bool Shared = false>
 struct Thresholds {
     static constexpr bool search = NumSteps > 3;
     static constexpr int stages = search ? bits_of_count(NumSteps) : 1;
     static constexpr int channels = Shared ? 1 : PE;
-    using Word = ap_uint<channels*(search ? 1 : NumSteps) * Threshold::width>;
+    static constexpr int word_width = channels * (search ? 1 : NumSteps) * Threshold::width;
 
-    const Word* memories[stages];
+    Memory<word_width, search ? Threshold::width : 32> memories[stages];
 
     template <typename Value>
-    ap_uint<Output::width> count(const Value& value, int fold, int channel) const {
-#pragma HLS inline
-        if constexpr (search) {
-            unsigned bits = 0;
-            for (int stage = 0; stage < stages; ++stage) {
-#pragma HLS unroll
-                const Word word = memories[stage][(static_cast<unsigned>(fold) << stage) | bits];
-                bits = 2 * bits + (value >= element<Threshold>(word, channel) ? 1 : 0);
-            }
-            return ap_uint<Output::width>(bits + Offset);
-        } else {
-            const Word word = memories[0][fold];
-            ap_uint<Output::width> reached = Offset;
-            for (int step = 0; step < NumSteps; ++step) {
-#pragma HLS unroll
-                if (value >= element<Threshold>(word, channel * NumSteps + step)) reached = reached + 1;
-            }
-            return reached;
+    FINNMAKE_INLINE ap_uint<Output::width> search_count(const Value& value, int fold, int channel) const {
+        FINNMAKE_HLS(inline)
+        unsigned bits = 0;
+        FINNMAKE_UNROLLED(stages)
+        for (int stage = 0; stage < stages; ++stage) {
+            FINNMAKE_HLS(unroll)
+            const unsigned address = (static_cast<unsigned>(fold) << stage) | bits;
+            const auto threshold = Threshold::decode(bits_at<Threshold::width>(memories[stage], address, channel));
+            bits = 2 * bits + (value >= threshold ? 1 : 0);
         }
+        return ap_uint<Output::width>(bits + Offset);
+    }
+
+    template <typename Value, typename Word>
+    FINNMAKE_INLINE ap_uint<Output::width> compare_all(const Value& value, const Word& word, int channel) const {
+        FINNMAKE_HLS(inline)
+        unsigned reached = Offset;
+        FINNMAKE_UNROLLED(NumSteps)
+        for (int step = 0; step < NumSteps; ++step) {
+            FINNMAKE_HLS(unroll)
+            reached += value >= element<Threshold>(word, channel * NumSteps + step) ? 1 : 0;
+        }
+        return ap_uint<Output::width>(reached);
     }
 
     // The output word for PE values of a fold.
     template <typename Value>
-    ap_uint<PE * Output::width> operator()(const Value* values, int fold) const {
-#pragma HLS inline
+    FINNMAKE_INLINE ap_uint<PE * Output::width> operator()(const Value* values, int fold) const {
+        FINNMAKE_HLS(inline)
+        const int address = Shared ? 0 : fold;
         ap_uint<PE * Output::width> result = 0;
-        for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
-            result.range((pe + 1) * Output::width - 1, pe * Output::width) =
-                count(values[pe], Shared ? 0 : fold, Shared ? 0 : pe);
+        if constexpr (search) {
+            FINNMAKE_UNROLLED(PE)
+            for (int pe = 0; pe < PE; ++pe) {
+                FINNMAKE_HLS(unroll)
+                put_bits<Output::width>(result, pe, search_count(values[pe], address, Shared ? 0 : pe));
+            }
+        } else {
+            const auto& word = memories[0][static_cast<unsigned>(address)];
+            FINNMAKE_UNROLLED(PE)
+            for (int pe = 0; pe < PE; ++pe) {
+                FINNMAKE_HLS(unroll)
+                put_bits<Output::width>(result, pe, compare_all(values[pe], word, Shared ? 0 : pe));
+            }
         }
         return result;
     }
@@ -62,12 +80,13 @@ struct Thresholds {
 template <int PE, typename Output>
 struct NoActivation {
     template <typename Accumulator>
-    ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int) const {
-#pragma HLS inline
+    FINNMAKE_INLINE ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int) const {
+        FINNMAKE_HLS(inline)
         ap_uint<PE * Output::width> result = 0;
+        FINNMAKE_UNROLLED(PE)
         for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
-            result.range((pe + 1) * Output::width - 1, pe * Output::width) = ap_uint<Output::width>(accumulators[pe]);
+            FINNMAKE_HLS(unroll)
+            put_bits<Output::width>(result, pe, ap_uint<Output::width>(accumulators[pe]));
         }
         return result;
     }

@@ -6,19 +6,21 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 template <int IndexWidth, unsigned Rows, unsigned Folds, int Width, unsigned Indices>
-void lookup(hls::stream<ap_uint<IndexWidth>>& in, hls::stream<ap_uint<Width>>& out, const ap_uint<Width>* embeddings,
+FINNMAKE_INLINE
+void lookup(hls::stream<ap_uint<IndexWidth>>& in, hls::stream<ap_uint<Width>>& out, const finnmake::Memory<Width>& embeddings,
             unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
+    FINNMAKE_ROLLED
     for (unsigned count = 0; count < frames * Indices; ++count) {
         const unsigned index = in.read().to_uint();
         const unsigned row = index < Rows ? index : Rows - 1;
+        FINNMAKE_ROLLED
         for (unsigned fold = 0; fold < Folds; ++fold) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
-            out.write(embeddings[row * Folds + fold]);
+            FINNMAKE_HLS(pipeline II = 1)
+            out.write(ap_uint<Width>(embeddings[row * Folds + fold]));
         }
     }
 }

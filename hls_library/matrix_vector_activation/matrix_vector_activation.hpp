@@ -15,15 +15,18 @@
 namespace finnmake {
 
 // Adds the products of one step to the accumulators of PE outputs.
-template <int SIMD, int PE, typename Input, typename Weight, bool Xnor, typename Accumulator>
-void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const ap_uint<PE * SIMD * Weight::width>& weights,
+template <int SIMD, int PE, typename Input, typename Weight, bool Xnor, typename Weights, typename Accumulator>
+FINNMAKE_INLINE
+void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const Weights& weights,
                          bool first, Accumulator* accumulators) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
+    FINNMAKE_UNROLLED(PE)
     for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
+        FINNMAKE_HLS(unroll)
         Accumulator sum = first ? Accumulator(0) : accumulators[pe];
+        FINNMAKE_UNROLLED(SIMD)
         for (int simd = 0; simd < SIMD; ++simd) {
-#pragma HLS unroll
+            FINNMAKE_HLS(unroll)
             if constexpr (Xnor) {
                 const bool equal = bits_of<1>(inputs, simd) == bits_of<1>(weights, pe * SIMD + simd);
                 sum = Accumulator(sum + (equal ? 1 : 0));
@@ -37,28 +40,37 @@ void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const ap_ui
 
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           bool Xnor, int Vectors, typename Weights, typename Activation>
+FINNMAKE_INLINE
 void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
                    const Weights& weights, const Activation& activation, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     constexpr int SF = MW / SIMD;
     constexpr int NF = MH / PE;
     ap_uint<SIMD * Input::width> kept[SF];
     typename Accumulator::Value accumulators[PE];
-#pragma HLS array_partition variable=accumulators complete
+    FINNMAKE_HLS(array_partition variable = accumulators complete)
 
 #if defined(__BAMBU__)
     // Bambu does not pipeline loops: a loop costs its states per iteration, so each inner loop is one basic block.
-    for (unsigned long long vector = 0; vector < static_cast<unsigned long long>(frames) * Vectors; ++vector) {
-        for (int step = 0; step < SF; ++step) {
-            const ap_uint<SIMD * Input::width> word = in.read();
-            kept[step] = word;
-            multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(word, weights[step], step == 0, accumulators);
-        }
-        out.write(activation(accumulators, 0));
-        for (int fold = 1; fold < NF; ++fold) {
-            for (int step = 0; step < SF; ++step)
-                multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(kept[step], weights[fold * SF + step], step == 0,
-                                                                   accumulators);
+    FINNMAKE_ROLLED
+    for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
+        FINNMAKE_ROLLED
+        for (int fold = 0; fold < NF; ++fold) {
+            FINNMAKE_UNROLLED(PE)
+            for (int pe = 0; pe < PE; ++pe) accumulators[pe] = typename Accumulator::Value(0);
+            if (fold == 0) {
+                FINNMAKE_ROLLED
+                for (int step = 0; step < SF; ++step) {
+                    const ap_uint<SIMD * Input::width> word = in.read();
+                    kept[step] = word;
+                    multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(word, weights[step], false, accumulators);
+                }
+            } else {
+                FINNMAKE_ROLLED
+                for (int step = 0; step < SF; ++step)
+                    multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(kept[step], weights[fold * SF + step], false,
+                                                                       accumulators);
+            }
             out.write(activation(accumulators, fold));
         }
     }
@@ -67,9 +79,11 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
     // no iteration is lost between folds, vectors or frames.
     int fold = 0;
     int step = 0;
+    FINNMAKE_ROLLED
     for (unsigned frame = 0; frame < frames; ++frame) {
+        FINNMAKE_ROLLED
         for (int total = 0; total < Vectors * NF * SF; ++total) {
-#pragma HLS pipeline II=1
+            FINNMAKE_HLS(pipeline II = 1)
             const bool last_step = step == SF - 1;
             ap_uint<SIMD * Input::width> word;
             if (fold == 0) {
@@ -93,12 +107,13 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
 // With thresholds.
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+FINNMAKE_INLINE
 void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
                               hls::stream<ap_uint<PE * Output::width>>& out,
-                              const ap_uint<PE * SIMD * Weight::width>* weights,
+                              const finnmake::Memory<PE * SIMD * Weight::width>& weights,
                               const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
                               unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, weights,
                                                                                                  thresholds, frames);
 }
@@ -106,10 +121,11 @@ void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
 // Without: the accumulators are the output. NumSteps and Offset are 0, Threshold says nothing.
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+FINNMAKE_INLINE
 void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
                               hls::stream<ap_uint<PE * Output::width>>& out,
-                              const ap_uint<PE * SIMD * Weight::width>* weights, unsigned frames) {
-#pragma HLS inline
+                              const finnmake::Memory<PE * SIMD * Weight::width>& weights, unsigned frames) {
+    FINNMAKE_HLS(inline)
     static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
     const finnmake::NoActivation<PE, Output> activation{};
     finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, weights,
@@ -119,12 +135,13 @@ void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
 // The same two with weights from a stream, in the order of the memory, all of them for each vector.
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+FINNMAKE_INLINE
 void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
                               hls::stream<ap_uint<PE * SIMD * Weight::width>>& weights,
                               hls::stream<ap_uint<PE * Output::width>>& out,
                               const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
                               unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     const finnmake::StreamedWeights<PE * SIMD * Weight::width> words{weights};
     finnmake::matrix_vector<MW, MH, SIMD, PE, Input, Weight, Accumulator, Output, Xnor, Vectors>(in, out, words,
                                                                                                  thresholds, frames);
@@ -132,10 +149,11 @@ void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
 
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
+FINNMAKE_INLINE
 void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
                               hls::stream<ap_uint<PE * SIMD * Weight::width>>& weights,
                               hls::stream<ap_uint<PE * Output::width>>& out, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
     const finnmake::StreamedWeights<PE * SIMD * Weight::width> words{weights};
     const finnmake::NoActivation<PE, Output> activation{};

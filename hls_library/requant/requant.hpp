@@ -11,25 +11,27 @@
 
 template <int PE, int Folds, int Vectors, typename Input, typename Multiplier, typename Bias, int AccWidth, int Shift,
           int Rounding, typename Output, bool OutputSigned>
+FINNMAKE_INLINE
 void requant(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
-             const ap_uint<PE * Multiplier::width>* multipliers, const ap_uint<PE * Bias::width>* biases,
+             const finnmake::Memory<PE * Multiplier::width>& multipliers, const finnmake::Memory<PE * Bias::width>& biases,
              unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     constexpr int wide = (AccWidth > Output::width ? AccWidth : Output::width) + 1;
     using Wide = ap_int<wide>;
     const Wide one = 1;
     const Wide half = Rounding != 0 && Shift > 0 ? Wide(one << (Shift > 0 ? Shift - 1 : 0)) : Wide(0);
     const Wide largest = Wide(one << (Output::width - OutputSigned)) - one;
     const Wide smallest = OutputSigned ? Wide(Wide(0) - largest - one) : Wide(0);
+    FINNMAKE_ROLLED
     for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
+        FINNMAKE_ROLLED
         for (int fold = 0; fold < Folds; ++fold) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+            FINNMAKE_HLS(pipeline II = 1)
             const ap_uint<PE * Input::width> word = in.read();
             ap_uint<PE * Output::width> results = 0;
+            FINNMAKE_UNROLLED(PE)
             for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
+                FINNMAKE_HLS(unroll)
                 const ap_int<Input::width + 1> value = finnmake::element<Input>(word, pe);
                 const ap_int<Multiplier::width> multiplier = finnmake::element<Multiplier>(multipliers[fold], pe);
                 const Wide bias = finnmake::element<Bias>(biases[fold], pe);
@@ -40,7 +42,7 @@ void requant(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE
                     result = result - one;
                 if (result > largest) result = largest;
                 if (result < smallest) result = smallest;
-                results.range((pe + 1) * Output::width - 1, pe * Output::width) = ap_uint<Output::width>(result);
+                finnmake::put_bits<Output::width>(results, pe, ap_uint<Output::width>(result));
             }
             out.write(results);
         }

@@ -8,30 +8,32 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 template <int Width, unsigned Block>
+FINNMAKE_INLINE
 void stream_reorder_write(hls::stream<ap_uint<Width>>& in, ap_uint<Width> (&words)[Block]) {
+    FINNMAKE_ROLLED
     for (unsigned word = 0; word < Block; ++word) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+        FINNMAKE_HLS(pipeline II = 1)
         words[word] = in.read();
     }
 }
 
 template <int Width, unsigned Block, unsigned Reads, unsigned... Pattern>
+FINNMAKE_INLINE
 void stream_reorder_read(const ap_uint<Width> (&words)[Block], hls::stream<ap_uint<Width>>& out) {
     constexpr unsigned loops = sizeof...(Pattern) / 2;
     constexpr unsigned pattern[] = {Pattern...};
     unsigned counts[loops] = {};
+    FINNMAKE_ROLLED
     for (unsigned read = 0; read < Reads; ++read) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+        FINNMAKE_HLS(pipeline II = 1)
         unsigned address = 0;
         bool carry = true;
+        FINNMAKE_UNROLLED(loops)
         for (unsigned loop = 0; loop < loops; ++loop) {
-#pragma HLS unroll
+            FINNMAKE_HLS(unroll)
             address += counts[loop] * pattern[2 * loop + 1];
             if (carry) {
                 carry = counts[loop] == pattern[2 * loop] - 1;
@@ -43,12 +45,12 @@ void stream_reorder_read(const ap_uint<Width> (&words)[Block], hls::stream<ap_ui
 }
 
 template <int Width, unsigned Block, unsigned Reads, unsigned Blocks, unsigned... Pattern>
+FINNMAKE_INLINE
 void stream_reorder(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
+    FINNMAKE_ROLLED
     for (unsigned block = 0; block < frames * Blocks; ++block) {
-#if !defined(__BAMBU__)
-#pragma HLS dataflow
-#endif
+        FINNMAKE_HLS(dataflow)
         ap_uint<Width> words[Block];
         stream_reorder_write<Width, Block>(in, words);
         stream_reorder_read<Width, Block, Reads, Pattern...>(words, out);

@@ -5,24 +5,28 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
-
-template <int Width, unsigned Words>
-void streaming_concat_part(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out) {
-#pragma HLS inline
-    for (unsigned word = 0; word < Words; ++word) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
-        out.write(in.read());
-    }
-}
+#include "synthesis.hpp"
 
 // Words: of a vector, one number a stream. Width depends on them in name only, to make as many parameters as there are streams.
 template <int Width, unsigned Vectors, unsigned... Words>
+FINNMAKE_INLINE
 void streaming_concat(hls::stream<ap_uint<Words != 0 ? Width : 0>>&... in, hls::stream<ap_uint<Width>>& out,
                       unsigned frames) {
-#pragma HLS inline
-    for (unsigned vector = 0; vector < frames * Vectors; ++vector) (streaming_concat_part<Width, Words>(in, out), ...);
+    FINNMAKE_HLS(inline)
+    constexpr unsigned words = (Words + ...);
+    // One loop: an inner one of a few words could be unrolled.
+    unsigned word = 0;
+    FINNMAKE_ROLLED
+    for (unsigned step = 0; step < frames * Vectors * words; ++step) {
+        FINNMAKE_HLS(pipeline II = 1)
+        ap_uint<Width> value = 0;
+        unsigned end = 0;
+        bool found = false;
+        // The stream that this word is of: the first whose words end behind it.
+        ((end += Words, !found && word < end ? void((value = in.read(), found = true)) : void()), ...);
+        out.write(value);
+        word = word == words - 1 ? 0 : word + 1;
+    }
 }
 
 #endif

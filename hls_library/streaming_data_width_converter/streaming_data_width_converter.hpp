@@ -5,8 +5,10 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 template <int UnitWidth, int UnitsIn, int UnitsOut, unsigned WordsIn, unsigned WordsOut>
+FINNMAKE_INLINE
 void streaming_data_width_converter(hls::stream<ap_uint<UnitWidth * UnitsIn>>& in,
                                     hls::stream<ap_uint<UnitWidth * UnitsOut>>& out, unsigned frames) {
     constexpr int capacity = UnitsIn + UnitsOut - 1;
@@ -14,8 +16,9 @@ void streaming_data_width_converter(hls::stream<ap_uint<UnitWidth * UnitsIn>>& i
     constexpr unsigned steps = WordsIn > WordsOut ? WordsIn : WordsOut;
     ap_uint<capacity * UnitWidth> units = 0;
     int count = 0;
+    FINNMAKE_ROLLED
     for (unsigned step = 0; step < frames * steps; ++step) {
-#pragma HLS pipeline II = 1
+        FINNMAKE_HLS(pipeline II = 1)
         if (UnitsIn <= UnitsOut || count < UnitsOut) {
             const ap_uint<capacity * UnitWidth> word = in.read();
             units |= word << (count * UnitWidth);

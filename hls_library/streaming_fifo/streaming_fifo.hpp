@@ -5,11 +5,14 @@
 
 #include "ap_int.h"
 #include "hls_stream.h"
+#include "synthesis.hpp"
 
 template <int Width, unsigned WordsPerFrame>
+FINNMAKE_INLINE
 void streaming_fifo(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
+    FINNMAKE_ROLLED
     for (unsigned step = 0; step < frames * WordsPerFrame; ++step) {
-#pragma HLS pipeline II = 1
+        FINNMAKE_HLS(pipeline II = 1)
         out.write(in.read());
     }
 }

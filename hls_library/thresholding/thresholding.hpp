@@ -12,19 +12,21 @@
 
 template <int NumChannels, int PE, typename Input, typename Threshold, typename Output, int NumSteps, int Offset,
           bool Shared, int Vectors>
+FINNMAKE_INLINE
 void thresholding(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
                   const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset, Shared>& thresholds, unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     constexpr int NF = NumChannels / PE;
-    for (unsigned long long vector = 0; vector < static_cast<unsigned long long>(frames) * Vectors; ++vector) {
+    FINNMAKE_ROLLED
+    for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
+        FINNMAKE_ROLLED
         for (int fold = 0; fold < NF; ++fold) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II=1
-#endif
+            FINNMAKE_HLS(pipeline II = 1)
             const ap_uint<PE * Input::width> word = in.read();
             typename Input::Value values[PE];
+            FINNMAKE_UNROLLED(PE)
             for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
+                FINNMAKE_HLS(unroll)
                 values[pe] = finnmake::element<Input>(word, pe);
             }
             out.write(thresholds(values, fold));

@@ -15,27 +15,30 @@ namespace finnmake {
 
 template <int Channels, int PE, int SIMD, int Taps, typename Input, typename Weight, typename Accumulator, typename Output,
           int Windows, typename Activation>
+FINNMAKE_INLINE
 void vector_vector(hls::stream<ap_uint<PE * SIMD * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
-                   const ap_uint<PE * SIMD * Weight::width>* weights, const Activation& activation, unsigned frames) {
-#pragma HLS inline
+                   const finnmake::Memory<PE * SIMD * Weight::width>& weights, const Activation& activation, unsigned frames) {
+    FINNMAKE_HLS(inline)
     constexpr int NF = Channels / PE;
     constexpr int SF = Taps / SIMD;
     typename Accumulator::Value accumulators[PE];
-#pragma HLS array_partition variable=accumulators complete
+    FINNMAKE_HLS(array_partition variable = accumulators complete)
     int fold = 0;
     int step = 0;
+    FINNMAKE_ROLLED
     for (unsigned frame = 0; frame < frames; ++frame) {
+        FINNMAKE_ROLLED
         for (int total = 0; total < Windows * NF * SF; ++total) {
-#if !defined(__BAMBU__)
-#pragma HLS pipeline II = 1
-#endif
+            FINNMAKE_HLS(pipeline II = 1)
             const ap_uint<PE * SIMD * Input::width> word = in.read();
-            const ap_uint<PE * SIMD * Weight::width> factors = weights[fold * SF + step];
+            const auto& factors = weights[fold * SF + step];
+            FINNMAKE_UNROLLED(PE)
             for (int pe = 0; pe < PE; ++pe) {
-#pragma HLS unroll
+                FINNMAKE_HLS(unroll)
                 typename Accumulator::Value sum = step == 0 ? typename Accumulator::Value(0) : accumulators[pe];
+                FINNMAKE_UNROLLED(SIMD)
                 for (int simd = 0; simd < SIMD; ++simd) {
-#pragma HLS unroll
+                    FINNMAKE_HLS(unroll)
                     sum = typename Accumulator::Value(sum + element<Input>(word, simd * PE + pe) *
                                                                 element<Weight>(factors, pe * SIMD + simd));
                 }
@@ -54,12 +57,13 @@ void vector_vector(hls::stream<ap_uint<PE * SIMD * Input::width>>& in, hls::stre
 // With thresholds.
 template <int Channels, int PE, int SIMD, int Taps, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, int Windows>
+FINNMAKE_INLINE
 void vector_vector_activation(hls::stream<ap_uint<PE * SIMD * Input::width>>& in,
                               hls::stream<ap_uint<PE * Output::width>>& out,
-                              const ap_uint<PE * SIMD * Weight::width>* weights,
+                              const finnmake::Memory<PE * SIMD * Weight::width>& weights,
                               const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
                               unsigned frames) {
-#pragma HLS inline
+    FINNMAKE_HLS(inline)
     finnmake::vector_vector<Channels, PE, SIMD, Taps, Input, Weight, Accumulator, Output, Windows>(in, out, weights, thresholds,
                                                                                              frames);
 }
@@ -67,10 +71,11 @@ void vector_vector_activation(hls::stream<ap_uint<PE * SIMD * Input::width>>& in
 // Without: the sums are the output. NumSteps and Offset are 0, Threshold says nothing.
 template <int Channels, int PE, int SIMD, int Taps, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, int Windows>
+FINNMAKE_INLINE
 void vector_vector_activation(hls::stream<ap_uint<PE * SIMD * Input::width>>& in,
                               hls::stream<ap_uint<PE * Output::width>>& out,
-                              const ap_uint<PE * SIMD * Weight::width>* weights, unsigned frames) {
-#pragma HLS inline
+                              const finnmake::Memory<PE * SIMD * Weight::width>& weights, unsigned frames) {
+    FINNMAKE_HLS(inline)
     static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
     const finnmake::NoActivation<PE, Output> activation{};
     finnmake::vector_vector<Channels, PE, SIMD, Taps, Input, Weight, Accumulator, Output, Windows>(in, out, weights, activation,

@@ -27,13 +27,13 @@
 
 namespace finnmake {
 
-struct Memory {
+struct LoadedMemory {
     std::string name;
     void (*load)(const std::string& path);
 };
 
-inline std::vector<Memory>& memories() {
-    static std::vector<Memory> all;
+inline std::vector<LoadedMemory>& memories() {
+    static std::vector<LoadedMemory> all;
     return all;
 }
 
@@ -109,7 +109,7 @@ struct RunArguments {
 enum Status { done = 0, wrong_words = 1, failed = 2 };
 
 inline void load_memories(const RunArguments& a) {
-    for (const Memory& memory : memories()) {
+    for (const LoadedMemory& memory : memories()) {
         bool found = false;
         for (std::uint64_t i = 0; i < a.memory_count; ++i) {
             if (memory.name != a.memory_names[i]) continue;

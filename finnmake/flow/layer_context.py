@@ -1,0 +1,63 @@
+"""What the tasks of layers share: where things are, which rules there are, which clock the design has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from finnmake.build.rules import Rule
+from finnmake.flow.engines import Engines
+from finnmake.flow.manifest import LayerEntry
+from finnmake.flow.plan import TargetContext
+from finnmake.resources import Resources
+
+
+@dataclass(frozen=True)
+class LayerContext(TargetContext):
+    """What all layer tasks of an accelerator share.
+
+    Attributes:
+        resources: folders of rules, kernels and templates.
+        rules: the rules by name.
+        synthesis_flows: prefixes of synthesis rules; the first is the board's, the others are only reported.
+        clock_mhz: clock of the accelerator.
+        engines: what makes the cores.
+        layers_task: what writes the layers.
+        layers_folder: where they are.
+    """
+
+    resources: Resources
+    rules: Mapping[str, Rule]
+    synthesis_flows: tuple[str, ...]
+    clock_mhz: float
+    engines: Engines
+    layers_task: str = "layers"
+    layers_folder: str = "layers"
+
+    def synthesis_suffix(self, flow: str) -> str:
+        """What distinguishes tasks and files of a flow from those of the board's."""
+        return "" if flow == self.synthesis_flows[0] else f"_{flow}"
+
+    def step(self, layer: LayerEntry, name: str) -> str:
+        """Full name of a task of a layer."""
+        prefix = "" if self.layers_task == "layers" else f"{self.layers_task}."
+        return self.task(f"{prefix}{layer.name}.{name}")
+
+    def file(self, layer: LayerEntry, name: str) -> Path:
+        """A file of a layer."""
+        return self.path(f"{self.layers_folder}/{layer.name}/{name}")
+
+    def output(self, layer: LayerEntry, name: str) -> str:
+        """Where an output of a layer goes, relative to the workspace."""
+        return f"{self.folder}/{self.layers_folder}/{layer.name}/{name}"
+
+    def layer_inputs(self, layer: LayerEntry) -> dict[str, Path]:
+        """The layer file and its parameters, as inputs of a Python action."""
+        names = ["layer.json", *(f"{name}.npy" for name in layer.parameters)]
+        return {name: self.file(layer, name) for name in names}
+
+
+def kernel_files(resources: Resources, names: tuple[str, ...]) -> dict[str, Path]:
+    """Kernel sources as inputs: scratch path (file name) to the file in the kernel library."""
+    return {Path(name).name: resources.hls_library / name for name in names}
