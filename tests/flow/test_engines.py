@@ -79,6 +79,7 @@ def test_depths_are_measured_with_verilog_only(tmp_path: Path) -> None:
     assert only_rtl({"Thresholding_0": "rtl"})
     assert not only_rtl({"Thresholding_0": "bambu"})
 
+
 @pytest.mark.skipif(shutil.which("bambu") is None, reason="bambu is not on PATH")
 def test_a_design_mixes_engines(tmp_path: Path, installation: Installation) -> None:
     engine = {"MatrixVectorActivation_0": "bambu"}
