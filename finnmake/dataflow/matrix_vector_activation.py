@@ -46,6 +46,7 @@ class MatrixVectorActivation(VectorActivation):
     kernel: ClassVar[str] = "matrix_vector_activation"
     cpp_files: ClassVar[tuple[str, ...]] = (
         "include/datatypes.hpp",
+        "include/read_ahead.hpp",
         "include/streamed_weights.hpp",
         "include/synthesis.hpp",
         "include/thresholds.hpp",

@@ -9,6 +9,7 @@
 #include "ap_int.h"
 #include "datatypes.hpp"
 #include "hls_stream.h"
+#include "read_ahead.hpp"
 #include "streamed_weights.hpp"
 #include "thresholds.hpp"
 
@@ -28,8 +29,9 @@ void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const Weigh
         for (int simd = 0; simd < SIMD; ++simd) {
             FINNMAKE_HLS(unroll)
             if constexpr (Xnor) {
-                const bool equal = bits_of<1>(inputs, simd) == bits_of<1>(weights, pe * SIMD + simd);
-                sum = Accumulator(sum + (equal ? 1 : 0));
+                // Bambu stops at a comparison of single bits that is added.
+                const ap_uint<1> differ = bits_of<1>(inputs, simd) ^ bits_of<1>(weights, pe * SIMD + simd);
+                sum = Accumulator(sum + 1 - static_cast<int>(differ));
             } else {
                 sum = Accumulator(sum + element<Input>(inputs, simd) * element<Weight>(weights, pe * SIMD + simd));
             }
@@ -46,12 +48,14 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
     FINNMAKE_HLS(inline)
     constexpr int SF = MW / SIMD;
     constexpr int NF = MH / PE;
-    ap_uint<SIMD * Input::width> kept[SF];
     typename Accumulator::Value accumulators[PE];
     FINNMAKE_HLS(array_partition variable = accumulators complete)
 
 #if defined(__BAMBU__)
-    // Bambu does not pipeline loops: a loop costs its states per iteration, so each inner loop is one basic block.
+    // Bambu does not pipeline loops: a loop costs its states per iteration, so each inner loop is one basic block, and one
+    // state where the words are not too many.
+    RepeatedWords<SF, SIMD * Input::width> kept;
+    ReadAhead<NF * SF, Weights> factors(weights);
     FINNMAKE_ROLLED
     for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
         FINNMAKE_ROLLED
@@ -62,13 +66,13 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
                 FINNMAKE_ROLLED
                 for (int step = 0; step < SF; ++step) {
                     const ap_uint<SIMD * Input::width> word = in.read();
-                    kept[step] = word;
-                    multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(word, weights[step], false, accumulators);
+                    kept.put(step, word);
+                    multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(word, factors.next(), false, accumulators);
                 }
             } else {
                 FINNMAKE_ROLLED
                 for (int step = 0; step < SF; ++step)
-                    multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(kept[step], weights[fold * SF + step], false,
+                    multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(kept.next(step), factors.next(), false,
                                                                        accumulators);
             }
             out.write(activation(accumulators, fold));
@@ -77,6 +81,7 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
 #else
     // One loop over all steps of a frame, perfectly nested in the loop over frames: the tool makes one pipeline of them, and
     // no iteration is lost between folds, vectors or frames.
+    ap_uint<SIMD * Input::width> kept[SF];
     int fold = 0;
     int step = 0;
     FINNMAKE_ROLLED
