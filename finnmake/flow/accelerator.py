@@ -175,6 +175,7 @@ class Accelerator(Target):
             resources=resources,
             rules=self._rules,
             synthesis_flows=(board.flow, *(flow for flow in self._other_flows() if flow != board.flow)),
+            part=board.part,
             clock_mhz=clock_mhz,
             engines=self.engine,
         )

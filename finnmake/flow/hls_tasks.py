@@ -12,6 +12,9 @@ from finnmake.flow.manifest import LayerEntry
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
 
+PART = "xczu3eg-sbva484-1-e"
+"""What a tool of AMD's estimates for where the board's FPGA is another maker's."""
+
 
 def plan_hls(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
     """The tasks that replace those of the engine ``rtl`` from the lint on, synthesis excepted.
@@ -35,18 +38,20 @@ def _hls(layer: LayerEntry, context: LayerContext) -> PlannedTask:
         **kernel_files(context.resources, layer.cpp_files),
         "wrapper.py": shared,
     }
+    rule = context.rules[rule_of(layer.engine)]
     words = max(layer.interval, *(stream.words_per_frame for stream in (*layer.inputs, *layer.outputs)))
     return PlannedTask(
         name=context.step(layer, "hls"),
         doc=f"make {layer.core} with {layer.engine}",
         stage=Stage.CORES,
         after=(context.step(layer, "generate"),),
-        action=context.rules[rule_of(layer.engine)].action(
+        action=rule.action(
             parameters={
                 "function": layer.function,
                 "module": layer.core,
                 "clock_ns": f"{1000 / context.clock_mhz:.3f}",
                 "frames": frames_of_a_call(words),
+                **({"part": _part(context)} if "part" in rule.parameters else {}),
                 "streams": [
                     *(f"in:{stream.port}:{stream.width}" for stream in layer.inputs),
                     *(f"out:{stream.port}:{stream.width}" for stream in layer.outputs),
@@ -60,6 +65,10 @@ def _hls(layer: LayerEntry, context: LayerContext) -> PlannedTask:
             },
         ),
     )
+
+
+def _part(context: LayerContext) -> str:
+    return context.part if context.part.startswith("xc") else PART
 
 
 def _rtlsim_build(layer: LayerEntry, context: LayerContext) -> PlannedTask:

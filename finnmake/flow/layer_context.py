@@ -21,6 +21,7 @@ class LayerContext(TargetContext):
         resources: folders of rules, kernels and templates.
         rules: the rules by name.
         synthesis_flows: prefixes of synthesis rules; the first is the board's, the others are only reported.
+        part: the board's FPGA.
         clock_mhz: clock of the accelerator.
         engines: what makes the cores.
         layers_task: what writes the layers.
@@ -30,6 +31,7 @@ class LayerContext(TargetContext):
     resources: Resources
     rules: Mapping[str, Rule]
     synthesis_flows: tuple[str, ...]
+    part: str
     clock_mhz: float
     engines: Engines
     layers_task: str = "layers"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from finnmake.build.rules import load_rules
 from finnmake.errors import BuildFileError, ToolError
+from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.engines import (
     check_engines,
     engine_names,
@@ -18,6 +20,8 @@ from finnmake.flow.engines import (
     only_rtl,
     unknown_layers,
 )
+from finnmake.flow.hls_tasks import PART
+from finnmake.flow.manifest import MANIFEST_FORMAT, LayerEntry, Manifest, StreamEntry
 from tests.support.command import Installation
 from tests.support.project import Project
 
@@ -74,7 +78,44 @@ def test_the_words_of_a_call_fit_their_counter(words: int) -> None:
     assert 2 * frames * words >= 1 << 29
 
 
-def test_depths_are_measured_with_verilog_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("board", "part"), [("pynq-z1", "xc7z020clg400-1"), ("ulx3s-85f", PART)])
+def test_vitis_hls_estimates_for_the_part_of_the_board(
+    board: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "vitis_hls"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    layer = LayerEntry(
+        name="Thresholding_0",
+        op_type="Thresholding",
+        core="core_vitis_hls",
+        configured="core_vitis_hls",
+        engine="vitis_hls",
+        function="core",
+        constants=(),
+        uses_dsp=False,
+        verilog_files=(),
+        cpp_files=(),
+        parameters=(),
+        memories=(),
+        inputs=(StreamEntry("s_axis", "UINT4", 1, 1, 4),),
+        outputs=(StreamEntry("m_axis", "UINT2", 1, 1, 2),),
+        sources=(),
+        interval=1,
+        latency=1,
+    )
+    manifest = Manifest((layer,), "s", (), (), (), (), (), ())
+    (tmp_path / "build" / "net").mkdir(parents=True)
+    (tmp_path / "build/net/manifest.json").write_text(json.dumps({"format": MANIFEST_FORMAT, **asdict(manifest)}))
+    (tmp_path / "net.onnx").write_bytes(b"")
+    planned = Accelerator(name="net", model="net.onnx", board=board, engine="vitis_hls").plan()
+    (action,) = (task.action for task in planned if task.name.endswith("Thresholding_0.hls"))
+    assert f"'--part', '{part}'" in repr(action.command)
+
+
+def test_depths_are_measured_with_verilog_only() -> None:
     assert only_rtl("rtl")
     assert only_rtl({"Thresholding_0": "rtl"})
     assert not only_rtl({"Thresholding_0": "bambu"})
