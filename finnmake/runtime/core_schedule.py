@@ -228,8 +228,8 @@ class _Fit:
         # Where a word comes when there is just room for it, this says nothing of its own pace.
         unclear = waits & (known == cycles)
         waits &= known < cycles
-        if unclear.any() and self._paces(port, unclear, needs):
-            waits |= unclear
+        if unclear.any():
+            waits |= unclear & (self._in_progress(port, needs) | self._paces(port, unclear, needs))
         if not waits.any():
             return
         # The start that came last before.
@@ -258,6 +258,15 @@ class _Fit:
             if source in self.output_ports or need.cycles.any():
                 known = np.maximum(known, cycles)
         return known
+
+    def _in_progress(self, port: int, needs: dict[tuple[int, int], _Dependence]) -> Flags:
+        """Input words that wait for room in an output that the word before them is still making: for its end, too."""
+        result = np.zeros(self.words[port], dtype=np.bool_)
+        for output in self.output_ports:
+            frames, places = np.divmod(needs[port, output].words, self.words[output])
+            made_by = needs[output, port].words[places] + frames * self.words[port]
+            result |= made_by == np.arange(self.words[port]) - 1
+        return result
 
     def _paces(self, port: int, unclear: Flags, needs: dict[tuple[int, int], _Dependence]) -> bool:
         """Whether input words wait for the core's own pace, where it does not show when nothing waits.
