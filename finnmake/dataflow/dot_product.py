@@ -58,13 +58,16 @@ def products_of(source: AnyDataType, weight: AnyDataType, res_type: str, *, shar
     return Products.PLANES if few else Products.MULTIPLIERS
 
 
-def hard_multipliers(lhs: AnyDataType, rhs: AnyDataType) -> int:
-    """Multipliers of 18 by 18 bits for a product: none below 4 by 4 bits, which LUTs make.
+def multiplies_hard(lhs: AnyDataType, rhs: AnyDataType, res_type: str) -> bool:
+    """True where ``resType`` asks for hard multipliers: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
+    return res_type == "dsp" or (res_type == "auto" and min(lhs.bitwidth(), rhs.bitwidth()) >= LEAST_HARD_BITS)
 
-    Source: ``auto`` of ``VectorActivation.resType``; wider operands are split as Yosys' ``mul2dsp.v`` does.
-    """
-    widths = lhs.bitwidth(), rhs.bitwidth()
-    return 0 if min(widths) < LEAST_HARD_BITS else math.prod(-(-width // 18) for width in widths)
+
+def hard_multipliers(lhs: AnyDataType, rhs: AnyDataType, res_type: str) -> int:
+    """Multipliers of 18 by 18 bits for a product. Wider operands are split as Yosys' ``mul2dsp.v`` does it."""
+    if not multiplies_hard(lhs, rhs, res_type):
+        return 0
+    return math.prod(-(-decoded_width(operand) // 18) for operand in (lhs, rhs))
 
 
 def dot_product_cycles(products: Products, source: AnyDataType, simd: int) -> int:

@@ -140,6 +140,7 @@ class ElementwiseBinaryOperation(MultiStreamLayer):
             "RHS_KIND": element_kind(rhs),
             "OUTPUT_WIDTH": structural_datatype(self.out_dtype).bitwidth(),
             "RAM_STYLE": rom_style(self.ram_style, self._folds, self.PE * rhs.bitwidth()),
+            "USE_DSP": "yes" if self.multipliers else "no",
         }
 
     def cpp_template_arguments(self) -> list[str]:
@@ -201,7 +202,13 @@ class ElementwiseSub(ElementwiseBinaryOperation):
 
 @dataclass(frozen=True, eq=False)
 class ElementwiseMul(ElementwiseBinaryOperation):
-    """lhs * rhs, see ``ElementwiseBinaryOperation``."""
+    """lhs * rhs, see ``ElementwiseBinaryOperation``.
+
+    Attributes:
+        resType: what multiplies: ``lut``, ``dsp`` or ``auto``, which is ``dsp`` from 4 by 4 bits on.
+    """
+
+    resType: str = "auto"
 
     op_type: ClassVar[str] = "ElementwiseMul"
 
@@ -212,4 +219,9 @@ class ElementwiseMul(ElementwiseBinaryOperation):
 
     @property
     def multipliers(self) -> int:
-        return self.PE * hard_multipliers(structural_datatype(self.lhs_dtype), structural_datatype(self.rhs_dtype))
+        operands = structural_datatype(self.lhs_dtype), structural_datatype(self.rhs_dtype)
+        return self.PE * hard_multipliers(*operands, self.resType)
+
+    def check(self) -> None:
+        super().check()
+        check_choice(self, "resType", ("auto", "lut", "dsp"))

@@ -41,6 +41,7 @@ class Requant(Layer):
         rounding: ``HALF_EVEN``, as ONNX and NumPy round, ``HALF_UP`` or ``FLOOR``.
         numInputVectors: vectors per frame.
         ram_style: of the constants: ``auto``, ``distributed`` or ``block``.
+        resType: what multiplies: ``lut``, ``dsp`` or ``auto``, which is ``dsp`` from 4 by 4 bits on.
 
     ``parameters["multipliers"]``, ``parameters["biases"]``: int64 (NumChannels,) or (1,).
     """
@@ -55,6 +56,7 @@ class Requant(Layer):
     rounding: str = "HALF_EVEN"
     numInputVectors: int = 1
     ram_style: str = "auto"
+    resType: str = "auto"
 
     op_type: ClassVar[str] = "Requant"
     kernel: ClassVar[str] = "requant"
@@ -77,6 +79,7 @@ class Requant(Layer):
                 f"rounding is {self.rounding!r}", where=self.op_type, remedy=f"Use one of {', '.join(ROUNDINGS)}."
             )
         check_choice(self, "ram_style", ("auto", "distributed", "block"))
+        check_choice(self, "resType", ("auto", "lut", "dsp"))
         check_integer_type(self, "inputDataType", 31)
         output = check_integer_type(self, "outputDataType", 32)
         if output.name in ("BIPOLAR", "TERNARY"):
@@ -115,7 +118,7 @@ class Requant(Layer):
     @property
     def multipliers(self) -> int:
         operands = structural_datatype(self.inputDataType), structural_datatype(self.multiplierDataType)
-        return self.PE * hard_multipliers(*operands)
+        return self.PE * hard_multipliers(*operands, self.resType)
 
     @property
     def _folds(self) -> int:
@@ -158,6 +161,7 @@ class Requant(Layer):
             "OUTPUT_WIDTH": output.bitwidth(),
             "OUTPUT_SIGNED": int(output.signed()),
             "RAM_STYLE": rom_style(self.ram_style, self._folds, self.PE * bias.bitwidth()),
+            "USE_DSP": "yes" if self.multipliers else "no",
         }
 
     def cpp_template_arguments(self) -> list[str]:

@@ -13,7 +13,6 @@ from finnmake.dataflow.folding_choices import WIDEST_STREAM, LayerChoices, layer
 from finnmake.dataflow.folding_search import KINDS, Edge, FoldedGraph, FoldingSearch, Totals, fits
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
-from finnmake.dataflow.vector_activation import VectorActivation
 from finnmake.errors import FoldingError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
@@ -194,7 +193,7 @@ def folding_search(nodes: list[ir.Node], *, products_of_luts: bool = False) -> F
             name: divisors(folding_size(node, name)) for name in FOLDING.get(node.op_type, {})
         }
         values |= dict.fromkeys(SWITCHES.get(node.op_type, ()), (False, True))
-        if products_of_luts and isinstance(layer, VectorActivation) and layer.resType == "auto" and layer.multipliers:
+        if products_of_luts and layer.structure().get("resType") == "auto" and layer.multipliers:
             values["resType"] = ("auto", "lut")
         lanes = ("PE" if windows[node] is not None else "", "SIMD" if node in depthwise else "")
         same = replace(layer, **{name: numbers[0] for name, numbers in values.items()})  # type: ignore[arg-type]

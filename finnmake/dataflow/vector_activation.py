@@ -13,7 +13,13 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_integer_type, parameter
-from finnmake.dataflow.dot_product import LEAST_HARD_BITS, Products, dot_product_cycles, element_kind, products_of
+from finnmake.dataflow.dot_product import (
+    Products,
+    dot_product_cycles,
+    element_kind,
+    multiplies_hard,
+    products_of,
+)
 from finnmake.dataflow.layer import (
     IntegerArray,
     Layer,
@@ -245,8 +251,7 @@ class VectorActivation(Layer):
     def multipliers(self) -> int:
         """Hard multipliers of 18 by 18 bits: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
         source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
-        wide = min(source.bitwidth(), weight.bitwidth()) >= LEAST_HARD_BITS
-        hard = self.resType == "dsp" or (self.resType == "auto" and wide)
+        hard = multiplies_hard(source, weight, self.resType)
         if self.products() is Products.PAIRS:
             return -(-self.PE // 2) * self.SIMD
         return self.PE * self.SIMD if hard and self.products() is Products.MULTIPLIERS else 0

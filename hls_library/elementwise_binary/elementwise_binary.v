@@ -17,6 +17,7 @@ module elementwise_binary #(
     // verilator lint_off UNUSEDPARAM
     parameter FOLDS = 1,
     parameter RAM_STYLE = "auto",
+    parameter USE_DSP = "no",
     parameter RHS_FILE = "rhs.mem",
     // verilator lint_on UNUSEDPARAM
     parameter STREAMS = (RHS_CONSTANT != 0) ? 1 : 2,
@@ -59,6 +60,7 @@ module elementwise_binary #(
         end
     endgenerate
 
+    (* use_dsp = USE_DSP *)
     reg [PE*OUTPUT_WIDTH-1:0] results;
     genvar p;
     generate

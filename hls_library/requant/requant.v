@@ -17,6 +17,10 @@ module requant #(
     parameter OUTPUT_WIDTH = 4,
     parameter OUTPUT_SIGNED = 0,
     parameter RAM_STYLE = "auto",
+    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
+    // verilator lint_off UNUSEDPARAM
+    parameter USE_DSP = "no",
+    // verilator lint_on UNUSEDPARAM
     parameter MULTIPLIERS_FILE = "multipliers.mem",
     parameter BIASES_FILE = "biases.mem"
 ) (
@@ -71,6 +75,7 @@ module requant #(
             decode_element #(.KIND(1), .WIDTH(BIAS_WIDTH), .TO(WIDE)) bias_of (
                 .element(biases[p*BIAS_WIDTH +: BIAS_WIDTH]), .value(bias)
             );
+            (* use_dsp = USE_DSP *)
             reg signed [WIDE-1:0] product;
             always @(posedge aclk) product <= value * multiplier + bias;
 

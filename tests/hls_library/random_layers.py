@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from finnmake.dataflow.requant import Requant
 from finnmake.dataflow.thresholding import Thresholding
 from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
 from finnmake.graph.datatype import AnyDataType, DataType
+
+Operation = TypeVar("Operation", bound=ElementwiseBinaryOperation)
 
 
 def random_values(datatype: AnyDataType, shape: tuple[int, ...], generator: np.random.Generator) -> IntegerArray:
@@ -175,13 +178,13 @@ def external(layer: MatrixVectorActivation) -> MatrixVectorActivation:
 
 
 def elementwise(
-    kind: type[ElementwiseBinaryOperation],
+    kind: type[Operation],
     lhs: str,
     rhs: str,
     folding: tuple[int, int] = (6, 2),
     constants: int | None = None,
     vectors: int = 1,
-) -> ElementwiseBinaryOperation:
+) -> Operation:
     """A layer with the narrowest output; with ``constants`` the second operand is so many random constants."""
     bare = kind(folding[0], folding[1], lhs, rhs, "INT62")
     output = DataType.smallest_for_range(*result_range(bare.operation, DataType[lhs], DataType[rhs])).name

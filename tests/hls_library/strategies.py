@@ -74,6 +74,7 @@ FOLDINGS = st.tuples(SMALL, SMALL).map(lambda pair: (pair[0] * pair[1], pair[0])
 """Channels, and how many of them are in a word."""
 
 RAM_STYLES = st.sampled_from(("auto", "distributed", "block"))
+RES_TYPES = st.sampled_from(("auto", "lut", "dsp"))
 SEEDS = st.integers(0, 99)
 
 
@@ -104,7 +105,7 @@ def placed_mvaus(draw: st.DrawFn) -> MatrixVectorActivation:
     """Those, and over where the weights are and how products are made."""
     layer = draw(mvaus())
     mode = draw(st.sampled_from(("internal_embedded", "internal_decoupled", "external")))
-    layer = replace(layer, resType=draw(st.sampled_from(("auto", "lut", "dsp"))), ram_style=draw(RAM_STYLES))
+    layer = replace(layer, resType=draw(RES_TYPES), ram_style=draw(RAM_STYLES))
     return external(layer) if mode == "external" else replace(layer, mem_mode=mode)
 
 
@@ -124,8 +125,7 @@ def vvaus(draw: st.DrawFn) -> VectorVectorActivation:
         draw(st.sampled_from([simd for simd in range(1, taps + 1) if taps % simd == 0])),
     )
     dim = _text((draw(SMALL), draw(st.integers(1, 2))))
-    res_type = draw(st.sampled_from(("auto", "lut", "dsp")))
-    return replace(layer, Dim=dim, resType=res_type, ram_style=draw(RAM_STYLES))
+    return replace(layer, Dim=dim, resType=draw(RES_TYPES), ram_style=draw(RAM_STYLES))
 
 
 @st.composite
@@ -203,7 +203,7 @@ def elementwise_operations(draw: st.DrawFn, kind: type[ElementwiseBinaryOperatio
     """Layers whose second operand is a stream, a number a channel, or one for all."""
     types = ("BIPOLAR", *NUMBERS)
     channels, pe = draw(FOLDINGS)
-    return elementwise(
+    layer = elementwise(
         kind,
         draw(st.sampled_from(types)),
         draw(st.sampled_from(types)),
@@ -211,18 +211,20 @@ def elementwise_operations(draw: st.DrawFn, kind: type[ElementwiseBinaryOperatio
         draw(st.sampled_from((None, 1, channels))),
         draw(st.integers(1, 3)),
     )
+    return replace(layer, resType=draw(RES_TYPES)) if isinstance(layer, ElementwiseMul) else layer
 
 
 @st.composite
 def requants(draw: st.DrawFn) -> Requant:
     """Layers over types, shifts and roundings."""
-    return requant(
+    layer = requant(
         draw(st.sampled_from(("BIPOLAR", *NUMBERS))),
         draw(st.sampled_from(("BINARY", "INT2", "UINT4", "INT7", "UINT8", "INT16"))),
         draw(st.integers(0, 12)),
         draw(st.sampled_from(ROUNDINGS)),
         draw(FOLDINGS),
     )
+    return replace(layer, resType=draw(RES_TYPES), ram_style=draw(RAM_STYLES))
 
 
 @st.composite

@@ -112,19 +112,23 @@ def test_small_products_of_xilinx(tmp_path: Path, flow: tuple[str, ...]) -> None
 
 OTHERS = {
     "product": elementwise(ElementwiseMul, "UINT4", "INT4", (4, 2), 4),
+    "product_of_luts": replace(elementwise(ElementwiseMul, "INT8", "INT8", (4, 2)), resType="lut"),
+    "signs": replace(elementwise(ElementwiseMul, "BIPOLAR", "TERNARY", (4, 2)), resType="dsp"),
     "small_product": elementwise(ElementwiseMul, "INT3", "INT8", (4, 2)),
     "wide_product": elementwise(ElementwiseMul, "INT31", "INT8", (4, 2), 1),
     "requant": requant("INT8", "INT8", 4, "HALF_EVEN", (4, 2)),
+    "requant_of_luts": replace(requant("INT8", "INT8", 4, "HALF_EVEN", (4, 2)), resType="lut"),
+    "narrow_requant": replace(requant("UINT2", "INT8", 4, "HALF_EVEN", (4, 2)), resType="dsp"),
     "small_requant": requant("UINT2", "INT8", 4, "HALF_EVEN", (4, 2)),
 }
 
 
 def check_others(folder: Path, name: str, flow: tuple[str, ...], cell: str) -> None:
-    expected = {"product": 2, "small_product": 0, "wide_product": 4, "requant": 2, "small_requant": 0}[name]
+    expected = {"product": 2, "signs": 2, "wide_product": 4, "requant": 2, "narrow_requant": 2}.get(name, 0)
     assert synthesised_cells(folder, OTHERS[name], flow)[cell] == estimate_resources(OTHERS[name]).DSP == expected
 
 
-@pytest.mark.parametrize("name", ["product", "small_requant"])
+@pytest.mark.parametrize("name", ["product", "product_of_luts", "narrow_requant"])
 def test_products_of_other_layers(tmp_path: Path, name: str) -> None:
     check_others(tmp_path, name, ECP5, "MULT18X18D")
 

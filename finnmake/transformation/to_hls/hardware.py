@@ -56,9 +56,18 @@ CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "DepthToSpace": {"mode": ("DCR", "CRD")},
     **{
         op_type: {"rhs_style": ("input", "const"), "ram_style": ("auto", "distributed", "block")}
-        for op_type in ("ElementwiseAdd", "ElementwiseSub", "ElementwiseMul")
+        for op_type in ("ElementwiseAdd", "ElementwiseSub")
     },
-    "Requant": {"rounding": ("FLOOR", "HALF_UP", "HALF_EVEN"), "ram_style": ("auto", "distributed", "block")},
+    "ElementwiseMul": {
+        "rhs_style": ("input", "const"),
+        "ram_style": ("auto", "distributed", "block"),
+        "resType": ("auto", "lut", "dsp"),
+    },
+    "Requant": {
+        "rounding": ("FLOOR", "HALF_UP", "HALF_EVEN"),
+        "ram_style": ("auto", "distributed", "block"),
+        "resType": ("auto", "lut", "dsp"),
+    },
     "Lookup": {"ram_style": ("auto", "distributed", "block")},
     "ConvolutionInputGenerator": {"ram_style": ("auto", "distributed", "block", "ultra")},
     "Thresholding": {"ram_style": ("auto", "distributed", "block")},
