@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.qonnx_peer import QonnxPeer
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("finnmake", deadline=None)
+settings.load_profile("finnmake")
 
 
 @pytest.fixture(scope="session")
