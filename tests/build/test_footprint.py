@@ -190,7 +190,7 @@ def copied(driver: Driver, built: Path, folder: Path) -> Path:
     for name in (FOLDER, STAMPS):
         shutil.rmtree(folder / name, ignore_errors=True)
     body, skipped = driver.build(folder)
-    assert (body["ran"], skipped) == ([], 0)
+    assert (body["ran"], skipped) == ([], 0), body
     assert (folder / FOLDER).exists()
     return folder
 
