@@ -425,6 +425,7 @@ def test_random_edits(
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(7200)
 @settings(RANDOM, max_examples=100)
 @given(sequence=sequences)
 def test_many_random_edits(
