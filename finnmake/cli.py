@@ -133,6 +133,14 @@ def _add_target_options(parser: argparse.ArgumentParser) -> None:
     bare.add_argument("--board", help="name of the board")
     bare.add_argument("--fold", metavar="FILE|auto", help="folding file, or auto (default)")
     bare.add_argument("--target-fps", type=float, metavar="N", help="frames per second that automatic folding aims at")
+    bare.add_argument(
+        "--fifo-depths", metavar="WAY|FILE", help="estimated (default), measured, auto, or a file of depths"
+    )
+    bare.add_argument(
+        "--core-engine",
+        metavar="ENGINE",
+        help="what makes the cores: rtl (default), bambu, vitis_hls; or LAYER=ENGINE,…",
+    )
     bare.add_argument("--clock", type=float, metavar="MHZ", help="clock of the accelerator")
     bare.add_argument("--input-datatype", metavar="TYPE", help="datatype of the input integers, for example UINT8")
     bare.add_argument("--input-scale", metavar="X", help="value of one input step, for example 1/255")

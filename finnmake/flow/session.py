@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from finnmake.errors import BuildFileError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.build_files import load_build_file
+from finnmake.flow.engines import Engines
+from finnmake.flow.fifo_tasks import WAYS
 from finnmake.flow.plan import MAIN_OUTPUTS
 from finnmake.flow.stages import STAGE_NAMES, Stage
 from finnmake.flow.target import BUILD_FILE, Target
@@ -102,19 +104,34 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
         "input_scale": options.input_scale,
         "top_k": options.top_k,
         "fold": options.fold,
+        "fifo_depths": options.fifo_depths,
+        "engine": None if options.core_engine is None else _engines(options.core_engine),
         "synthesis": None if options.synthesis is None else options.synthesis.split(","),
         "finn_reports": options.finn_reports,
         "output": None if options.out is None else str(_absolute(options.out)),
         "samples": options.samples,
         "labels": options.labels,
     }
-    for name in ("fold", "finn_reports", "samples", "labels"):
+    words = {"fold": ("auto",), "fifo_depths": WAYS}
+    for name in ("fold", "fifo_depths", "finn_reports", "samples", "labels"):
         value = changes[name]
-        if value is not None and not (name == "fold" and value == "auto"):
+        if value is not None and value not in words.get(name, ()):
             changes[name] = str(Path(value).absolute())
     if getattr(options, "until", None) is not None:
         changes["until"] = STAGE_NAMES[options.until]
     return {name: value for name, value in changes.items() if value is not None}
+
+
+def _engines(text: str) -> Engines:
+    """One engine for all layers, or engines by layer or op type."""
+    if "=" not in text:
+        return text
+    pairs = [part.partition("=") for part in text.split(",")]
+    if wrong := [name for name, _, engine in pairs if not name or not engine]:
+        raise BuildFileError(
+            f"--core-engine {text}", where=wrong[0], remedy="Say ENGINE, or LAYER=ENGINE with commas between them."
+        )
+    return {name: engine for name, _, engine in pairs}
 
 
 def jobs_of(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from finnmake.errors import BoardError, BuildFileError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.build_files import load_build_file
 from finnmake.flow.manifest import MANIFEST_FORMAT, Manifest
+from finnmake.flow.session import targets_of
 from finnmake.flow.stages import Stage
 
 BOARD = "ulx3s-85f"
@@ -118,6 +119,32 @@ def test_an_output_folder_that_is_a_file_is_one_message(folder: Path, capsys: py
     said = capsys.readouterr()
     assert json.loads(said.out)["ok"] is False
     assert said.err.startswith(f"finnmake: {folder / 'made'}: cannot be made: File exists\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--core-engine", "gowin"), "engine='gowin'"),
+        (("--core-engine", "Thresholding=gowin"), "engine={'Thresholding': 'gowin'}"),
+        (("--core-engine", "Thresholding=,x=rtl"), "Thresholding: --core-engine Thresholding=,x=rtl"),
+        (("--fifo-depths", "guessed"), "there is no file of FIFO depths"),
+    ],
+)
+def test_engines_and_depths_on_the_command_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+) -> None:
+    assert cli.main(["build", "net.onnx", "--board", BOARD, *options]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_depths_on_the_command_line_are_those_of_a_build_file(folder: Path) -> None:
+    (folder / "dodo.py").write_text(
+        f"from finnmake import Accelerator\nnet = Accelerator(model='net.onnx', board={BOARD!r})\n"
+    )
+    options = cli.build_parser().parse_args(["build", "--fifo-depths", "measured", "--core-engine", "LabelSelect=rtl"])
+    (target,) = targets_of(options).values()
+    assert isinstance(target, Accelerator)
+    assert (target.fifo_depths, target.engine) == ("measured", {"LabelSelect": "rtl"})
 
 
 def test_a_path_that_no_file_can_have_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
