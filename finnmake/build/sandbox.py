@@ -16,6 +16,7 @@ from pathlib import Path
 
 from finnmake.build.digest import FileDigest, files_below
 from finnmake.build.files import copy_file, remove_tree
+from finnmake.build.locks import lock_file
 from finnmake.errors import BuildFileError, ToolError
 
 
@@ -110,7 +111,7 @@ class ScratchFolder:
                         break
                 # The lock says that this build lives; the system takes it away when the process ends, however it ends.
                 self._descriptor = os.open(own / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+                lock_file(self._descriptor, self._folder)
                 self._own = own
             return self._own
 

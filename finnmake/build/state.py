@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from finnmake.build.locks import require_record_locks
 from finnmake.errors import StoreError
 
 FORMAT_VERSION = 1
@@ -97,6 +98,8 @@ class State:
         self._started = time.time()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                require_record_locks(path.parent)
             try:
                 self._open()
             except sqlite3.DatabaseError as error:

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from finnmake.build.digest import Digest, FileDigest, digest_of_bytes, hash_file
 from finnmake.build.files import copy_file, temporary_name
+from finnmake.build.locks import knows_no_locks
 from finnmake.build.result import ActionResult, decode, encode
 from finnmake.build.store_use import StoreUse
 from finnmake.errors import StoreError
@@ -77,6 +78,11 @@ class LocalStore:
         remedy = "check the folder's permissions, or name another one in finnmake.toml ([store] path)"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "the disk is full: free space, or name another folder in finnmake.toml ([store] path)"
+        elif knows_no_locks(error):
+            remedy = (
+                "its file system knows no locks, which builds at once need: name a folder on another one in "
+                "finnmake.toml ([store] path)"
+            )
         raise StoreError(f"the store cannot be used: {error}", where=str(self.folder), remedy=remedy) from error
 
     def _prepare(self) -> None:
@@ -284,7 +290,10 @@ class LocalStore:
             # A byte for each key: none waits for another's action, which may take hours. "Open file description" locks
             # hold between the threads of a process, too.
             byte = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, int(key[:15], 16), 1, 0)
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, byte)
+            try:
+                fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, byte)
+            except OSError as error:
+                self._fail(error)
             yield
         finally:
             os.close(descriptor)

@@ -27,7 +27,7 @@ from finnmake.codegen.core import core_values
 from finnmake.codegen.rendering import render
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
-from finnmake.errors import ModelError, ToolError
+from finnmake.errors import ModelError, StoreError, ToolError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.resources import find_resources
 
@@ -205,7 +205,14 @@ def _answer(command: Sequence[str], get: str) -> str:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StoreError(
+                f"the folder of simulations cannot be locked: {error}",
+                where=str(folder),
+                remedy="Name one on another file system (simulations=FOLDER).",
+            ) from error
         yield
 
 

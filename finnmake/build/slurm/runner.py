@@ -20,6 +20,7 @@ from finnmake.build.executor import ActionFailedError, MachineLostError
 from finnmake.build.files import write_atomically
 from finnmake.build.key import Resolved
 from finnmake.build.launcher import UnfitError
+from finnmake.build.locks import lock_file
 from finnmake.build.sandbox import Scratch
 from finnmake.build.slurm.commands import (
     JobState,
@@ -153,7 +154,7 @@ class SlurmRunner:
         self._name = f"finnmake-{secrets.token_hex(8)}"
         self._lock_descriptor = os.open(self._folder / self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         # Says that this build lives; the system takes it away when the process ends, however it ends.
-        fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX)
+        lock_file(self._lock_descriptor, self._folder)
         self._watcher = threading.Thread(target=self._watch, name="slurm", daemon=True)
         self._watcher.start()
 
