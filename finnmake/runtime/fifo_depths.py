@@ -2,9 +2,11 @@
 
 Starting without any FIFO, the graph's timing is computed; what made its last frames late is followed back, and the
 streams found full on that way get the depth that would have been enough. That is repeated until no full stream is on
-the way: then only the slowest core is. A depth that another has made too large since is reduced again. After Stuijk,
-Geilen and Basten, "Throughput-Buffering Trade-Off Exploration for Cyclo-Static and Synchronous Dataflow Graphs" (IEEE
-Transactions on Computers, 2008), whose storage dependencies these full streams are.
+the way: then only the slowest core is. A depth that another has made too large since is reduced again. In a graph so
+large that each look at it takes seconds, depths grow in larger steps, and are reduced only to what was ever used.
+
+After Stuijk, Geilen and Basten, "Throughput-Buffering Trade-Off Exploration for Cyclo-Static and Synchronous Dataflow
+Graphs" (IEEE Transactions on Computers, 2008), whose storage dependencies these full streams are.
 """
 
 from __future__ import annotations
@@ -23,6 +25,12 @@ FifoOf = Callable[[Edge, int], Fifo]
 _MOST_ROUNDS = 1000
 _FEWEST_FRAMES, _MOST_FRAMES, _FEWEST_WORDS = 6, 40, 400_000
 """A graph is run for some frames at least: small ones, which take no time, for so many words."""
+
+LARGE_GRAPH = 5_000_000
+"""Words of a frame, of all streams, from which on a graph is large."""
+
+_FRAMES_OF_LARGE, _GROWTH_OF_LARGE = 2, 3
+"""A large graph is run for fewer frames until it is as fast as it can be; what was too small grows by so many depths."""
 
 _WORDS_TO_REDUCE = 200_000_000
 """Words of streams that are computed to find depths that can be smaller; beyond that depths stay as they are."""
@@ -49,16 +57,24 @@ class FifoSizing:
         cores: the graph.
         fifo_of: the FIFO of a depth in a stream.
         fixed: depths that are not to be changed; 0 is none.
+        large: words of a frame, of all streams, from which on a graph is large.
     """
 
     def __init__(
-        self, timing: StreamTiming, cores: Sequence[TimedCore], fifo_of: FifoOf, fixed: Mapping[Edge, int] | None = None
+        self,
+        timing: StreamTiming,
+        cores: Sequence[TimedCore],
+        fifo_of: FifoOf,
+        fixed: Mapping[Edge, int] | None = None,
+        large: int = LARGE_GRAPH,
     ) -> None:
         self._timing, self._cores, self._fifo_of = timing, cores, fifo_of
         self._fixed = dict(fixed or {})
         self.bound = max(core.schedule.interval for core in cores)
         self._words = sum(sum(core.schedule.inputs) for core in cores)
-        self._frames = max(_FEWEST_FRAMES, min(_MOST_FRAMES, _FEWEST_WORDS // self._words))
+        self._large = self._words >= large
+        self._more_frames = _FRAMES_OF_LARGE if self._large else _FEWEST_FRAMES
+        self._frames = max(self._more_frames, min(_MOST_FRAMES, _FEWEST_WORDS // self._words))
         self._computed = 0
 
     def run(self, depths: Mapping[Edge, int]) -> StreamTimes:
@@ -69,7 +85,7 @@ class FifoSizing:
             self._computed += self._frames * self._words
             # More than are under way at a time.
             under_way = 0 if times.deadlock else int(times.last_word // max(1.0, times.interval))
-            enough = under_way + _FEWEST_FRAMES
+            enough = under_way + self._more_frames
             if self._frames >= enough:
                 return times
             self._frames = enough
@@ -95,20 +111,25 @@ class FifoSizing:
         if joins and not self._is_slow(times):
             depths.update({edge: times.waiting[edge] for edge in joins if edge in times.waiting})
             depths, times = self._enlarged({edge: max(MINIMUM_DEPTH, depth) for edge, depth in depths.items()})
+        if self._large and not times.deadlock:
+            self._more_frames = _FEWEST_FRAMES
+            used = {edge: max(MINIMUM_DEPTH, times.waiting[edge]) for edge in depths if edge in times.waiting}
+            depths, times = self._enlarged({**depths, **used})
         if times.deadlock:
             raise VerificationError(
                 "the graph stands still with the depths that are given",
                 where=", ".join(str(edge) for edge in times.blocked),
                 remedy="Leave out the depths of these streams, they are then found.",
             )
-        if not self._is_slow(times):
+        if not self._large and not self._is_slow(times):
             depths = self._reduced(depths)
-        return SizedGraph(self._fifos(depths), self.run(depths))
+            times = self.run(depths)
+        return SizedGraph(self._fifos(depths), times)
 
     @property
     def _unlimited(self) -> int:
         """More words than there can be."""
-        return 1 << 40
+        return 1 << 30
 
     def _enlarged(self, depths: Mapping[Edge, int]) -> tuple[dict[Edge, int], StreamTimes]:
         """Depths that are as large as needed, or with which another one makes no difference."""
@@ -128,13 +149,14 @@ class FifoSizing:
         return times.deadlock or times.interval > self.bound
 
     def _larger(self, depths: Mapping[Edge, int], times: StreamTimes) -> dict[Edge, int]:
-        """Depths with which what was full would not have been, and half as much again: more words come to light."""
+        """Depths with which what was full would not have been, and more: more words come to light."""
         result = dict(depths)
         for edge, enough in times.blocked.items():
             depth = depths.get(edge, 0)
             if edge in self._fixed or (enough <= depth and depth and not times.deadlock):
                 continue
-            result[edge] = max(MINIMUM_DEPTH, enough + depth // 2, 2 * depth if times.deadlock else 0)
+            more = _GROWTH_OF_LARGE * depth if self._large else depth // 2
+            result[edge] = max(MINIMUM_DEPTH, enough + more, 2 * depth if times.deadlock else 0)
         return result
 
     def _reduced(self, depths: Mapping[Edge, int]) -> dict[Edge, int]:

@@ -15,16 +15,20 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from finnmake.dataflow.core_schedule import CoreSchedule, Event, EventKind
+from finnmake.dataflow.core_schedule import CoreSchedule, Event, EventKind, Relation
 from finnmake.dataflow.fifo_sizing import Edge
 from finnmake.dataflow.layer import IntegerArray
 from finnmake.dataflow.stream_graph import Source
-from finnmake.errors import ToolError
+from finnmake.errors import ToolError, VerificationError
 from finnmake.runtime.rtlsim import load_shared_object, unload
 
-_SERIES = np.dtype([(name, np.int64) for name in ("words_per_frame", "words", "cycles", "known", "first", "end")])
-_CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "delays", "lag", "delay", "stream")])
+_SERIES = np.dtype([(name, np.int64) for name in ("words_per_frame", "words", "cycles", "first", "end")])
+_CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "lag", "delay", "stream")])
+_REFERENCE = np.dtype([("word", np.int32), ("delay", np.int32)])
 _BLOCKED = np.dtype([("stream", np.int64), ("depth", np.int64)])
+
+_BEFORE_ALL = -(1 << 30)
+"""What a word that waits for none refers to, in 32 bits."""
 
 _MOST_BLOCKED = 1 << 16
 """Words that full streams have made late, of one look."""
@@ -127,6 +131,9 @@ class StreamTiming:
             cores: each behind those that feed it; the first takes the graph's input, the last gives its output.
             fifos: by the stream that they are in; streams without one are wires.
             frames: how many, two at least.
+
+        Raises:
+            VerificationError: they take more cycles than can be counted.
         """
         system = _System(cores, fifos, frames)
         series, constraints = system.arrays()
@@ -134,7 +141,13 @@ class StreamTiming:
         stuck = self._library.finnmake_solve(
             series.ctypes.data, len(series), constraints.ctypes.data, blocked_on.ctypes.data
         )
-        output = system.cycles[system.output].reshape(frames, -1)
+        if stuck < 0:
+            raise VerificationError(
+                f"{frames} frames take more than 2^31 cycles",
+                where="FIFO depths",
+                remedy='Choose fifo_depths="estimated" for so slow a design.',
+            )
+        output = system.cycles[system.output].reshape(frames, -1).astype(np.int64)
         if stuck:
             return StreamTimes(output, system.full_streams(constraints, blocked_on), {}, deadlock=True)
         found = np.zeros(_MOST_BLOCKED, dtype=_BLOCKED)
@@ -161,10 +174,10 @@ class _System:
     def __init__(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int) -> None:
         self.frames = frames
         self.edges: list[Edge] = []
-        self.cycles: list[IntegerArray] = []
+        self.cycles: list[NDArray[np.int32]] = []
         self._words: list[int] = []
-        self._constraints: list[list[tuple[int, int, int, int, int, int]]] = []
-        self._tables: dict[int, IntegerArray] = {}
+        self._constraints: list[list[tuple[int, int, int, int, int]]] = []
+        self._tables: dict[Relation, NDArray[np.void]] = {}
         self._fifos: dict[Edge, tuple[int, int]] = {}
         # (position, port): series of the offer and of the transfer, and the number of the stream
         made: dict[Source, tuple[int, int, int]] = {}
@@ -193,7 +206,7 @@ class _System:
 
     def _series(self, words: int) -> int:
         self._words.append(words)
-        self.cycles.append(np.zeros(words * self.frames, dtype=np.int64))
+        self.cycles.append(np.empty(words * self.frames, dtype=np.int32))
         self._constraints.append([])
         return len(self._words) - 1
 
@@ -207,13 +220,16 @@ class _System:
         return offer, transfer
 
     def _wait(self, series: int, source: int, *, lag: int = 0, delay: int = 0, stream: int = -1) -> None:
-        self._constraints[series].append((source, 0, 0, lag, delay, stream))
+        self._constraints[series].append((source, 0, lag, delay, stream))
 
-    def _table(self, values: IntegerArray) -> int:
-        table = np.ascontiguousarray(values, dtype=np.int64)
-        address = int(table.ctypes.data)
-        self._tables[address] = table
-        return address
+    def _references(self, relation: Relation) -> int:
+        """The address of what each word of a frame waits for; layers with equal cores share it."""
+        table = self._tables.get(relation)
+        if table is None:
+            table = self._tables[relation] = np.empty(len(relation.words), dtype=_REFERENCE)
+            table["word"] = np.maximum(relation.words, _BEFORE_ALL)
+            table["delay"] = relation.cycles
+        return int(table.ctypes.data)
 
     def _core(
         self,
@@ -238,8 +254,7 @@ class _System:
             self._constraints[series[relation.event]].append(
                 (
                     series[relation.source],
-                    self._table(relation.words),
-                    self._table(relation.cycles),
+                    self._references(relation),
                     0,
                     0,
                     streams[relation.source.port] if held_up else -1,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #define FINNMAKE_EXPORT extern "C" __attribute__((visibility("default")))
@@ -14,19 +15,22 @@
 // Mirrored by finnmake.runtime.stream_timing.
 struct Series {
     std::int64_t words_per_frame;
-    std::int64_t words;       // in all
-    std::int64_t* cycles;     // of each word: the result
-    std::int64_t known;       // words computed
-    std::int64_t first;       // its constraints: first, and the one behind the last
+    std::int64_t words;     // in all
+    std::int32_t* cycles;   // of each word: the result
+    std::int64_t first;     // its constraints: first, and the one behind the last
     std::int64_t end;
 };
+// What a word of a frame waits for. The numbers are small so that what is worked on stays in a processor's cache.
+struct Reference {
+    std::int32_t word;    // of the other series, counted from that one's same frame on
+    std::int32_t delay;   // cycles after it
+};
 struct Constraint {
-    std::int64_t source;              // a series
-    const std::int64_t* references;   // one a word of the frame; null: the word that is `lag` words before
-    const std::int64_t* delays;       // one a word of the frame; null: `delay`
+    std::int64_t source;           // a series
+    const Reference* references;   // one a word of the frame; null: the word that is `lag` words before, `delay` cycles after it
     std::int64_t lag;
     std::int64_t delay;
-    std::int64_t stream;              // whose consumer makes the producer wait here; -1 where nothing of that kind
+    std::int64_t stream;           // whose consumer makes the producer wait here; -1 where nothing of that kind
 };
 // A word that was late because a stream was full.
 struct Blocked {
@@ -36,75 +40,108 @@ struct Blocked {
 
 namespace {
 
-struct Waiter {
-    std::int64_t series;
-    std::int64_t needed;
+constexpr std::int32_t none = -1;
+
+std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
+
+// Where the computation of a series stands. It waits for at most one other, in that one's list.
+struct Progress {
+    std::int64_t latest = 0;       // of the constraints before this one
+    std::int32_t constraint = 0;   // the next one of this word
+    std::int32_t frame = 0, word = 0;
+    std::int32_t needed = 0;       // words of the series that it waits for
+    std::int32_t next = none;      // in the list of that series
+    std::int32_t waiters = none;   // the first that waits for this one
+};
+
+// A constraint beside what it needs of its source. Half a line of a cache, as Progress is.
+struct Rule {
+    const Reference* references;
+    const std::int32_t* cycles;
+    std::int32_t source, words_per_frame, lag, delay;
 };
 
 struct Place {
     std::int64_t index, delay;
 };
 
-Place place(const Series& series, const Constraint& constraint, const Series* all, std::int64_t frame, std::int64_t word) {
-    const std::int64_t index = constraint.references == nullptr
-                                   ? frame * series.words_per_frame + word - constraint.lag
-                                   : frame * all[constraint.source].words_per_frame + constraint.references[word];
-    return {index, constraint.delays == nullptr ? constraint.delay : constraint.delays[word]};
+Place place(const Series* all, const Constraint& constraint, std::int64_t index, std::int64_t frame, std::int64_t word) {
+    if (constraint.references == nullptr) return {index - constraint.lag, constraint.delay};
+    const Reference reference = constraint.references[word];
+    return {frame * all[constraint.source].words_per_frame + reference.word, reference.delay};
 }
 
 }  // namespace
 
 // Computes all series; gives the number of those that cannot be completed: a deadlock. `blocked_on` says for each series the
-// constraint that it waits on, -1 where it is complete.
+// constraint that it waits on, -1 where it is complete. Gives -1 where a cycle is too large a number.
 FINNMAKE_EXPORT std::int64_t finnmake_solve(Series* all, std::int64_t count, const Constraint* constraints,
                                             std::int64_t* blocked_on) {
-    std::vector<std::vector<Waiter>> waiters(static_cast<std::size_t>(count));
-    std::vector<std::int64_t> todo;
-    for (std::int64_t s = count; s-- > 0;) {
-        all[s].known = 0;
-        todo.push_back(s);
+    std::vector<Progress> progress(static_cast<std::size_t>(count));
+    std::vector<std::int64_t> known(static_cast<std::size_t>(count)), todo;
+    std::vector<Rule> rules;
+    for (std::int64_t s = 0; s < count; ++s) {
+        progress[static_cast<std::size_t>(s)].constraint = narrow(all[s].first);
+        todo.push_back(count - 1 - s);
+        for (std::int64_t c = all[s].first; c < all[s].end; ++c) {
+            const Constraint& constraint = constraints[c];
+            const Series& source = all[constraint.source];
+            rules.push_back({constraint.references, source.cycles, narrow(constraint.source), narrow(source.words_per_frame),
+                             narrow(constraint.lag), narrow(constraint.delay)});
+        }
     }
     while (!todo.empty()) {
         const std::int64_t s = todo.back();
         todo.pop_back();
-        Series& series = all[s];
-        std::int64_t frame = series.known / series.words_per_frame, word = series.known % series.words_per_frame;
-        blocked_on[s] = -1;
-        for (; series.known < series.words; ++series.known) {
-            std::int64_t latest = 0;
-            std::int64_t c = series.first;
-            for (; c < series.end; ++c) {
-                const Series& source = all[constraints[c].source];
-                const Place at = place(series, constraints[c], all, frame, word);
-                if (at.index < 0) continue;
-                if (at.index >= source.known) {
-                    waiters[static_cast<std::size_t>(constraints[c].source)].push_back({s, at.index + 1});
+        const Series& series = all[s];
+        Progress& own = progress[static_cast<std::size_t>(s)];
+        std::int64_t& done = known[static_cast<std::size_t>(s)];
+        while (done < series.words) {
+            for (; own.constraint < series.end; ++own.constraint) {
+                const Rule& rule = rules[static_cast<std::size_t>(own.constraint)];
+                std::int64_t index = done - rule.lag, delay = rule.delay;
+                if (rule.references != nullptr) {
+                    index = std::int64_t{own.frame} * rule.words_per_frame + rule.references[own.word].word;
+                    delay = rule.references[own.word].delay;
+                }
+                if (index < 0) continue;
+                if (index >= known[static_cast<std::size_t>(rule.source)]) {
+                    Progress& other = progress[static_cast<std::size_t>(rule.source)];
+                    own.needed = narrow(index + 1);
+                    own.next = other.waiters;
+                    other.waiters = narrow(s);
                     break;
                 }
-                latest = std::max(latest, source.cycles[at.index] + at.delay);
+                own.latest = std::max(own.latest, rule.cycles[index] + delay);
             }
-            if (c < series.end) {
-                blocked_on[s] = c;
-                break;
-            }
-            series.cycles[series.known] = latest;
-            if (++word == series.words_per_frame) {
-                word = 0;
-                ++frame;
+            if (own.constraint < series.end) break;
+            if (own.latest > std::numeric_limits<std::int32_t>::max()) return -1;
+            series.cycles[done++] = narrow(own.latest);
+            own.latest = 0;
+            own.constraint = narrow(series.first);
+            if (++own.word == series.words_per_frame) {
+                own.word = 0;
+                ++own.frame;
             }
         }
-        auto& waiting = waiters[static_cast<std::size_t>(s)];
-        for (std::size_t w = 0; w < waiting.size();) {
-            if (waiting[w].needed > series.known) {
-                ++w;
+        for (std::int32_t* link = &own.waiters; *link != none;) {
+            const std::int32_t waiter = *link;
+            Progress& other = progress[static_cast<std::size_t>(waiter)];
+            if (other.needed > done) {
+                link = &other.next;
                 continue;
             }
-            todo.push_back(waiting[w].series);
-            waiting[w] = waiting.back();
-            waiting.pop_back();
+            *link = other.next;
+            todo.push_back(waiter);
         }
     }
-    return std::count_if(all, all + count, [](const Series& series) { return series.known < series.words; });
+    std::int64_t stuck = 0;
+    for (std::int64_t s = 0; s < count; ++s) {
+        const bool complete = known[static_cast<std::size_t>(s)] == all[s].words;
+        blocked_on[s] = complete ? none : progress[static_cast<std::size_t>(s)].constraint;
+        stuck += complete ? 0 : 1;
+    }
+    return stuck;
 }
 
 // Goes back from the last word of a series along what made each word as late as it is, as far as `until`; gives the number of
@@ -119,7 +156,7 @@ FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, const Constraint*
         const std::int64_t frame = index / series.words_per_frame, word = index % series.words_per_frame;
         std::int64_t cause = -1, cause_index = 0, otherwise = 0;
         for (std::int64_t c = series.first; c < series.end; ++c) {
-            const Place at = place(series, constraints[c], all, frame, word);
+            const Place at = place(all, constraints[c], index, frame, word);
             if (at.index < 0) continue;
             const std::int64_t time = all[constraints[c].source].cycles[at.index] + at.delay;
             const bool full = constraints[c].stream >= 0;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from finnmake.runtime.fifo_depths import FifoSizing
 from finnmake.runtime.stream_timing import StreamTiming
 from tests.hls_library.fifo_graphs import Graph, chain, run_linked, schedules
 from tests.hls_library.grids import GRID
-from tests.hls_library.harness import CXX_RULE, Bench, copy_rule, run_script
+from tests.hls_library.harness import Bench
 from tests.hls_library.random_layers import (
     THRESHOLDING_GRID,
     grid_mvau,
@@ -30,15 +30,6 @@ from tests.hls_library.random_layers import (
 )
 from tests.hls_library.test_residual import layers, residual_mlp
 from tests.hls_library.timing_graphs import conv_chain, inception, residual_conv, uneven_conv_chain
-
-
-@pytest.fixture(scope="module")
-def timing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamTiming]:
-    folder = tmp_path_factory.mktemp("stream_timing")
-    copy_rule(CXX_RULE, folder)
-    run_script(folder, "build.py", "--output", "stream_timing.so", "stream_timing.cpp")
-    with StreamTiming(folder / "stream_timing.so") as solver:
-        yield solver
 
 
 def residual_dense(blocks: int = 2) -> Graph:

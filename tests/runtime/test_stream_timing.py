@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,8 @@ from finnmake.dataflow.fifo_sizing import Edge
 from finnmake.errors import ToolError, VerificationError
 from finnmake.runtime.fifo_depths import FifoSizing
 from finnmake.runtime.stream_timing import Fifo, StreamTiming, TimedCore
-from tests.hls_library.harness import CXX_RULE, copy_rule, run_script
 
 TRANSFER, START, OFFER = EventKind.TRANSFER, EventKind.START, EventKind.OFFER
-
-
-@pytest.fixture(scope="module")
-def timing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamTiming]:
-    folder = tmp_path_factory.mktemp("stream_timing")
-    copy_rule(CXX_RULE, folder)
-    run_script(folder, "build.py", "--output", "stream_timing.so", "stream_timing.cpp")
-    with StreamTiming(folder / "stream_timing.so") as solver:
-        yield solver
 
 
 def core(
@@ -115,6 +104,23 @@ def test_depths_are_the_smallest_with_which_the_slowest_core_is_the_interval(
         fifos = {**sized.fifos, edge: Fifo(smaller)} if smaller else {e: f for e, f in sized.fifos.items() if e != edge}
         times = timing.run(cores, fifos, 40)
         assert times.deadlock or times.interval > sizing.bound
+
+
+@pytest.mark.parametrize("long", [(core(8, vector=8),), (core(8, latency=30),), (core(8, pace=3), core(8, vector=4))])
+def test_depths_of_a_large_graph_suffice_and_are_all_used(timing: StreamTiming, long: tuple[CoreSchedule, ...]) -> None:
+    cores = diamond(*long)
+    smallest = FifoSizing(timing, cores, fifo_of).size()
+    sized = FifoSizing(timing, cores, fifo_of, large=1).size()
+    assert sized.times.interval == smallest.times.interval
+    assert timing.run(cores, sized.fifos, 40).interval == smallest.times.interval
+    for edge, fifo in sized.fifos.items():
+        assert fifo.depth == max(2, sized.times.waiting[edge])
+    assert set(smallest.fifos) <= set(sized.fifos)
+
+
+def test_more_cycles_than_can_be_counted_are_refused(timing: StreamTiming) -> None:
+    with pytest.raises(VerificationError, match=r"2\^31"):
+        timing.run(chain(core(4, pace=1 << 29)), {}, 2)
 
 
 def test_depths_that_are_given_stay(timing: StreamTiming) -> None:
