@@ -134,7 +134,7 @@ def _add_target_options(parser: argparse.ArgumentParser) -> None:
     bare.add_argument("--fold", metavar="FILE|auto", help="folding file, or auto (default)")
     bare.add_argument("--target-fps", type=float, metavar="N", help="frames per second that automatic folding aims at")
     bare.add_argument(
-        "--fifo-depths", metavar="WAY|FILE", help="estimated (default), measured, auto, or a file of depths"
+        "--fifo-depths", metavar="WAY|FILE", help="auto (default), measured, estimated, or a file of depths"
     )
     bare.add_argument(
         "--core-engine",

@@ -37,11 +37,11 @@ class Accelerator(Target):
         fold: a folding file (JSON), a mapping ``{layer: {"PE": .., "SIMD": ..}}``, or ``"auto"``.
         target_fps: frames per second that automatic folding reaches with the least hardware; without it, as many as
             the board has room for.
-        fifo_depths: how FIFO depths are found: ``"measured"``, from the schedule of every core, measured in RTL, the
-            fewest words with which the design runs at its slowest layer's interval; ``"estimated"``, from what the
-            layers state; ``"auto"``, measured except for chains of dense layers. Or a file (JSON) or a mapping
-            ``{layer: {"inFIFODepths": [one for each input]}}`` with depths that are to stay, the others as in
-            ``"auto"``.
+        fifo_depths: how FIFO depths are found: ``"measured"``, from the schedule of every core, measured in RTL, as
+            few words as let the design run at its slowest layer's interval; ``"estimated"``, from what the layers
+            state; ``"auto"``, measured except for chains of dense layers and with cores by an HLS tool. Or a file
+            (JSON) or a mapping ``{layer: {"inFIFODepths": [one for each input]}}`` with depths that are to stay, the
+            others as in ``"auto"``.
         samples: ``.npy`` of inputs that every simulation is verified on; random inputs where None.
         labels: ``.npy`` of class labels of the samples, for the accuracy in the report; only with samples.
         input_datatype: datatype of the integers that the hardware takes; found from the model where None.
@@ -70,7 +70,7 @@ class Accelerator(Target):
     clock_mhz: float | None = None
     fold: str | Path | Mapping[str, Mapping[str, Json]] = "auto"
     target_fps: float | None = None
-    fifo_depths: str | Path | Mapping[str, Mapping[str, Json]] = "estimated"
+    fifo_depths: str | Path | Mapping[str, Mapping[str, Json]] = "auto"
     samples: str | None = None
     labels: str | None = None
     input_datatype: str | None = None

@@ -30,7 +30,7 @@ LARGE_GRAPH = 5_000_000
 """Words of a frame, of all streams, from which on a graph is large."""
 
 _FRAMES_OF_LARGE, _GROWTH_OF_LARGE = 2, 3
-"""A large graph is run for fewer frames until it is as fast as it can be; what was too small grows by so many depths."""
+"""A large graph is run for fewer frames until it is fast enough; a depth too small grows by so many times itself."""
 
 _WORDS_TO_REDUCE = 200_000_000
 """Words of streams that are computed to find depths that can be smaller; beyond that depths stay as they are."""

@@ -51,6 +51,7 @@ def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
     files = sorted(path.name for path in FOLDER.glob("*.cpp"))
     lines = [f'#include "{FOLDER}/{name}"' for name in files if "Slow" not in name]
     lines += port_macros(top, found)
+    lines.append("#define FINNMAKE_DIRECT_EVAL")
     lines.append('#include "stream_driver.cpp"')
     # What runs once, at construction, is half of the text.
     lines.append('#pragma GCC optimize("O0")')

@@ -54,7 +54,7 @@ class LinkedCore {
         if (library == nullptr) throw std::runtime_error(dlerror());
         find(construct, "finnmake_construct");
         find(destruct, "destruct");
-        find(eval, "eval");
+        find(eval, "finnmake_eval");
         find(ports, "finnmake_ports");
         find(state, "finnmake_state");
     }

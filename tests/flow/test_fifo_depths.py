@@ -19,7 +19,7 @@ def measured(build: Build) -> set[str]:
 def test_a_change_of_one_layer_measures_its_core(built: Project) -> None:
     built.write_build_file(fifo_depths="measured")
     first = built.build("net:fifo_depths")
-    assert {"unbuffered", "fifo_depths"} <= first.ran
+    assert "fifo_depths" in first.ran
     assert measured(first) == {
         "Thresholding_0",
         "MatrixVectorActivation_0",
