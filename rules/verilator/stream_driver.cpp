@@ -251,11 +251,17 @@ Sink<Width, Data> sink(const char* name, const Data& data, const CData& valid, C
     return {name, data, valid, ready, words, seed, stall};
 }
 
-// Sees when a core does nothing any more: nothing moves, and its state is what it was a cycle before.
+// Sees when a core does nothing any more: nothing moves, and its state is what it was a cycle before. A state may hold large
+// memories: where it differed last, most often a counter, is looked at first.
 class Stillness {
+    static constexpr std::size_t window = 64;
     const char* state;
     std::vector<char> before;
+    char there[window] = {};  // what stood where the state differed last, a cycle ago
+    std::size_t place = 0;
     bool compared = false;
+
+    std::size_t length() const { return std::min(window, before.size() - place); }
 
   public:
     explicit Stillness(const Simulation& simulation)
@@ -263,7 +269,16 @@ class Stillness {
     // To be asked in every cycle, at the same place of it.
     bool look(bool moved) {
         if (moved) return compared = false;
-        if (compared && std::memcmp(before.data(), state, before.size()) == 0) return true;
+        if (std::memcmp(there, state + place, length()) != 0) {
+            std::memcpy(there, state + place, length());
+            return compared = false;
+        }
+        if (compared) {
+            if (std::memcmp(before.data(), state, before.size()) == 0) return true;
+            place = 0;
+            while (std::memcmp(before.data() + place, state + place, length()) == 0) place += window;
+            std::memcpy(there, state + place, length());
+        }
         std::memcpy(before.data(), state, before.size());
         compared = true;
         return false;
