@@ -29,8 +29,9 @@ _FEWEST_FRAMES, _MOST_FRAMES, _FEWEST_WORDS = 6, 40, 400_000
 LARGE_GRAPH = 5_000_000
 """Words of a frame, of all streams, from which on a graph is large."""
 
-_FRAMES_OF_LARGE, _GROWTH_OF_LARGE = 2, 3
-"""A large graph is run for fewer frames until it is fast enough; a depth too small grows by so many times itself."""
+_FRAMES_OF_LARGE, _STEP_OF_LARGE, _GROWTH_OF_LARGE = 2, 5, 3
+"""A large graph is run for fewer frames until it is fast enough; a depth too small grows by so many times itself, as if
+it were so many words at least."""
 
 _WORDS_TO_REDUCE = 200_000_000
 """Words of streams that are computed to find depths that can be smaller; beyond that depths stay as they are."""
@@ -108,13 +109,14 @@ class FifoSizing:
             if len(core.sources) > 1 and not from_host(source)
         }
         depths, times = self._enlarged(joins)
-        if joins and not self._is_slow(times):
-            depths.update({edge: times.waiting[edge] for edge in joins if edge in times.waiting})
-            depths, times = self._enlarged({edge: max(MINIMUM_DEPTH, depth) for edge, depth in depths.items()})
-        if self._large and not times.deadlock:
+        if not self._is_slow(times):
+            limited = depths if self._large else joins
+            used = {edge: times.waiting[edge] for edge in limited if edge in times.waiting}
+            self._frames += _FEWEST_FRAMES - self._more_frames
             self._more_frames = _FEWEST_FRAMES
-            used = {edge: max(MINIMUM_DEPTH, times.waiting[edge]) for edge in depths if edge in times.waiting}
-            depths, times = self._enlarged({**depths, **used})
+            depths, times = self._enlarged(
+                {edge: max(MINIMUM_DEPTH, depth) for edge, depth in {**depths, **used}.items()}
+            )
         if times.deadlock:
             raise VerificationError(
                 "the graph stands still with the depths that are given",
@@ -155,7 +157,7 @@ class FifoSizing:
             depth = depths.get(edge, 0)
             if edge in self._fixed or (enough <= depth and depth and not times.deadlock):
                 continue
-            more = _GROWTH_OF_LARGE * depth if self._large else depth // 2
+            more = _GROWTH_OF_LARGE * max(depth, _STEP_OF_LARGE) if self._large else depth // 2
             result[edge] = max(MINIMUM_DEPTH, enough + more, 2 * depth if times.deadlock else 0)
         return result
 
