@@ -15,7 +15,7 @@ like this (one core with two memories; a core without memories has no such lines
     #include "thresholds.inc"
     #endif
 
-    void NAME(hls::stream<ap_uint<98>>& s_axis, hls::stream<ap_uint<128>>& m_axis, unsigned frames) {
+    void NAME(finnmake::Stream<98>& s_axis, finnmake::Stream<128>& m_axis, unsigned frames) {
     #pragma HLS interface mode=axis port=s_axis
     #pragma HLS interface mode=axis port=m_axis
     #ifndef FINNMAKE_SIMULATION

@@ -9,7 +9,7 @@
 
 template <bool Parallel, int Width, int OutputWidth, int... Numbers>
 FINNMAKE_INLINE
-void convolution_input_generator(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<OutputWidth>>& out,
+void convolution_input_generator(finnmake::Stream<Width>& in, finnmake::Stream<OutputWidth>& out,
                                  unsigned frames) {
     FINNMAKE_HLS(inline)
     if constexpr (Parallel) {

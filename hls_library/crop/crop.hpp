@@ -10,19 +10,18 @@
 
 template <int Width, int Height, int Row, int Top, int Bottom, int Left, int Right>
 FINNMAKE_INLINE
-void crop(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
+void crop(finnmake::Stream<Width>& in, finnmake::Stream<Width>& out, unsigned frames) {
     FINNMAKE_HLS(inline)
+    int row = 0;
+    int column = 0;
     FINNMAKE_ROLLED
-    for (unsigned frame = 0; frame < frames; ++frame) {
-        FINNMAKE_ROLLED
-        for (int row = 0; row < Height; ++row) {
-            FINNMAKE_ROLLED
-            for (int column = 0; column < Row; ++column) {
-                FINNMAKE_HLS(pipeline II = 1)
-                const ap_uint<Width> word = in.read();
-                if (row >= Top && row <= Bottom && column >= Left && column <= Right) out.write(word);
-            }
-        }
+    for (unsigned step = 0; step < frames * (Height * Row); ++step) {
+        FINNMAKE_HLS(pipeline II = 1)
+        const finnmake::Word<Width> word = in.read();
+        if (row >= Top && row <= Bottom && column >= Left && column <= Right) out.write(word);
+        const bool last = column == Row - 1;
+        column = last ? 0 : column + 1;
+        if (last) row = row == Height - 1 ? 0 : row + 1;
     }
 }
 

@@ -11,10 +11,9 @@
 // Operation: 0 is lhs + rhs, 1 is lhs - rhs, 2 is lhs * rhs.
 template <int Operation, int PE, typename Lhs, typename Rhs, int OutputWidth, typename RhsWord>
 FINNMAKE_INLINE
-ap_uint<PE * OutputWidth> elementwise_binary_word(const ap_uint<PE * Lhs::width>& lhs,
-                                                  const RhsWord& rhs) {
+finnmake::Word<PE * OutputWidth> elementwise_binary_word(const finnmake::Word<PE * Lhs::width>& lhs, const RhsWord& rhs) {
     FINNMAKE_HLS(inline)
-    ap_uint<PE * OutputWidth> results = 0;
+    finnmake::Word<PE * OutputWidth> results = 0;
     FINNMAKE_UNROLLED(PE)
     for (int pe = 0; pe < PE; ++pe) {
         FINNMAKE_HLS(unroll)
@@ -30,30 +29,30 @@ ap_uint<PE * OutputWidth> elementwise_binary_word(const ap_uint<PE * Lhs::width>
 
 template <int Operation, int PE, int Folds, int Vectors, typename Lhs, typename Rhs, int OutputWidth>
 FINNMAKE_INLINE
-void elementwise_binary(hls::stream<ap_uint<PE * Lhs::width>>& in0, hls::stream<ap_uint<PE * Rhs::width>>& in1,
-                        hls::stream<ap_uint<PE * OutputWidth>>& out, unsigned frames) {
+void elementwise_binary(finnmake::Stream<PE * Lhs::width>& in0, finnmake::Stream<PE * Rhs::width>& in1,
+                        finnmake::Stream<PE * OutputWidth>& out, unsigned frames) {
     FINNMAKE_HLS(inline)
     FINNMAKE_ROLLED
     for (unsigned word = 0; word < frames * Vectors * Folds; ++word) {
         FINNMAKE_HLS(pipeline II = 1)
-        const ap_uint<PE * Lhs::width> lhs = in0.read();
-        const ap_uint<PE * Rhs::width> rhs = in1.read();
+        const finnmake::Word<PE * Lhs::width> lhs = in0.read();
+        const finnmake::Word<PE * Rhs::width> rhs = in1.read();
         out.write(elementwise_binary_word<Operation, PE, Lhs, Rhs, OutputWidth>(lhs, rhs));
     }
 }
 
 template <int Operation, int PE, int Folds, int Vectors, typename Lhs, typename Rhs, int OutputWidth>
 FINNMAKE_INLINE
-void elementwise_binary(hls::stream<ap_uint<PE * Lhs::width>>& in, hls::stream<ap_uint<PE * OutputWidth>>& out,
+void elementwise_binary(finnmake::Stream<PE * Lhs::width>& in, finnmake::Stream<PE * OutputWidth>& out,
                         const finnmake::Memory<PE * Rhs::width>& rhs, unsigned frames) {
     FINNMAKE_HLS(inline)
+    int fold = 0;
     FINNMAKE_ROLLED
-    for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
-        FINNMAKE_ROLLED
-        for (int fold = 0; fold < Folds; ++fold) {
-            FINNMAKE_HLS(pipeline II = 1)
-            out.write(elementwise_binary_word<Operation, PE, Lhs, Rhs, OutputWidth>(in.read(), rhs[fold]));
-        }
+    for (unsigned word = 0; word < frames * Vectors * Folds; ++word) {
+        FINNMAKE_HLS(pipeline II = 1)
+        const finnmake::Word<PE * Lhs::width> lhs = in.read();
+        out.write(elementwise_binary_word<Operation, PE, Lhs, Rhs, OutputWidth>(lhs, rhs[fold]));
+        fold = fold == Folds - 1 ? 0 : fold + 1;
     }
 }
 

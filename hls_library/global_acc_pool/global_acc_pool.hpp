@@ -9,31 +9,31 @@
 
 template <int PE, int Folds, int Pixels, typename Input, typename Output>
 FINNMAKE_INLINE
-void global_acc_pool(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
+void global_acc_pool(finnmake::Stream<PE * Input::width>& in, finnmake::Stream<PE * Output::width>& out,
                      unsigned frames) {
     FINNMAKE_HLS(inline)
-    ap_uint<PE * Output::width> sums[Folds];
+    using Sums = finnmake::Word<PE * Output::width>;
+    Sums sums[Folds];
+    int pixel = 0;
+    int fold = 0;
     FINNMAKE_ROLLED
-    for (unsigned frame = 0; frame < frames; ++frame) {
-        FINNMAKE_ROLLED
-        for (int pixel = 0; pixel < Pixels; ++pixel) {
-            FINNMAKE_ROLLED
-            for (int fold = 0; fold < Folds; ++fold) {
-                FINNMAKE_HLS(pipeline II = 1)
-                const ap_uint<PE * Input::width> word = in.read();
-                const ap_uint<PE * Output::width> before = pixel == 0 ? ap_uint<PE * Output::width>(0) : sums[fold];
-                ap_uint<PE * Output::width> next = 0;
-                FINNMAKE_UNROLLED(PE)
-                for (int pe = 0; pe < PE; ++pe) {
-                    FINNMAKE_HLS(unroll)
-                    const typename Output::Value sum = typename Output::Value(finnmake::element<Output>(before, pe) +
-                                                                              finnmake::element<Input>(word, pe));
-                    finnmake::put_bits<Output::width>(next, pe, ap_uint<Output::width>(sum));
-                }
-                sums[fold] = next;
-                if (pixel == Pixels - 1) out.write(next);
-            }
+    for (unsigned step = 0; step < frames * (Pixels * Folds); ++step) {
+        FINNMAKE_HLS(pipeline II = 1)
+        const finnmake::Word<PE * Input::width> word = in.read();
+        const Sums before = pixel == 0 ? Sums(0) : sums[fold];
+        Sums next = 0;
+        FINNMAKE_UNROLLED(PE)
+        for (int pe = 0; pe < PE; ++pe) {
+            FINNMAKE_HLS(unroll)
+            const typename Output::Value sum = typename Output::Value(finnmake::element<Output>(before, pe) +
+                                                                      finnmake::element<Input>(word, pe));
+            finnmake::put_bits<Output::width>(next, pe, ap_uint<Output::width>(sum));
         }
+        sums[fold] = next;
+        if (pixel == Pixels - 1) out.write(next);
+        const bool last = fold == Folds - 1;
+        fold = last ? 0 : fold + 1;
+        if (last) pixel = pixel == Pixels - 1 ? 0 : pixel + 1;
     }
 }
 

@@ -44,9 +44,9 @@ template <int Count, int Width>
 struct RepeatedWords {
     static constexpr bool rotates = Count * Width <= 1024;
 
-    ap_uint<Width> words[Count];
+    Word<Width> words[Count];
 
-    FINNMAKE_INLINE void put(int index, const ap_uint<Width>& word) {
+    FINNMAKE_INLINE void put(int index, const Word<Width>& word) {
         if constexpr (rotates) {
             FINNMAKE_UNROLLED(Count)
             for (int i = 0; i + 1 < Count; ++i) words[i] = words[i + 1];
@@ -56,9 +56,9 @@ struct RepeatedWords {
         }
     }
 
-    FINNMAKE_INLINE ap_uint<Width> next(int index) {
+    FINNMAKE_INLINE Word<Width> next(int index) {
         if constexpr (rotates) {
-            const ap_uint<Width> word = words[0];
+            const Word<Width> word = words[0];
             put(index, word);
             return word;
         } else {

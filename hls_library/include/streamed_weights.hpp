@@ -11,10 +11,10 @@ namespace finnmake {
 
 template <int Width>
 struct StreamedWeights {
-    hls::stream<ap_uint<Width>>& words;
+    Stream<Width>& words;
 
     // The next word: memories are read once an index, and in order.
-    FINNMAKE_INLINE ap_uint<Width> operator[](int) const {
+    FINNMAKE_INLINE Word<Width> operator[](int) const {
         FINNMAKE_HLS(inline)
         return words.read();
     }

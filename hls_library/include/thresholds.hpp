@@ -10,13 +10,6 @@
 
 namespace finnmake {
 
-// Bits of a number from 0 to `largest`.
-constexpr int bits_of_count(int largest) {
-    int bits = 0;
-    for (; largest > 0; largest /= 2) ++bits;
-    return bits;
-}
-
 template <int PE, typename Threshold, typename Output, int NumSteps, int Offset, bool Shared = false>
 struct Thresholds {
     static constexpr bool search = NumSteps > 3;
@@ -54,10 +47,10 @@ struct Thresholds {
 
     // The output word for PE values of a fold.
     template <typename Value>
-    FINNMAKE_INLINE ap_uint<PE * Output::width> operator()(const Value* values, int fold) const {
+    FINNMAKE_INLINE Word<PE * Output::width> operator()(const Value* values, int fold) const {
         FINNMAKE_HLS(inline)
         const int address = Shared ? 0 : fold;
-        ap_uint<PE * Output::width> result = 0;
+        Word<PE * Output::width> result = 0;
         if constexpr (search) {
             FINNMAKE_UNROLLED(PE)
             for (int pe = 0; pe < PE; ++pe) {
@@ -80,9 +73,9 @@ struct Thresholds {
 template <int PE, typename Output>
 struct NoActivation {
     template <typename Accumulator>
-    FINNMAKE_INLINE ap_uint<PE * Output::width> operator()(const Accumulator* accumulators, int) const {
+    FINNMAKE_INLINE Word<PE * Output::width> operator()(const Accumulator* accumulators, int) const {
         FINNMAKE_HLS(inline)
-        ap_uint<PE * Output::width> result = 0;
+        Word<PE * Output::width> result = 0;
         FINNMAKE_UNROLLED(PE)
         for (int pe = 0; pe < PE; ++pe) {
             FINNMAKE_HLS(unroll)

@@ -11,7 +11,7 @@
 
 template <unsigned Labels, unsigned PE, unsigned K, int InputWidth, bool Signed, int OutputWidth>
 FINNMAKE_INLINE
-void label_select(hls::stream<ap_uint<PE * InputWidth>>& in, hls::stream<ap_uint<OutputWidth>>& out, unsigned frames) {
+void label_select(finnmake::Stream<PE * InputWidth>& in, finnmake::Stream<OutputWidth>& out, unsigned frames) {
     using Value = std::conditional_t<Signed, ap_int<InputWidth>, ap_uint<InputWidth>>;
     constexpr unsigned words = Labels / PE;
     // The best so far, in order; the first `taken` of them count.
@@ -29,7 +29,7 @@ void label_select(hls::stream<ap_uint<PE * InputWidth>>& in, hls::stream<ap_uint
     FINNMAKE_ROLLED
     for (unsigned step = 0; step < frames * words; ++step) {
         FINNMAKE_HLS(pipeline II = 1)
-        const ap_uint<PE * InputWidth> elements = in.read();
+        const finnmake::Word<PE * InputWidth> elements = in.read();
         FINNMAKE_UNROLLED(PE)
         for (unsigned pe = 0; pe < PE; ++pe) {
             FINNMAKE_HLS(unroll)
@@ -54,7 +54,8 @@ void label_select(hls::stream<ap_uint<PE * InputWidth>>& in, hls::stream<ap_uint
         }
         if (word == words - 1) {
             FINNMAKE_ROLLED
-            for (unsigned place = 0; place < K; ++place) out.write(ap_uint<OutputWidth>(best_index[place]));
+            for (unsigned place = 0; place < K; ++place)
+                out.write(finnmake::Word<OutputWidth>(best_index[place]));
             word = 0;
             taken = 0;
         } else {

@@ -10,18 +10,23 @@
 
 template <int IndexWidth, unsigned Rows, unsigned Folds, int Width, unsigned Indices>
 FINNMAKE_INLINE
-void lookup(hls::stream<ap_uint<IndexWidth>>& in, hls::stream<ap_uint<Width>>& out, const finnmake::Memory<Width>& embeddings,
+void lookup(finnmake::Stream<IndexWidth>& in, finnmake::Stream<Width>& out, const finnmake::Memory<Width>& embeddings,
             unsigned frames) {
     FINNMAKE_HLS(inline)
+    unsigned address = 0;
+    unsigned fold = 0;
     FINNMAKE_ROLLED
-    for (unsigned count = 0; count < frames * Indices; ++count) {
-        const unsigned index = in.read().to_uint();
-        const unsigned row = index < Rows ? index : Rows - 1;
-        FINNMAKE_ROLLED
-        for (unsigned fold = 0; fold < Folds; ++fold) {
-            FINNMAKE_HLS(pipeline II = 1)
-            out.write(ap_uint<Width>(embeddings[row * Folds + fold]));
+    for (unsigned step = 0; step < frames * (Indices * Folds); ++step) {
+        FINNMAKE_HLS(pipeline II = 1)
+        if (fold == 0) {
+            const ap_uint<IndexWidth> word = in.read();
+            const unsigned index = word.to_uint();
+            address = (index < Rows ? index : Rows - 1) * Folds;
         }
+        const finnmake::Word<Width> element = embeddings[address];
+        out.write(element);
+        ++address;
+        fold = fold == Folds - 1 ? 0 : fold + 1;
     }
 }
 

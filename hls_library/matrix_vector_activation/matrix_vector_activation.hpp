@@ -18,7 +18,7 @@ namespace finnmake {
 // Adds the products of one step to the accumulators of PE outputs.
 template <int SIMD, int PE, typename Input, typename Weight, bool Xnor, typename Weights, typename Accumulator>
 FINNMAKE_INLINE
-void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const Weights& weights,
+void multiply_accumulate(const Word<SIMD * Input::width>& inputs, const Weights& weights,
                          bool first, Accumulator* accumulators) {
     FINNMAKE_HLS(inline)
     FINNMAKE_UNROLLED(PE)
@@ -43,7 +43,7 @@ void multiply_accumulate(const ap_uint<SIMD * Input::width>& inputs, const Weigh
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           bool Xnor, int Vectors, typename Weights, typename Activation>
 FINNMAKE_INLINE
-void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
+void matrix_vector(finnmake::Stream<SIMD * Input::width>& in, finnmake::Stream<PE * Output::width>& out,
                    const Weights& weights, const Activation& activation, unsigned frames) {
     FINNMAKE_HLS(inline)
     constexpr int SF = MW / SIMD;
@@ -65,7 +65,7 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
             if (fold == 0) {
                 FINNMAKE_ROLLED
                 for (int step = 0; step < SF; ++step) {
-                    const ap_uint<SIMD * Input::width> word = in.read();
+                    const Word<SIMD * Input::width> word = in.read();
                     kept.put(step, word);
                     multiply_accumulate<SIMD, PE, Input, Weight, Xnor>(word, factors.next(), false, accumulators);
                 }
@@ -81,7 +81,7 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
 #else
     // One loop over all steps of a frame, perfectly nested in the loop over frames: the tool makes one pipeline of them, and
     // no iteration is lost between folds, vectors or frames.
-    ap_uint<SIMD * Input::width> kept[SF];
+    Word<SIMD * Input::width> kept[SF];
     int fold = 0;
     int step = 0;
     FINNMAKE_ROLLED
@@ -90,7 +90,7 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
         for (int total = 0; total < Vectors * NF * SF; ++total) {
             FINNMAKE_HLS(pipeline II = 1)
             const bool last_step = step == SF - 1;
-            ap_uint<SIMD * Input::width> word;
+            Word<SIMD * Input::width> word;
             if (fold == 0) {
                 word = in.read();
                 kept[step] = word;
@@ -113,8 +113,8 @@ void matrix_vector(hls::stream<ap_uint<SIMD * Input::width>>& in, hls::stream<ap
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
 FINNMAKE_INLINE
-void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
-                              hls::stream<ap_uint<PE * Output::width>>& out,
+void matrix_vector_activation(finnmake::Stream<SIMD * Input::width>& in,
+                              finnmake::Stream<PE * Output::width>& out,
                               const finnmake::Memory<PE * SIMD * Weight::width>& weights,
                               const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
                               unsigned frames) {
@@ -127,8 +127,8 @@ void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
 FINNMAKE_INLINE
-void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
-                              hls::stream<ap_uint<PE * Output::width>>& out,
+void matrix_vector_activation(finnmake::Stream<SIMD * Input::width>& in,
+                              finnmake::Stream<PE * Output::width>& out,
                               const finnmake::Memory<PE * SIMD * Weight::width>& weights, unsigned frames) {
     FINNMAKE_HLS(inline)
     static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
@@ -141,9 +141,9 @@ void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
 FINNMAKE_INLINE
-void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
-                              hls::stream<ap_uint<PE * SIMD * Weight::width>>& weights,
-                              hls::stream<ap_uint<PE * Output::width>>& out,
+void matrix_vector_activation(finnmake::Stream<SIMD * Input::width>& in,
+                              finnmake::Stream<PE * SIMD * Weight::width>& weights,
+                              finnmake::Stream<PE * Output::width>& out,
                               const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
                               unsigned frames) {
     FINNMAKE_HLS(inline)
@@ -155,9 +155,9 @@ void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
 template <int MW, int MH, int SIMD, int PE, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, bool Xnor, int Vectors>
 FINNMAKE_INLINE
-void matrix_vector_activation(hls::stream<ap_uint<SIMD * Input::width>>& in,
-                              hls::stream<ap_uint<PE * SIMD * Weight::width>>& weights,
-                              hls::stream<ap_uint<PE * Output::width>>& out, unsigned frames) {
+void matrix_vector_activation(finnmake::Stream<SIMD * Input::width>& in,
+                              finnmake::Stream<PE * SIMD * Weight::width>& weights,
+                              finnmake::Stream<PE * Output::width>& out, unsigned frames) {
     FINNMAKE_HLS(inline)
     static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");
     const finnmake::StreamedWeights<PE * SIMD * Weight::width> words{weights};

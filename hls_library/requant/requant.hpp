@@ -12,7 +12,7 @@
 template <int PE, int Folds, int Vectors, typename Input, typename Multiplier, typename Bias, int AccWidth, int Shift,
           int Rounding, typename Output, bool OutputSigned>
 FINNMAKE_INLINE
-void requant(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
+void requant(finnmake::Stream<PE * Input::width>& in, finnmake::Stream<PE * Output::width>& out,
              const finnmake::Memory<PE * Multiplier::width>& multipliers, const finnmake::Memory<PE * Bias::width>& biases,
              unsigned frames) {
     FINNMAKE_HLS(inline)
@@ -22,30 +22,29 @@ void requant(hls::stream<ap_uint<PE * Input::width>>& in, hls::stream<ap_uint<PE
     const Wide half = Rounding != 0 && Shift > 0 ? Wide(one << (Shift > 0 ? Shift - 1 : 0)) : Wide(0);
     const Wide largest = Wide(one << (Output::width - OutputSigned)) - one;
     const Wide smallest = OutputSigned ? Wide(Wide(0) - largest - one) : Wide(0);
+    int fold = 0;
     FINNMAKE_ROLLED
-    for (unsigned vector = 0; vector < frames * Vectors; ++vector) {
-        FINNMAKE_ROLLED
-        for (int fold = 0; fold < Folds; ++fold) {
-            FINNMAKE_HLS(pipeline II = 1)
-            const ap_uint<PE * Input::width> word = in.read();
-            ap_uint<PE * Output::width> results = 0;
-            FINNMAKE_UNROLLED(PE)
-            for (int pe = 0; pe < PE; ++pe) {
-                FINNMAKE_HLS(unroll)
-                const ap_int<Input::width + 1> value = finnmake::element<Input>(word, pe);
-                const ap_int<Multiplier::width> multiplier = finnmake::element<Multiplier>(multipliers[fold], pe);
-                const Wide bias = finnmake::element<Bias>(biases[fold], pe);
-                const Wide product = Wide(value * multiplier) + bias;
-                Wide result = Wide(product + half) >> Shift;
-                // Halves went up; of those that came from a half, odd ones are one too large.
-                if (Rounding == 2 && Shift > 0 && Wide(result << Shift) == Wide(product + half) && result[0] == 1)
-                    result = result - one;
-                if (result > largest) result = largest;
-                if (result < smallest) result = smallest;
-                finnmake::put_bits<Output::width>(results, pe, ap_uint<Output::width>(result));
-            }
-            out.write(results);
+    for (unsigned step = 0; step < frames * (Vectors * Folds); ++step) {
+        FINNMAKE_HLS(pipeline II = 1)
+        const finnmake::Word<PE * Input::width> word = in.read();
+        finnmake::Word<PE * Output::width> results = 0;
+        FINNMAKE_UNROLLED(PE)
+        for (int pe = 0; pe < PE; ++pe) {
+            FINNMAKE_HLS(unroll)
+            const ap_int<Input::width + 1> value = finnmake::element<Input>(word, pe);
+            const ap_int<Multiplier::width> multiplier = finnmake::element<Multiplier>(multipliers[fold], pe);
+            const Wide bias = finnmake::element<Bias>(biases[fold], pe);
+            const Wide product = Wide(value * multiplier) + bias;
+            Wide result = Wide(product + half) >> Shift;
+            // Halves went up; of those that came from a half, odd ones are one too large.
+            if (Rounding == 2 && Shift > 0 && Wide(result << Shift) == Wide(product + half) && result[0] == 1)
+                result = result - one;
+            if (result > largest) result = largest;
+            if (result < smallest) result = smallest;
+            finnmake::put_bits<Output::width>(results, pe, ap_uint<Output::width>(result));
         }
+        out.write(results);
+        fold = fold == Folds - 1 ? 0 : fold + 1;
     }
 }
 

@@ -12,7 +12,7 @@
 
 template <int Width, unsigned Block>
 FINNMAKE_INLINE
-void stream_reorder_write(hls::stream<ap_uint<Width>>& in, ap_uint<Width> (&words)[Block]) {
+void stream_reorder_write(finnmake::Stream<Width>& in, finnmake::Word<Width> (&words)[Block]) {
     FINNMAKE_ROLLED
     for (unsigned word = 0; word < Block; ++word) {
         FINNMAKE_HLS(pipeline II = 1)
@@ -22,7 +22,7 @@ void stream_reorder_write(hls::stream<ap_uint<Width>>& in, ap_uint<Width> (&word
 
 template <int Width, unsigned Block, unsigned Reads, unsigned... Pattern>
 FINNMAKE_INLINE
-void stream_reorder_read(const ap_uint<Width> (&words)[Block], hls::stream<ap_uint<Width>>& out) {
+void stream_reorder_read(const finnmake::Word<Width> (&words)[Block], finnmake::Stream<Width>& out) {
     constexpr unsigned loops = sizeof...(Pattern) / 2;
     constexpr unsigned pattern[] = {Pattern...};
     unsigned counts[loops] = {};
@@ -46,12 +46,12 @@ void stream_reorder_read(const ap_uint<Width> (&words)[Block], hls::stream<ap_ui
 
 template <int Width, unsigned Block, unsigned Reads, unsigned Blocks, unsigned... Pattern>
 FINNMAKE_INLINE
-void stream_reorder(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
+void stream_reorder(finnmake::Stream<Width>& in, finnmake::Stream<Width>& out, unsigned frames) {
     FINNMAKE_HLS(inline)
     FINNMAKE_ROLLED
     for (unsigned block = 0; block < frames * Blocks; ++block) {
         FINNMAKE_HLS(dataflow)
-        ap_uint<Width> words[Block];
+        finnmake::Word<Width> words[Block];
         stream_reorder_write<Width, Block>(in, words);
         stream_reorder_read<Width, Block, Reads, Pattern...>(words, out);
     }

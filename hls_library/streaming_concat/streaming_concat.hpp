@@ -10,7 +10,7 @@
 // Words: of a vector, one number a stream. Width depends on them in name only, to make as many parameters as there are streams.
 template <int Width, unsigned Vectors, unsigned... Words>
 FINNMAKE_INLINE
-void streaming_concat(hls::stream<ap_uint<Words != 0 ? Width : 0>>&... in, hls::stream<ap_uint<Width>>& out,
+void streaming_concat(finnmake::Stream<Words != 0 ? Width : 0>&... in, finnmake::Stream<Width>& out,
                       unsigned frames) {
     FINNMAKE_HLS(inline)
     constexpr unsigned words = (Words + ...);
@@ -19,7 +19,7 @@ void streaming_concat(hls::stream<ap_uint<Words != 0 ? Width : 0>>&... in, hls::
     FINNMAKE_ROLLED
     for (unsigned step = 0; step < frames * Vectors * words; ++step) {
         FINNMAKE_HLS(pipeline II = 1)
-        ap_uint<Width> value = 0;
+        finnmake::Word<Width> value = 0;
         unsigned end = 0;
         bool found = false;
         // The stream that this word is of: the first whose words end behind it.

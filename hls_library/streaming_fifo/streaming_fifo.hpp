@@ -9,7 +9,7 @@
 
 template <int Width, unsigned WordsPerFrame>
 FINNMAKE_INLINE
-void streaming_fifo(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Width>>& out, unsigned frames) {
+void streaming_fifo(finnmake::Stream<Width>& in, finnmake::Stream<Width>& out, unsigned frames) {
     FINNMAKE_ROLLED
     for (unsigned step = 0; step < frames * WordsPerFrame; ++step) {
         FINNMAKE_HLS(pipeline II = 1)

@@ -10,7 +10,7 @@
 // Words: of a vector, one number a stream. Width depends on them in name only, to make as many parameters as there are streams.
 template <int Width, unsigned Vectors, unsigned... Words>
 FINNMAKE_INLINE
-void streaming_split(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Words != 0 ? Width : 0>>&... out,
+void streaming_split(finnmake::Stream<Width>& in, finnmake::Stream<Words != 0 ? Width : 0>&... out,
                      unsigned frames) {
     FINNMAKE_HLS(inline)
     constexpr unsigned words = (Words + ...);
@@ -19,7 +19,7 @@ void streaming_split(hls::stream<ap_uint<Width>>& in, hls::stream<ap_uint<Words 
     FINNMAKE_ROLLED
     for (unsigned step = 0; step < frames * Vectors * words; ++step) {
         FINNMAKE_HLS(pipeline II = 1)
-        const ap_uint<Width> value = in.read();
+        const finnmake::Word<Width> value = in.read();
         unsigned end = 0;
         bool found = false;
         // The stream that this word is of: the first whose words end behind it.

@@ -16,7 +16,7 @@ namespace finnmake {
 template <int Channels, int PE, int SIMD, int Taps, typename Input, typename Weight, typename Accumulator, typename Output,
           int Windows, typename Activation>
 FINNMAKE_INLINE
-void vector_vector(hls::stream<ap_uint<PE * SIMD * Input::width>>& in, hls::stream<ap_uint<PE * Output::width>>& out,
+void vector_vector(finnmake::Stream<PE * SIMD * Input::width>& in, finnmake::Stream<PE * Output::width>& out,
                    const finnmake::Memory<PE * SIMD * Weight::width>& weights, const Activation& activation, unsigned frames) {
     FINNMAKE_HLS(inline)
     constexpr int NF = Channels / PE;
@@ -26,29 +26,26 @@ void vector_vector(hls::stream<ap_uint<PE * SIMD * Input::width>>& in, hls::stre
     int fold = 0;
     int step = 0;
     FINNMAKE_ROLLED
-    for (unsigned frame = 0; frame < frames; ++frame) {
-        FINNMAKE_ROLLED
-        for (int total = 0; total < Windows * NF * SF; ++total) {
-            FINNMAKE_HLS(pipeline II = 1)
-            const ap_uint<PE * SIMD * Input::width> word = in.read();
-            const auto& factors = weights[fold * SF + step];
-            FINNMAKE_UNROLLED(PE)
-            for (int pe = 0; pe < PE; ++pe) {
+    for (unsigned total = 0; total < frames * (Windows * NF * SF); ++total) {
+        FINNMAKE_HLS(pipeline II = 1)
+        const Word<PE * SIMD * Input::width> word = in.read();
+        const auto& factors = weights[fold * SF + step];
+        FINNMAKE_UNROLLED(PE)
+        for (int pe = 0; pe < PE; ++pe) {
+            FINNMAKE_HLS(unroll)
+            typename Accumulator::Value sum = step == 0 ? typename Accumulator::Value(0) : accumulators[pe];
+            FINNMAKE_UNROLLED(SIMD)
+            for (int simd = 0; simd < SIMD; ++simd) {
                 FINNMAKE_HLS(unroll)
-                typename Accumulator::Value sum = step == 0 ? typename Accumulator::Value(0) : accumulators[pe];
-                FINNMAKE_UNROLLED(SIMD)
-                for (int simd = 0; simd < SIMD; ++simd) {
-                    FINNMAKE_HLS(unroll)
-                    sum = typename Accumulator::Value(sum + element<Input>(word, simd * PE + pe) *
-                                                                element<Weight>(factors, pe * SIMD + simd));
-                }
-                accumulators[pe] = sum;
+                sum = typename Accumulator::Value(sum + element<Input>(word, simd * PE + pe) *
+                                                            element<Weight>(factors, pe * SIMD + simd));
             }
-            const bool last = step == SF - 1;
-            if (last) out.write(activation(accumulators, fold));
-            step = last ? 0 : step + 1;
-            if (last) fold = fold == NF - 1 ? 0 : fold + 1;
+            accumulators[pe] = sum;
         }
+        const bool last = step == SF - 1;
+        if (last) out.write(activation(accumulators, fold));
+        step = last ? 0 : step + 1;
+        if (last) fold = fold == NF - 1 ? 0 : fold + 1;
     }
 }
 
@@ -58,8 +55,8 @@ void vector_vector(hls::stream<ap_uint<PE * SIMD * Input::width>>& in, hls::stre
 template <int Channels, int PE, int SIMD, int Taps, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, int Windows>
 FINNMAKE_INLINE
-void vector_vector_activation(hls::stream<ap_uint<PE * SIMD * Input::width>>& in,
-                              hls::stream<ap_uint<PE * Output::width>>& out,
+void vector_vector_activation(finnmake::Stream<PE * SIMD * Input::width>& in,
+                              finnmake::Stream<PE * Output::width>& out,
                               const finnmake::Memory<PE * SIMD * Weight::width>& weights,
                               const finnmake::Thresholds<PE, Threshold, Output, NumSteps, Offset>& thresholds,
                               unsigned frames) {
@@ -72,8 +69,8 @@ void vector_vector_activation(hls::stream<ap_uint<PE * SIMD * Input::width>>& in
 template <int Channels, int PE, int SIMD, int Taps, typename Input, typename Weight, typename Accumulator, typename Output,
           typename Threshold, int NumSteps, int Offset, int Windows>
 FINNMAKE_INLINE
-void vector_vector_activation(hls::stream<ap_uint<PE * SIMD * Input::width>>& in,
-                              hls::stream<ap_uint<PE * Output::width>>& out,
+void vector_vector_activation(finnmake::Stream<PE * SIMD * Input::width>& in,
+                              finnmake::Stream<PE * Output::width>& out,
                               const finnmake::Memory<PE * SIMD * Weight::width>& weights, unsigned frames) {
     FINNMAKE_HLS(inline)
     static_assert(NumSteps == 0 && Offset == 0, "thresholds are missing");

@@ -26,6 +26,13 @@ FIGURES = {
 """What Bambu says of the core on its way; a figure that it does not say is null. Its area is in LUTs where it knows the
 device."""
 
+COMPILER_OPTIONS = (
+    # A peeled iteration would put two reads of a stream into one basic block.
+    "-mllvm -unroll-peel-max-count=0",
+    # Reads of two streams must not become one, of a stream that a variable chooses: there is no such hardware.
+    "-mllvm -sink-common-insts=0 -mllvm -hoist-common-insts=0",
+)
+
 
 def command(arguments: argparse.Namespace) -> list[str]:
     """Bambu's command line. All paths are relative, as they end up in a comment of the Verilog."""
@@ -35,8 +42,7 @@ def command(arguments: argparse.Namespace) -> list[str]:
         "--generate-interface=INFER",
         f"--compiler={arguments.front_end}",
         "--std=c++17", "-O2", "-I.",
-        # A peeled iteration would put two reads of a stream into one basic block.
-        "--extra-gcc-options=-mllvm -unroll-peel-max-count=0",
+        f"--extra-gcc-options={' '.join(COMPILER_OPTIONS)}",
         f"--clock-period={arguments.clock_period}",
         # Registers start by the reset; initial values beside it are more than some devices have.
         "--reset-type=sync", "--reset-level=low", "--disable-reg-init-value",

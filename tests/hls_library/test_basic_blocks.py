@@ -24,6 +24,7 @@ from tests.hls_library.random_layers import random_mvau
 CLANG = next((found for name in ("clang++-16", "clang++") if (found := shutil.which(name))), None)
 STUB = Path(__file__).parent / "hls_stub"
 MVAU = random_mvau((64, 64), (16, 8), ("UINT2", "INT2"), (3, "UINT2"))
+SEVERAL_STREAMS = STREAM_ORDER[:6]
 LAYERS = (MVAU, *TOPS, *ARITHMETIC, *STREAM_ORDER, *WINDOWS[:3], *WINDOW_ARITHMETIC[:3])
 
 pytestmark = pytest.mark.skipif(CLANG is None, reason="clang++ is not installed")
@@ -41,7 +42,9 @@ def blocks(folder: Path, layer: Layer) -> Iterator[list[str]]:
         *(LIBRARY / name for name in layer.cpp_files),
     ):
         shutil.copy(path, folder)
-    flags = ["-std=c++17", "-O2", "-fno-vectorize", "-fno-slp-vectorize", "-mllvm", "-unroll-peel-max-count=0"]
+    flags = ["-std=c++17", "-O2", "-fno-vectorize", "-fno-slp-vectorize"]
+    for option in ("-unroll-peel-max-count=0", "-sink-common-insts=0", "-hoist-common-insts=0"):
+        flags += ["-mllvm", option]
     warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-undefined-internal"]
     assert CLANG is not None
     command = [CLANG, "-D__BAMBU__", *flags, *warnings, "-S", "-emit-llvm", "-o", "top.ll", "top.cpp"]
@@ -71,6 +74,14 @@ def test_a_block_reads_a_stream_once(tmp_path: Path, layer: Layer) -> None:
     found = [stream_calls(block) for block in blocks(tmp_path, layer)]
     assert sum(found, Counter()), "the function moves no words"
     assert max(max(calls.values(), default=0) for calls in found) == 1
+
+
+@pytest.mark.parametrize("layer", SEVERAL_STREAMS, ids=lambda layer: layer.op_type)
+def test_every_stream_is_named_where_it_is_used(tmp_path: Path, layer: Layer) -> None:
+    calls = sum((stream_calls(block) for block in blocks(tmp_path, layer)), Counter[str]())
+    # The function's first arguments are its streams; a stream that is chosen would be a register.
+    used = {call.split()[1] for call in calls}
+    assert used == {f"%{number}" for number in range(len(layer.input_streams()) + len(layer.output_streams()))}
 
 
 def test_the_hot_loops_of_a_matrix_vector_product_are_one_block_each(tmp_path: Path) -> None:

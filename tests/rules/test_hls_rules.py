@@ -178,7 +178,7 @@ def test_what_bambu_is_asked() -> None:
         "--std=c++17",
         "-O2",
         "-I.",
-        "--extra-gcc-options=-mllvm -unroll-peel-max-count=0",
+        "--extra-gcc-options=-mllvm -unroll-peel-max-count=0 -mllvm -sink-common-insts=0 -mllvm -hoist-common-insts=0",
         "--clock-period=20.000",
         "--reset-type=sync",
         "--reset-level=low",
