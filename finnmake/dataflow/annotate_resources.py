@@ -6,8 +6,9 @@ import json
 
 import onnx_ir as ir
 
+from finnmake.dataflow.fabric import fabric_of
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
-from finnmake.dataflow.resource_estimate import Resources, estimate_resources
+from finnmake.dataflow.resource_estimate import DEFAULT_FLOW, Resources, estimate_resources
 from finnmake.errors import ModelError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
@@ -24,6 +25,7 @@ class AnnotateResources(Rewrite):
 
     Args:
         mode: ``estimate``.
+        flow: what synthesises the cores: ``ecp5``, ``xc7`` or ``xcup``.
 
     Precondition: hardware layers with parameters.
     Postcondition: same outputs, same layers.
@@ -32,19 +34,21 @@ class AnnotateResources(Rewrite):
         ModelError: another mode; a layer whose attributes or parameters are not legal.
     """
 
-    def __init__(self, mode: str = "estimate") -> None:
+    def __init__(self, mode: str = "estimate", flow: str = DEFAULT_FLOW) -> None:
         if mode != "estimate":
             raise ModelError(
                 f"resources by {mode!r} are no annotation",
                 remedy="What synthesis and place and route count is in a build's report; here, mode is 'estimate'.",
             )
+        fabric_of(flow)
+        self._flow = flow
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
         total = Resources(0, 0, 0)
         for node in model.graph:
             if is_hardware(node):
-                estimate = estimate_resources(layer_from_node(node))
+                estimate = estimate_resources(layer_from_node(node), self._flow)
                 node.attributes.add(ir.AttrString("res_estimate", _text(estimate)))
                 total += estimate
         model.set_metadata_prop(TOTAL_KEY, _text(total))

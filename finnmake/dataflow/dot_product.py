@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 
 from finnmake.dataflow.pipelines import adder_tree_cycles, popcount_cycles
@@ -61,13 +60,6 @@ def products_of(source: AnyDataType, weight: AnyDataType, res_type: str, *, shar
 def multiplies_hard(lhs: AnyDataType, rhs: AnyDataType, res_type: str) -> bool:
     """True where ``resType`` asks for hard multipliers: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
     return res_type == "dsp" or (res_type == "auto" and min(lhs.bitwidth(), rhs.bitwidth()) >= LEAST_HARD_BITS)
-
-
-def hard_multipliers(lhs: AnyDataType, rhs: AnyDataType, res_type: str) -> int:
-    """Multipliers of 18 by 18 bits for a product. Wider operands are split as Yosys' ``mul2dsp.v`` does it."""
-    if not multiplies_hard(lhs, rhs, res_type):
-        return 0
-    return math.prod(-(-decoded_width(operand) // 18) for operand in (lhs, rhs))
 
 
 def dot_product_cycles(products: Products, source: AnyDataType, simd: int) -> int:

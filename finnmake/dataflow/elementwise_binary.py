@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
-from finnmake.dataflow.dot_product import element_kind, hard_multipliers
+from finnmake.dataflow.dot_product import element_kind, multiplies_hard
 from finnmake.dataflow.layer import IntegerArray, MemoryImage, MemoryShape, Stream, cpp_datatype, structural_datatype
 from finnmake.dataflow.multi_stream_layer import MultiStreamLayer
 from finnmake.dataflow.pipelines import rom_style
@@ -219,8 +219,12 @@ class ElementwiseMul(ElementwiseBinaryOperation):
 
     @property
     def multipliers(self) -> int:
-        operands = structural_datatype(self.lhs_dtype), structural_datatype(self.rhs_dtype)
-        return self.PE * hard_multipliers(*operands, self.resType)
+        one, other = map(structural_datatype, self.operands())
+        return self.PE if multiplies_hard(one, other, self.resType) else 0
+
+    def operands(self) -> tuple[str, str]:
+        """Datatypes of what is multiplied."""
+        return self.lhs_dtype, self.rhs_dtype
 
     def check(self) -> None:
         super().check()

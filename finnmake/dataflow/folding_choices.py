@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finnmake.dataflow.layer import Layer, Stream
-from finnmake.dataflow.resource_estimate import estimate_resources
+from finnmake.dataflow.resource_estimate import DEFAULT_FLOW, estimate_resources
 from finnmake.errors import FoldingError
 
 WIDEST_STREAM = 1024
@@ -58,7 +58,9 @@ class LayerChoices:
         return int(self.cycles.min())
 
 
-def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", output_lanes: str = "") -> LayerChoices:
+def layer_choices(
+    layer: Layer, values: FoldingValues, input_lanes: str = "", output_lanes: str = "", *, flow: str = DEFAULT_FLOW
+) -> LayerChoices:
     """All legal foldings of a layer within streams of ``WIDEST_STREAM`` bits, or the narrowest one.
 
     Args:
@@ -67,6 +69,7 @@ def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", ou
         input_lanes: the attribute that says how many channels lie side by side in the words that it takes, where these
             are in depthwise order.
         output_lanes: the same of the words that it gives.
+        flow: what synthesises it.
     """
     layers = _legal(layer, values)
     layers = [folded for folded in layers if _width(folded) <= 1] or [min(layers, key=_width)]
@@ -76,7 +79,7 @@ def layer_choices(layer: Layer, values: FoldingValues, input_lanes: str = "", ou
     return LayerChoices(
         foldings=tuple({name: _value(folded, name) for name in values} for folded in layers),
         cycles=np.array([folded.interval_cycles() for folded in layers], np.int64),
-        resources=np.array([astuple(estimate_resources(folded)) for folded in layers], np.int64),
+        resources=np.array([astuple(estimate_resources(folded, flow)) for folded in layers], np.int64),
         inputs=different_inputs,
         outputs=different_outputs,
         input_class=np.array([different_inputs.index(words) for words in inputs], np.intp),

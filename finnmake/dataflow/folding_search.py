@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from finnmake.dataflow.folding_choices import LayerChoices, Word
 from finnmake.dataflow.min_sum import Costs, Problem, minimise
-from finnmake.dataflow.resource_estimate import Resources, estimate_resources
+from finnmake.dataflow.resource_estimate import DEFAULT_FLOW, Resources, estimate_resources
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
 
 Totals = NDArray[np.float64]
@@ -100,10 +100,12 @@ class FoldingSearch:
     Attributes:
         layers: their foldings; equal layers may share one object.
         edges: between them.
+        flow: what synthesises it.
     """
 
     layers: Sequence[LayerChoices]
     edges: Sequence[Edge]
+    flow: str = DEFAULT_FLOW
     _converters: dict[object, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -291,7 +293,7 @@ class FoldingSearch:
         inputs = tuple(words[edge.sink[1]] for words in self.layers[edge.sink[0]].inputs)
         key = (outputs, inputs, edge.datatype)
         if key not in self._converters:
-            rows = [[_converter_row(source, sink, edge) for sink in inputs] for source in outputs]
+            rows = [[_converter_row(source, sink, edge, self.flow) for sink in inputs] for source in outputs]
             self._converters[key] = np.array(rows, np.float64)
         return self._converters[key]
 
@@ -301,9 +303,9 @@ def _option_costs(layer: LayerChoices, target: int, weights: Totals) -> Costs:
     return costs
 
 
-def _converter_row(source: Word, sink: Word, edge: Edge) -> Sequence[float]:
+def _converter_row(source: Word, sink: Word, edge: Edge, flow: str) -> Sequence[float]:
     (elements_in, lanes_in), (elements_out, lanes_out) = source, sink
     if lanes_in != lanes_out or elements_in == elements_out:
         return [np.inf if lanes_in != lanes_out else 0.0] * len(KINDS)
     converter = StreamingDataWidthConverter(edge.datatype, elements_in, elements_out, edge.elements_per_frame)
-    return astuple(estimate_resources(converter))
+    return astuple(estimate_resources(converter, flow))

@@ -184,7 +184,7 @@ class Layer(ABC):
     # -- arithmetic ------------------------------------------------------------------------------------------------
     @property
     def multipliers(self) -> int:
-        """Hard multipliers of 18 by 18 bits; 0 where synthesis is to use none."""
+        """Hard multipliers, of operands that one can take whole; 0 where synthesis is to use none."""
         return 0
 
     # -- function --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from finnmake.dataflow.checks import check_choice, check_folding, check_integer_type, parameter
-from finnmake.dataflow.dot_product import element_kind, hard_multipliers
+from finnmake.dataflow.dot_product import element_kind, multiplies_hard
 from finnmake.dataflow.layer import (
     IntegerArray,
     Layer,
@@ -117,8 +117,12 @@ class Requant(Layer):
 
     @property
     def multipliers(self) -> int:
-        operands = structural_datatype(self.inputDataType), structural_datatype(self.multiplierDataType)
-        return self.PE * hard_multipliers(*operands, self.resType)
+        one, other = map(structural_datatype, self.operands())
+        return self.PE if multiplies_hard(one, other, self.resType) else 0
+
+    def operands(self) -> tuple[str, str]:
+        """Datatypes of what is multiplied."""
+        return self.inputDataType, self.multiplierDataType
 
     @property
     def _folds(self) -> int:

@@ -9,10 +9,12 @@ from functools import cache
 import numpy as np
 import onnx_ir as ir
 
+from finnmake.dataflow.fabric import fabric_of
 from finnmake.dataflow.folding_choices import WIDEST_STREAM, LayerChoices, layer_choices
 from finnmake.dataflow.folding_search import KINDS, Edge, FoldedGraph, FoldingSearch, Totals, fits
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
+from finnmake.dataflow.resource_estimate import DEFAULT_FLOW
 from finnmake.errors import FoldingError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
@@ -53,6 +55,7 @@ class SetFolding(Rewrite):
         target_fps: frames per second, in place of ``target_cycles``; with ``clock_mhz``.
         clock_mhz: clock of the accelerator.
         resources: how many LUT, BRAM (of 18 kbit), DSP and URAM there are; an LFE5U-85F's by default.
+        flow: what synthesises the cores: ``ecp5``, ``xc7`` or ``xcup``. It decides what a layer takes.
 
     Precondition: hardware layers, no width converters yet.
     Postcondition: same outputs. Stream words have at most 1024 bits, those of windows in parallel 4096, where a layer
@@ -61,6 +64,7 @@ class SetFolding(Rewrite):
     Raises:
         FoldingError: a target that is no target, or that a layer cannot reach: says which, and what it can reach;
             no target, and no folding that fits: says what is short.
+        BoardError: an unknown flow.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class SetFolding(Rewrite):
         target_fps: float | None = None,
         clock_mhz: float | None = None,
         resources: Mapping[str, int] | None = None,
+        flow: str = DEFAULT_FLOW,
     ) -> None:
         if target_cycles is not None and target_fps is not None:
             raise FoldingError("target_cycles and target_fps", remedy="Name one of them.")
@@ -83,6 +88,8 @@ class SetFolding(Rewrite):
             raise FoldingError(f"target_cycles is {target_cycles}", remedy="A frame takes one cycle or more.")
         self._target, self._target_fps = target_cycles, target_fps
         self._clock_mhz = clock_mhz
+        fabric_of(flow)
+        self._flow = flow
         there = {**DEFAULT_RESOURCES, **(resources or {})}
         self._there: Totals = np.array([there[_BOARD_NAMES.get(kind, kind)] for kind in KINDS], np.float64)
 
@@ -98,7 +105,7 @@ class SetFolding(Rewrite):
                 node.attributes.add(ir.AttrString(name, str(value)) if text else ir.AttrInt64(name, int(value)))
 
     def _find(self, nodes: list[ir.Node]) -> _Found:
-        search = folding_search(nodes)
+        search = folding_search(nodes, self._flow)
         weights = self._weights()
         least = None
         if self._target is not None:
@@ -107,7 +114,7 @@ class SetFolding(Rewrite):
                 raise self._out_of_reach(search, nodes)
             if fits(least.resources, ROOM * self._there):
                 return search.layers, least
-        mixed = cache(lambda: folding_search(nodes, products_of_luts=True))
+        mixed = cache(lambda: folding_search(nodes, self._flow, products_of_luts=True))
         # Where the least is nearly all that there is, all of it may be taken.
         raised = np.minimum(_SLACK * search.least_of_each(), self._there)
         for available in (np.maximum(ROOM * self._there, raised), self._there):
@@ -173,11 +180,12 @@ class SetFolding(Rewrite):
         return "" if self._clock_mhz is None else f", {self._clock_mhz * 1e6 / cycles:.6g} frames per second"
 
 
-def folding_search(nodes: list[ir.Node], *, products_of_luts: bool = False) -> FoldingSearch:
+def folding_search(nodes: list[ir.Node], flow: str = DEFAULT_FLOW, *, products_of_luts: bool = False) -> FoldingSearch:
     """The foldings of hardware nodes and the streams between them.
 
     Args:
         nodes: all that are folded.
+        flow: what synthesises them.
         products_of_luts: layers whose ``resType`` is ``auto`` may have ``lut``, too.
 
     Raises:
@@ -199,9 +207,9 @@ def folding_search(nodes: list[ir.Node], *, products_of_luts: bool = False) -> F
         same = replace(layer, **{name: numbers[0] for name, numbers in values.items()})  # type: ignore[arg-type]
         key = (same.structure_text(), lanes)
         if key not in known:
-            known[key] = layer_choices(layer, values, *lanes)
+            known[key] = layer_choices(layer, values, *lanes, flow=flow)
         choices.append(known[key])
-    return FoldingSearch(choices, _edges(nodes, layers))
+    return FoldingSearch(choices, _edges(nodes, layers), flow)
 
 
 def _edges(nodes: list[ir.Node], layers: list[Layer]) -> list[Edge]:

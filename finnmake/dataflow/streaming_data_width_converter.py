@@ -76,14 +76,14 @@ class StreamingDataWidthConverter(Layer):
     def execute(self, frames: IntegerArray) -> IntegerArray:
         return np.asarray(frames, dtype=np.int64).reshape(len(frames), self.elements_per_frame)
 
-    def _units(self) -> tuple[int, int, int]:
+    def units(self) -> tuple[int, int, int]:
         bits = self.unit * structural_datatype(self.datatype).bitwidth()
         return bits, self.elements_in // self.unit, self.elements_out // self.unit
 
     def verilog_parameters(self) -> dict[str, int | str]:
-        bits, units_in, units_out = self._units()
+        bits, units_in, units_out = self.units()
         return {"UNIT_WIDTH": bits, "UNITS_IN": units_in, "UNITS_OUT": units_out}
 
     def cpp_template_arguments(self) -> list[str]:
         words = (self.input_stream().words_per_frame, self.output_stream().words_per_frame)
-        return [str(number) for number in (*self._units(), *words)]
+        return [str(number) for number in (*self.units(), *words)]

@@ -249,7 +249,7 @@ class VectorActivation(Layer):
 
     @property
     def multipliers(self) -> int:
-        """Hard multipliers of 18 by 18 bits: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
+        """Hard multipliers: always with ``dsp``, from 4 by 4 bits on with ``auto``."""
         source, weight = structural_datatype(self.inputDataType), structural_datatype(self.weightDataType)
         hard = multiplies_hard(source, weight, self.resType)
         if self.products() is Products.PAIRS:

@@ -226,7 +226,12 @@ class Accelerator(Target):
     def _steps(self, board: Board, clock_mhz: float) -> list[Step]:
         folding: Step
         if self.fold == "auto":
-            arguments = {"target_fps": self.target_fps, "clock_mhz": clock_mhz, "resources": dict(board.resources)}
+            arguments = {
+                "target_fps": self.target_fps,
+                "clock_mhz": clock_mhz,
+                "resources": dict(board.resources),
+                "flow": board.flow,
+            }
             folding = Step("SetFolding", arguments, Stage.LAYERS)
         elif isinstance(self.fold, str | Path):
             path = self._existing(self.fold, "folding file")

@@ -10,12 +10,14 @@ import pytest
 from finnmake.dataflow import AnnotateCycles, AnnotateResources, getCustomOp
 from finnmake.dataflow.crop import Crop
 from finnmake.dataflow.elementwise_binary import ElementwiseAdd, ElementwiseMul, ElementwiseSub
+from finnmake.dataflow.fabric import ECP5
 from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.lookup import Lookup
+from finnmake.dataflow.memories import loaded_memories
 from finnmake.dataflow.nodes import layer_from_node
 from finnmake.dataflow.requant import Requant
-from finnmake.dataflow.resource_estimate import block_memories, estimate_resources
+from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.dataflow.shuffle import Shuffle
 from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
@@ -65,12 +67,14 @@ SYNTHESISED: list[tuple[Layer, tuple[int, int, int]]] = [
 def test_estimates_beside_synthesis(layer: Layer, synthesised: tuple[int, int, int]) -> None:
     estimate = estimate_resources(layer)
     assert synthesised[1:] == (estimate.BRAM_18K, estimate.DSP)
-    error = 0.25 if layer.op_type == "MatrixVectorActivation" else 0.45
+    # Thresholds are random here: those of trained networks, which the factors are of, take half of such memories.
+    random = any(memory.name.startswith("thresholds") and not memory.block for memory in loaded_memories(layer))
+    error = 0.5 if random else 0.3
     assert abs(estimate.LUT / synthesised[0] - 1) <= error
 
 
 def test_block_memories_take_their_best_shape() -> None:
-    assert [block_memories(*size) for size in ((512, 36), (513, 36), (16384, 1), (16385, 1), (1, 37))] == [
+    assert [ECP5.block_memories(*size) for size in ((512, 36), (513, 36), (16384, 1), (16385, 1), (1, 37))] == [
         1,
         2,
         1,

@@ -9,10 +9,11 @@ import onnx_ir as ir
 import pytest
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
+from finnmake.dataflow.fabric import ECP5
 from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.layer_file import layer_text, read_layer
-from finnmake.dataflow.resource_estimate import block_memories, estimate_resources
+from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
 from finnmake.errors import FoldingError, ModelError
 from finnmake.graph.im2col import Im2Col
@@ -113,7 +114,7 @@ def test_what_is_not_legal_is_said(
 def test_resources_count_memories_and_multipliers() -> None:
     windows = ConvolutionInputGenerator("3,3", 16, "34,34", "1,1", "1,1", 16, "INT8")
     estimated = estimate_resources(windows)
-    assert block_memories(windows.memory_depth(), 128) == estimated.BRAM_18K
+    assert ECP5.block_memories(windows.memory_depth(), 128) == estimated.BRAM_18K
     parameters = {"weights": np.ones((9, 4), dtype=np.int64)}
     product = VectorVectorActivation(
         Channels=4, PE=2, Kernel="3,3", Dim="5,5", inputDataType="INT8", weightDataType="INT8", accDataType="INT20",
