@@ -147,7 +147,7 @@ def _schedule(layer: LayerEntry, context: LayerContext) -> PlannedTask:
         action=Action(
             mnemonic="MeasureSchedule",
             command=PythonCommand(
-                "finnmake.runtime.timing_actions:measure_core",
+                "finnmake.runtime.schedule_actions:measure_core",
                 {
                     "inputs": [stream.words_per_frame for stream in layer.inputs],
                     "outputs": [stream.words_per_frame for stream in layer.outputs],

@@ -1,12 +1,11 @@
-"""What worker processes run to find FIFO depths: measure the schedule of a core, compose those of all cores.
+"""What a worker process runs to find FIFO depths: it composes the schedules of all cores.
 
-Each function reads and writes files relative to the current folder, which holds the declared inputs only.
+Files are read and written relative to the current folder, which holds the declared inputs only.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,33 +14,8 @@ from finnmake.dataflow.core_schedule import CoreSchedule, read_schedule
 from finnmake.dataflow.fifo_sizing import Edge, depths_of, depths_text, read_depths
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.errors import FinnmakeError, VerificationError
-from finnmake.runtime.core_schedule import measure_schedule
 from finnmake.runtime.fifo_depths import FifoSizing, SizedGraph
-from finnmake.runtime.rtlsim import RtlSimulation
 from finnmake.runtime.stream_timing import Fifo, StreamTiming, TimedCore
-
-
-def measure_core(*, inputs: Sequence[int], outputs: Sequence[int], memories: Sequence[str], core: str) -> None:
-    """Runs ``rtlsim.so`` and writes ``out/schedule.json``.
-
-    The schedule does not depend on data: the memories are all zeros, so that other weights give the same action.
-
-    Args:
-        inputs: words of a frame of every input stream.
-        outputs: words of a frame of every output stream.
-        memories: names of the core's memories.
-        core: its name, for messages.
-    """
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        for memory in memories:
-            # What a file does not say stays as it is at the start: zero.
-            Path(folder, f"{memory}.mem").write_text("0\n", encoding="utf-8")
-        with RtlSimulation(Path("rtlsim.so"), Path(folder), random_state=0) as simulation:
-            try:
-                schedule = measure_schedule(simulation, inputs, outputs)
-            except VerificationError as problem:
-                raise VerificationError(problem.what, where=core, remedy=problem.remedy) from None
-    Path("out/schedule.json").write_text(schedule.text(), encoding="utf-8")
 
 
 def size_fifos(*, depths: Mapping[str, Any] | None = None, file: str | None = None) -> None:
