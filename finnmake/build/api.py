@@ -16,7 +16,8 @@ from typing import IO, Any
 from doit.cmd_base import ModuleTaskLoader, NamespaceTaskLoader
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
-from finnmake.build.doit_commands import INTERRUPTED, Run
+from finnmake.build.doit_run import Run
+from finnmake.build.engine_command import INTERRUPTED
 from finnmake.build.stamp_writer import StampWriter
 from finnmake.errors import BuildFileError, FinnmakeError
 

@@ -12,7 +12,7 @@ from doit.control import TaskControl
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from finnmake.build.api import BuildFileLoader
-from finnmake.build.doit_commands import EngineCommand
+from finnmake.build.engine_command import EngineCommand
 from finnmake.build.session import Session
 from finnmake.build.task_graph import TaskGraph
 from finnmake.errors import BuildFileError
