@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from finnmake.build.action import Action, DirectoryOf, Input, PythonCommand
+from finnmake.flow.core_simulation import rtlsim_build, simulate
 from finnmake.flow.engines import frames_of_a_call, rule_of
 from finnmake.flow.layer_context import LayerContext, kernel_files
 from finnmake.flow.manifest import LayerEntry
@@ -22,7 +23,18 @@ def plan_hls(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
     ``core.v`` is written by the last of them, from the simulation's result: no other task sees a core that was not
     simulated.
     """
-    return [_hls(layer, context), _rtlsim_build(layer, context), _rtlsim(layer, context), _core(layer, context)]
+    simulation = simulate(
+        layer,
+        context,
+        "rtlsim",
+        f"simulate {layer.core} in RTL against NumPy, with stalls; measure its cycles",
+        maker="hls",
+        function="simulate_core_hls",
+        mnemonic="SimulateHls",
+        memories=memory_folder(layer, context),
+    )
+    build = rtlsim_build(layer, context, maker="hls", verilog="hls/core.v", sources={})
+    return [_hls(layer, context), build, simulation, _core(layer, context)]
 
 
 def memory_folder(layer: LayerEntry, context: LayerContext) -> dict[str, Input]:
@@ -69,42 +81,6 @@ def _hls(layer: LayerEntry, context: LayerContext) -> PlannedTask:
 
 def _part(context: LayerContext) -> str:
     return context.part if context.part.startswith("xc") else PART
-
-
-def _rtlsim_build(layer: LayerEntry, context: LayerContext) -> PlannedTask:
-    return PlannedTask(
-        name=context.step(layer, "rtlsim_build"),
-        doc=f"build the RTL simulation of {layer.core}",
-        stage=Stage.RTLSIM,
-        after=(context.step(layer, "hls"), context.task("simulator")),
-        action=context.rules["verilator_build"].action(
-            parameters={"top": layer.core, "optimise": "1", "options": [], "files": [f"{layer.core}.v"]},
-            inputs={
-                f"{layer.core}.v": context.file(layer, "hls/core.v"),
-                "verilated.a": context.path("simulator/verilated.a"),
-            },
-            outputs={"model.so": context.output(layer, "rtlsim.so")},
-        ),
-    )
-
-
-def _rtlsim(layer: LayerEntry, context: LayerContext) -> PlannedTask:
-    return PlannedTask(
-        name=context.step(layer, "rtlsim"),
-        doc=f"simulate {layer.core} in RTL against NumPy, with stalls; measure its cycles",
-        stage=Stage.RTLSIM,
-        after=(context.step(layer, "hls"), context.step(layer, "rtlsim_build")),
-        action=Action(
-            mnemonic="SimulateHls",
-            command=PythonCommand("finnmake.runtime.actions:simulate_core_hls", {}),
-            inputs={
-                **context.layer_inputs(layer),
-                **memory_folder(layer, context),
-                "rtlsim.so": context.file(layer, "rtlsim.so"),
-            },
-            outputs={"out/rtlsim.json": context.output(layer, "rtlsim.json")},
-        ),
-    )
 
 
 def _core(layer: LayerEntry, context: LayerContext) -> PlannedTask:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from finnmake.build.action import Action, Input, PythonCommand
+from finnmake.flow.core_simulation import rtlsim_build, simulate
 from finnmake.flow.hls_tasks import memory_folder, plan_hls
 from finnmake.flow.layer_context import LayerContext, kernel_files
 from finnmake.flow.manifest import LayerEntry
@@ -100,59 +101,33 @@ def _cppsim_build(layer: LayerEntry, context: LayerContext) -> PlannedTask:
 
 
 def _cppsim(layer: LayerEntry, context: LayerContext) -> PlannedTask:
-    return PlannedTask(
-        name=context.step(layer, "cppsim"),
-        doc=f"simulate {layer.core} in C++ against NumPy",
-        stage=Stage.CPPSIM,
-        after=(context.step(layer, "generate"), context.step(layer, "cppsim_build")),
-        action=Action(
-            mnemonic="SimulateCpp",
-            command=PythonCommand("finnmake.runtime.actions:simulate_core_cpp", {}),
-            inputs={
-                **context.layer_inputs(layer),
-                **_images(layer, context),
-                "cppsim.so": context.file(layer, "cppsim.so"),
-            },
-            outputs={"out/cppsim.json": context.output(layer, "cppsim.json")},
-        ),
+    return simulate(
+        layer,
+        context,
+        "cppsim",
+        f"simulate {layer.core} in C++ against NumPy",
+        maker="generate",
+        function="simulate_core_cpp",
+        mnemonic="SimulateCpp",
+        memories=_images(layer, context),
     )
 
 
 def _rtlsim_build(layer: LayerEntry, context: LayerContext) -> PlannedTask:
     sources = kernel_files(context.resources, layer.verilog_files)
-    return PlannedTask(
-        name=context.step(layer, "rtlsim_build"),
-        doc=f"build the RTL simulation of {layer.core}",
-        stage=Stage.RTLSIM,
-        after=(context.step(layer, "generate"), context.task("simulator")),
-        action=context.rules["verilator_build"].action(
-            parameters={"top": layer.core, "optimise": "1", "options": [], "files": [f"{layer.core}.v", *sources]},
-            inputs={
-                f"{layer.core}.v": context.file(layer, "core.v"),
-                **sources,
-                "verilated.a": context.path("simulator/verilated.a"),
-            },
-            outputs={"model.so": context.output(layer, "rtlsim.so")},
-        ),
-    )
+    return rtlsim_build(layer, context, maker="generate", verilog="core.v", sources=sources)
 
 
 def _rtlsim(layer: LayerEntry, context: LayerContext) -> PlannedTask:
-    return PlannedTask(
-        name=context.step(layer, "rtlsim"),
-        doc=f"simulate {layer.core} in RTL against NumPy, with stalls; check its cycles",
-        stage=Stage.RTLSIM,
-        after=(context.step(layer, "generate"), context.step(layer, "rtlsim_build")),
-        action=Action(
-            mnemonic="SimulateRtl",
-            command=PythonCommand("finnmake.runtime.actions:simulate_core_rtl", {}),
-            inputs={
-                **context.layer_inputs(layer),
-                **_images(layer, context),
-                "rtlsim.so": context.file(layer, "rtlsim.so"),
-            },
-            outputs={"out/rtlsim.json": context.output(layer, "rtlsim.json")},
-        ),
+    return simulate(
+        layer,
+        context,
+        "rtlsim",
+        f"simulate {layer.core} in RTL against NumPy, with stalls; check its cycles",
+        maker="generate",
+        function="simulate_core_rtl",
+        mnemonic="SimulateRtl",
+        memories=_images(layer, context),
     )
 
 
