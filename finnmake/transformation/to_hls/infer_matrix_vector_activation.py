@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
-from finnmake.graph.custom_op import attribute
-from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
+from finnmake.transformation.to_hls.activation import activation_behind
 from finnmake.transformation.to_hls.hardware import (
     MOST_BITS,
-    has_channels_innermost,
-    integer_thresholds,
     replace_by_hardware,
     vectors_per_frame,
 )
@@ -80,11 +76,7 @@ def _replace(model: ModelWrapper, node: ir.Node) -> None:
     rows, columns = get_shape(weights) or (0, 0)
     shape = get_shape(source) or (1, rows)
     accumulator = accumulator_of(node, get_datatype(source), get_datatype(output))
-    users = output.consumers()
-    follower = users[0] if len(users) == 1 and not output.is_graph_output() else None
-    thresholds = None
-    if follower is not None and has_channels_innermost(follower, len(shape)):
-        thresholds = integer_thresholds(follower)
+    activation = activation_behind(output, len(shape))
     structure: dict[str, int | str | bool] = {
         "MW": rows,
         "MH": columns,
@@ -95,7 +87,7 @@ def _replace(model: ModelWrapper, node: ir.Node) -> None:
         "accDataType": accumulator.name,
         "outputDataType": accumulator.name,
         "binaryXnorMode": node.op_type == "XnorPopcountMatMul",
-        "noActivation": thresholds is None,
+        "noActivation": activation is None,
         "numSteps": 0,
         "ActVal": 0,
         "numInputVectors": vectors_per_frame(shape),
@@ -103,17 +95,9 @@ def _replace(model: ModelWrapper, node: ir.Node) -> None:
         "ram_style": "auto",
     }
     inputs, old, output_datatype = [source, weights], [node], accumulator
-    if follower is not None and thresholds is not None:
-        old.append(follower)
-        output_datatype = get_datatype(follower.outputs[0])
-        structure |= {
-            "outputDataType": output_datatype.name,
-            "numSteps": int(thresholds.shape[1]),
-            "ActVal": int(attribute(follower, "out_bias", 0.0)),
-        }
-        held = follower.inputs[1]
-        if thresholds.shape[0] != columns or held is None:
-            per_channel = np.broadcast_to(thresholds, (columns, thresholds.shape[1]))
-            held = add_initialiser(model.graph, per_channel, "thresholds", accumulator)
-        inputs.append(held)
+    if activation is not None:
+        old.append(activation.node)
+        output_datatype = activation.datatype
+        structure |= activation.structure()
+        inputs.append(activation.values(model, columns, accumulator))
     replace_by_hardware(old, "MatrixVectorActivation", inputs, structure, output_datatype)

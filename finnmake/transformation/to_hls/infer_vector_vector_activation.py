@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from finnmake.graph.custom_op import Array, attribute
-from finnmake.graph.editing import add_initialiser
 from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.graph.sliding_windows import Windows
+from finnmake.transformation.to_hls.activation import activation_behind
 from finnmake.transformation.to_hls.hardware import (
     MOST_BITS,
-    has_channels_innermost,
-    integer_thresholds,
     replace_by_hardware,
 )
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
@@ -62,11 +59,7 @@ def _replace(
     if not has_padding(windows, image, datatype, pad_value):
         return Refusal(f"it pads {datatype} with {pad_value:g}", "Do not pad, or quantise with a zero.")
     accumulator = sum_of_products(matrix, datatype)
-    users = output.consumers()
-    follower = users[0] if len(users) == 1 and not output.is_graph_output() else None
-    thresholds = None
-    if follower is not None and has_channels_innermost(follower, 4):
-        thresholds = integer_thresholds(follower)
+    activation = activation_behind(output, 4)
     structure: dict[str, int | str | bool] = {
         "Channels": image[2],
         "PE": 1,
@@ -77,7 +70,7 @@ def _replace(
         "weightDataType": weight.name,
         "accDataType": accumulator.name,
         "outputDataType": accumulator.name,
-        "noActivation": thresholds is None,
+        "noActivation": activation is None,
         "numSteps": 0,
         "ActVal": 0,
         "resType": "auto",
@@ -87,18 +80,10 @@ def _replace(
     if im2col is not None:
         inputs[0] = insert_windows(im2col, source, windows, image, depthwise=True, pad_value=int(pad_value))
         old.insert(0, im2col)
-    if follower is not None and thresholds is not None:
-        old.append(follower)
-        output_datatype = get_datatype(follower.outputs[0])
-        structure |= {
-            "outputDataType": output_datatype.name,
-            "numSteps": int(thresholds.shape[1]),
-            "ActVal": int(attribute(follower, "out_bias", 0.0)),
-        }
-        held = follower.inputs[1]
-        if thresholds.shape[0] != image[2] or held is None:
-            per_channel = np.broadcast_to(thresholds, (image[2], thresholds.shape[1]))
-            held = add_initialiser(model.graph, per_channel, "thresholds", accumulator)
-        inputs.append(held)
+    if activation is not None:
+        old.append(activation.node)
+        output_datatype = activation.datatype
+        structure |= activation.structure()
+        inputs.append(activation.values(model, image[2], accumulator))
     replace_by_hardware(old, "VectorVectorActivation", inputs, structure, output_datatype)
     return None
