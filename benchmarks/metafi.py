@@ -75,7 +75,8 @@ class Step:
 
 
 STEPS = (
-    Step("layers", "model to layers, reference", ("net:layers", "net:reference"), FINN_COMPILER),
+    Step("folded", "model to folded layers", ("net:unbuffered",), FINN_COMPILER),
+    Step("layers", "FIFO depths, layers, reference", ("net:layers", "net:reference"), ("step_set_fifo_depths",)),
     Step("generate", "Verilog and C++ of all cores", ("net:*.generate",), ("step_hw_codegen", "step_hw_ipgen")),
     Step("lint", "lint of all cores", ("net:*.lint",)),
     Step("cppsim", "C++ simulation of all cores", ("net:*.cppsim",)),
@@ -146,7 +147,7 @@ def found_folding(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         folder = Path(temporary)
         shutil.copyfile(options.model, folder / "net.onnx")
         write_build_file(folder, options, "auto", options.target_fps)
-        timed(folder, ["finnmake.cli", "build", "net", "--until", "layers"])
+        timed(folder, ["finnmake.cli", "build", "net", "--until", "layers", "--fifo-depths", "estimated"])
         found: dict[str, dict[str, Any]] = json.loads((folder / "build/net/fold.json").read_text())
         return found
 
