@@ -206,7 +206,7 @@ class _System:
 
     def _series(self, words: int) -> int:
         self._words.append(words)
-        self.cycles.append(np.empty(words * self.frames, dtype=np.int32))
+        self.cycles.append(np.zeros(words * self.frames, dtype=np.int32))
         self._constraints.append([])
         return len(self._words) - 1
 
