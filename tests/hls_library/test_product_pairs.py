@@ -82,7 +82,7 @@ def check_multipliers(
         if style in styles:
             layer = replace(random_mvau((16, 8), (4, 4), types), resType=style)
             assert synthesised_cells(folder / style, layer, flow).get(cell, 0) == expected, style
-            assert expected == estimate_resources(layer).DSP, style
+            assert expected == estimate_resources(layer, flow[-1]).DSP, style
 
 
 @pytest.mark.parametrize("types", [("UINT4", "INT4"), ("BIPOLAR", "BIPOLAR")])
@@ -107,7 +107,7 @@ def test_multipliers_of_xilinx_in_all_styles(tmp_path: Path, types: tuple[str, s
 def test_small_products_of_xilinx(tmp_path: Path, flow: tuple[str, ...]) -> None:
     layer = replace(random_mvau((4, 4), (2, 2), ("INT2", "INT2")), resType="dsp")
     cells = synthesised_cells(tmp_path, layer, flow)
-    assert cells["DSP48E1"] + cells["DSP48E2"] == estimate_resources(layer).DSP == 2
+    assert cells["DSP48E1"] + cells["DSP48E2"] == estimate_resources(layer, flow[-1]).DSP == 2
 
 
 OTHERS = {
@@ -125,7 +125,8 @@ OTHERS = {
 
 def check_others(folder: Path, name: str, flow: tuple[str, ...], cell: str) -> None:
     expected = {"product": 2, "signs": 2, "wide_product": 4, "requant": 2, "narrow_requant": 2}.get(name, 0)
-    assert synthesised_cells(folder, OTHERS[name], flow)[cell] == estimate_resources(OTHERS[name]).DSP == expected
+    estimate = estimate_resources(OTHERS[name], flow[-1])
+    assert synthesised_cells(folder, OTHERS[name], flow)[cell] == estimate.DSP == expected
 
 
 @pytest.mark.parametrize("name", ["product", "product_of_luts", "narrow_requant"])
@@ -138,6 +139,28 @@ def test_products_of_other_layers(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("flow", "cell"), [(ECP5, "MULT18X18D"), (XILINX_7, "DSP48E1")], ids=["ecp5", "xilinx"])
 def test_products_of_all_other_layers(tmp_path: Path, name: str, flow: tuple[str, ...], cell: str) -> None:
     check_others(tmp_path, name, flow, cell)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("types", "multipliers"),
+    [
+        (("INT19", "INT8"), (1, 1, 1)),
+        (("INT26", "INT18"), (2, 2, 1)),
+        (("INT28", "INT8"), (2, 2, 2)),
+        (("UINT25", "INT8"), (2, 2, 1)),
+        (("INT31", "INT19"), (2, 4, 4)),
+    ],
+    ids=str,
+)
+def test_wide_products_take_several_multipliers(
+    tmp_path: Path, types: tuple[str, str], multipliers: tuple[int, int, int]
+) -> None:
+    layer = elementwise(ElementwiseMul, *types, (2, 1), 1)
+    for flow, expected in zip((ECP5, XILINX_7, ULTRASCALE), multipliers, strict=True):
+        cells = synthesised_cells(tmp_path / flow[-1], layer, flow)
+        found = cells["MULT18X18D"] + cells["DSP48E1"] + cells["DSP48E2"]
+        assert found == estimate_resources(layer, flow[-1]).DSP == expected, flow
 
 
 def test_a_depthwise_layer_has_a_multiplier_for_each_product(tmp_path: Path) -> None:
