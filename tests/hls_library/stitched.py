@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -33,9 +34,13 @@ class Layers(Protocol):
     def sources(self) -> tuple[tuple[Source, ...], ...]: ...
 
 
-def stitched(bench: Bench, folder: Path, design: ModelWrapper | Layers) -> RtlSimulation:
-    """The stitched design, all of its Verilog in one simulation."""
+def stitched(
+    bench: Bench, folder: Path, design: ModelWrapper | Layers, made: Mapping[str, str] | None = None
+) -> RtlSimulation:
+    """The stitched design, all of its Verilog in one simulation; ``made``: cores that are not generated, by name."""
     top, files = _sources(bench, folder, _layers(design))
+    for name, text in (made or {}).items():
+        (folder / f"{name}.v").write_text(text)
     run_script(folder, "build.py", "--top", top, "--output", "model.so", "top.v", *files)
     return RtlSimulation(folder / "model.so", folder)
 

@@ -6,20 +6,25 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from finnmake.codegen.constants import constants_text
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
 from finnmake.dataflow.crop import Crop
+from finnmake.dataflow.duplicate_streams import DuplicateStreams
 from finnmake.dataflow.elementwise_binary import ElementwiseAdd, ElementwiseSub
 from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.global_acc_pool import GlobalAccPool
-from finnmake.dataflow.layer import Layer
+from finnmake.dataflow.layer import IntegerArray, Layer
+from finnmake.dataflow.packing import npy_to_packed, packed_to_npy
 from finnmake.dataflow.pool import Pool
 from finnmake.dataflow.registry import LAYER_CLASSES
 from finnmake.dataflow.streaming_data_width_converter import StreamingDataWidthConverter
+from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.dataflow.upsample import UpsampleNearestNeighbour
 from finnmake.runtime.rtlsim import RtlSimulation
+from tests.hls_library.fifo_graphs import Graph
 from tests.hls_library.grids import (
     ARITHMETIC,
     CONVERTERS,
@@ -55,6 +60,7 @@ from tests.hls_library.random_layers import (
     random_thresholding,
     requant,
 )
+from tests.hls_library.stitched import stitched
 
 MODULE = "core_by_a_tool"
 OPTIONS = {
@@ -106,8 +112,22 @@ EVERY_KERNEL: list[Layer] = [
     *WIDE,
 ]
 
+# A branch with padding and a window beside a queue, and padding behind their sum.
+PADDED = Graph(
+    (
+        DuplicateStreams(2, 2, 2, "INT4", 16),
+        FMPadding("4,4", "1,1,1,1", 2, 2, "INT4", -8),
+        ConvolutionInputGenerator("3,3", 2, "6,6", "1,1", "1,1", 2, "INT4", True),
+        Pool(2, 2, "3,3", "4,4", "INT4", "INT4"),
+        StreamingFIFO("INT4", 2, 16, 16),
+        elementwise(ElementwiseAdd, "INT4", "INT4", (2, 2), vectors=16),
+        FMPadding("4,4", "2,0,1,1", 2, 2, "INT5"),
+    ),
+    (((-1, 0),), ((0, 0),), ((1, 0),), ((2, 0),), ((0, 1),), ((3, 0), (4, 0)), ((5, 0),)),
+)
 
-def make(folder: Path, layer: Layer, engine: str) -> None:
+
+def make(folder: Path, layer: Layer, engine: str, module: str = MODULE) -> None:
     """Runs the script of a rule as an action does."""
     option, *more = OPTIONS[engine]
     folder.mkdir()
@@ -124,7 +144,7 @@ def make(folder: Path, layer: Layer, engine: str) -> None:
     ]
     program = shutil.which(engine)
     assert program is not None
-    arguments = ["--function", layer.core_name(), "--module", MODULE, "--clock-period", "20", "--frames", "2"]
+    arguments = ["--function", layer.core_name(), "--module", module, "--clock-period", "20", "--frames", "2"]
     run_script(folder, "core.py", option, program, *more, *arguments, "--streams", *streams)
 
 
@@ -170,6 +190,36 @@ def test_a_tool_makes_a_core(bench: Bench, tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize("layer", [WINDOWS[8], RATIOS[0]], ids=layer_name)
 def test_bambu_makes_a_core_of_odd_words(bench: Bench, tmp_path: Path, layer: Layer) -> None:
     check(bench, tmp_path, layer, "bambu")
+
+
+@pytest.mark.skipif(shutil.which("bambu") is None, reason="bambu is not on PATH")
+def test_padding_by_bambu_around_cores_in_verilog(bench: Bench, tmp_path: Path) -> None:
+    made = {}
+    for position in (1, 6):
+        name = PADDED.layers[position].core_name()
+        make(tmp_path / name, PADDED.layers[position], "bambu", name)
+        made[name] = (tmp_path / name / "out" / "core.v").read_text()
+    source, sink = PADDED.layers[0].input_streams()[0], PADDED.layers[6].output_streams()[0]
+    frames = random_streams(PADDED.layers[0], 5)
+    before: dict[int, IntegerArray] = {-1: frames[0]}
+    for position, (layer, sources) in enumerate(zip(PADDED.layers, PADDED.sources, strict=True)):
+        # Both outputs of the fan-out are the same.
+        before[position] = layer.execute_streams([before[position] for position, _ in sources])[0]
+    words = npy_to_packed(frames[0], source.datatype, source.elements_per_word)
+    with stitched(bench, tmp_path / "stitched", PADDED, made) as simulation:
+        for seed, (input_stall, output_stall) in enumerate(((0, 0), *STALLS)):
+            # The cores go on from frame to frame: words too many are those of a frame that has not come.
+            result = simulation.run(
+                words,
+                5 * sink.words_per_frame,
+                input_stall=input_stall,
+                output_stall=output_stall,
+                seed=seed,
+                surplus_cycles=2000,
+                max_idle_cycles=10_000,
+            )
+            outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
+            np.testing.assert_array_equal(outputs, before[6])
 
 
 def test_every_kernel_is_made_at_least_twice() -> None:
