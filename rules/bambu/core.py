@@ -44,6 +44,8 @@ def command(arguments: argparse.Namespace) -> list[str]:
         "--std=c++17", "-O2", "-I.",
         f"--extra-gcc-options={' '.join(COMPILER_OPTIONS)}",
         f"--clock-period={arguments.clock_period}",
+        # A memory of so many bits is read without a wait: in LUTs. Larger ones, a cycle later.
+        "--distram-threshold=4096",
         # Registers start by the reset; initial values beside it are more than some devices have.
         "--reset-type=sync", "--reset-level=low", "--disable-reg-init-value",
         "-v2",
