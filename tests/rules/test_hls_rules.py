@@ -180,6 +180,7 @@ def test_what_bambu_is_asked() -> None:
         "-I.",
         "--extra-gcc-options=-mllvm -unroll-peel-max-count=0 -mllvm -sink-common-insts=0 -mllvm -hoist-common-insts=0",
         "--clock-period=20.000",
+        "--distram-threshold=4096",
         "--reset-type=sync",
         "--reset-level=low",
         "--disable-reg-init-value",
