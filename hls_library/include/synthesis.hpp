@@ -50,8 +50,8 @@ using Chunk = std::conditional_t<
 
 // A word of Width bits where it moves through a stream, stays in an array or is put together. Bambu keeps numbers of its own
 // types in memories on the way from and to a stream, and of some widths, 33 and 66 among them, it loses the highest bits
-// there; and cut to more than 64 bits, a number is cut to the remainder of that by 64. Machine words stay in registers; of wider
-// words those of whole multiples of 64 bits stay complete, and are never cut.
+// there; and cut to more than 64 bits, a number is cut to the remainder of that by 64. Machine words stay in registers; wider
+// words are whole multiples of 64 bits, which stay complete, and are never cut.
 #if defined(__BAMBU__)
 template <int Width>
 using Word = std::conditional_t<(Width <= 64), Chunk<Width>, ap_uint<(Width + 63) / 64 * 64>>;
