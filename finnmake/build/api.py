@@ -155,7 +155,7 @@ def build(
         ok=status == 0,
         seconds=time.monotonic() - started,
         actions=session.counts(),
-        ran=tuple(sorted(name for name, outcome in session.outcomes.items() if outcome.outcome == "run")),
+        ran=tuple(sorted(name for name, outcome in session.found() if outcome.outcome == "run")),
         outputs=session.outputs(),
         failures=dict(session.failures),
         interrupted=status == INTERRUPTED,

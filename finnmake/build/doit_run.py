@@ -144,7 +144,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 outstream.close()
 
     def _write_profile(self, profile: Profile) -> None:
-        path = profile.write({name: outcome.outcome for name, outcome in list(self.session.outcomes.items())})
+        path = profile.write({name: outcome.outcome for name, outcome in self.session.found()})
         self.outstream.write(f"{path.line()}\n")
         self.outstream.flush()
 

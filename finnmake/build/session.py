@@ -244,12 +244,15 @@ class Session:
     @property
     def executed(self) -> int:
         """How many tasks have been executed so far, from the store or by running."""
-        return sum(outcome.outcome not in ("up_to_date", "failed") for outcome in self.outcomes.values())
+        return sum(outcome.outcome not in ("up_to_date", "failed") for _, outcome in self.found())
+
+    def found(self) -> list[tuple[str, TaskOutcome]]:
+        """The outcomes so far; a copy, as the threads of an interrupted build may still be adding to them."""
+        return list(self.outcomes.items())
 
     def counts(self) -> dict[str, int]:
         """How many tasks came to each of ``OUTCOMES``."""
-        # A copy: the threads of an interrupted build may still be adding to it.
-        found = [outcome.outcome for outcome in list(self.outcomes.values())]
+        found = [outcome.outcome for _, outcome in self.found()]
         return {outcome: found.count(outcome) for outcome in OUTCOMES}
 
     def outputs(self) -> Mapping[str, Path]:
@@ -257,7 +260,7 @@ class Session:
         return _Paths(
             {
                 f"{name}/{scratch}": f"{self.tasks[name].workspace.root}/{place}"
-                for name, outcome in self.outcomes.items()
+                for name, outcome in self.found()
                 if outcome.outcome != "failed" and name in self.tasks and self._is_here(name)
                 for scratch, place in self.tasks[name].action.outputs.items()
             }
@@ -281,7 +284,7 @@ class Session:
             root = rebuilder.workspace.root
             names = [
                 name
-                for name, outcome in list(self.outcomes.items())
+                for name, outcome in self.found()
                 if outcome.outcome == "up_to_date" and name in self.tasks and self.tasks[name].workspace.root == root
             ]
             rebuilder.end_build(names, sweep=not interrupted)
