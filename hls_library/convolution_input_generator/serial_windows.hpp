@@ -87,7 +87,7 @@ void serial_windows(finnmake::Stream<Width>& in, finnmake::Stream<Width>& out, u
     finnmake::WindowWalk<Depth, Loops...> walk;
     int write_address = 0;
     int waiting = 0;
-#if defined(__BAMBU__)
+#if defined(FINNMAKE_BASIC_BLOCKS)
     // Bambu does one thing after the other: words enter until a run of words to leave is there, and at the end of a frame.
     using Walk = finnmake::WindowWalk<Depth, Loops...>;
     constexpr int run = finnmake::words_of_a_run<Loops...>();

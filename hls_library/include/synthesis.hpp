@@ -22,6 +22,8 @@
 
 #define FINNMAKE_PRAGMA(...) _Pragma(#__VA_ARGS__)
 #if defined(__BAMBU__)
+// It does not pipeline: loops are written for few states an iteration instead.
+#define FINNMAKE_BASIC_BLOCKS
 #define FINNMAKE_HLS(...)
 #define FINNMAKE_UNROLLED(...) FINNMAKE_PRAGMA(clang loop unroll_count(__VA_ARGS__))
 #define FINNMAKE_ROLLED FINNMAKE_PRAGMA(clang loop unroll(disable))

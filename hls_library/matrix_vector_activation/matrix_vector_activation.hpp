@@ -51,7 +51,7 @@ void matrix_vector(finnmake::Stream<SIMD * Input::width>& in, finnmake::Stream<P
     typename Accumulator::Value accumulators[PE];
     FINNMAKE_HLS(array_partition variable = accumulators complete)
 
-#if defined(__BAMBU__)
+#if defined(FINNMAKE_BASIC_BLOCKS)
     // Bambu does not pipeline loops: a loop costs its states per iteration, so each inner loop is one basic block, and one
     // state where the words are not too many.
     RepeatedWords<SF, SIMD * Input::width> kept;

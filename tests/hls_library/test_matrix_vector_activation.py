@@ -25,7 +25,7 @@ def test_output_that_waits_for_ever_loses_nothing(bench: Bench) -> None:
 
 
 def test_loops_as_bambu_sees_them(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness, "core_cpp", lambda layer: "#define __BAMBU__ 1\n" + core_cpp(layer))
+    monkeypatch.setattr(harness, "core_cpp", lambda layer: "#define FINNMAKE_BASIC_BLOCKS\n" + core_cpp(layer))
     # Another seed than in the grid is the same core: a shape of its own, so that it is compiled here.
     layer = random_mvau((12, 9), (3, 3), ("UINT3", "INT3"), (3, "UINT2"), vectors=2)
     bench.check_cpp(layer, random_frames(layer, 50))
