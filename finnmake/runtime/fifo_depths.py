@@ -109,7 +109,7 @@ class FifoSizing:
             if len(core.sources) > 1 and not from_host(source)
         }
         depths, times = self._enlarged(joins)
-        if not self._is_slow(times):
+        if not times.deadlock:
             limited = depths if self._large else joins
             used = {edge: times.waiting[edge] for edge in limited if edge in times.waiting}
             self._frames += _FEWEST_FRAMES - self._more_frames

@@ -132,6 +132,18 @@ def test_depths_that_are_given_stay(timing: StreamTiming) -> None:
         FifoSizing(timing, diamond(core(8, vector=8)), fifo_of, {(2, 0): 0}).size()
 
 
+@pytest.mark.parametrize("large", [1, 1 << 30])
+def test_a_given_depth_that_is_too_small_leaves_the_others_finite(timing: StreamTiming, large: int) -> None:
+    cores = diamond(core(8, latency=30))
+    # A second diamond behind the first: its short cut is not given.
+    fork = TimedCore(core(8, outputs=2), ((2, 0),))
+    cores += [fork, TimedCore(core(8, latency=30), ((3, 0),)), TimedCore(core(8, inputs=2), ((3, 1), (4, 0)))]
+    sized = FifoSizing(timing, cores, fifo_of, {(2, 0): 5}, large).size()
+    assert sized.times.interval > 8
+    assert sized.fifos[2, 0].depth == 5
+    assert max(fifo.depth for fifo in sized.fifos.values()) < 100
+
+
 def test_events_before_the_first_frame_do_not_count(timing: StreamTiming) -> None:
     schedule = core(3)
     never = Relation(Event(START, 1), Event(TRANSFER, 0), constant(3, NEVER), constant(3, 1000))
