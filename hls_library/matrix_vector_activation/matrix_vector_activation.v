@@ -176,7 +176,8 @@ module matrix_vector_activation #(
         last <= {last[SUM_CYCLES-2:0], last_step};
     end
 
-    // Dot products
+    // Dot products. What follows knows nothing of the weights unless they are few: synthesis maps one dot product for all.
+    localparam integer MAPPED_ONCE = (MEM_MODE != 0 || DEPTH >= 16) ? 1 : 0;
     wire [PE*ACCUMULATOR_WIDTH-1:0] sums;
     genvar p, s;
     generate
@@ -184,6 +185,7 @@ module matrix_vector_activation #(
             for (p = 0; p < PE; p = p + 2) begin : pair
                 wire [ACCUMULATOR_WIDTH-1:0] sum1;
                 wire [SIMD*WEIGHT_WIDTH-1:0] weights1;
+                (* mapped_once = MAPPED_ONCE *)
                 dot_product_pair #(
                     .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                     .WEIGHT_KIND(WEIGHT_KIND), .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
@@ -209,6 +211,7 @@ module matrix_vector_activation #(
                 end else begin : shared_inputs
                     assign inputs = inputs_held;
                 end
+                (* mapped_once = MAPPED_ONCE *)
                 dot_product #(
                     .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                     .WEIGHT_KIND(WEIGHT_KIND), .XNOR_MODE(XNOR_MODE), .HARD_MULTIPLIERS(HARD_MULTIPLIERS),

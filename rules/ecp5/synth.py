@@ -11,6 +11,9 @@ import argparse
 from netlist import forget_sources, module_named, resources, run, write_resources
 from pyosys import libyosys as yosys
 
+# Instances, equal ones of which are synthesised as one.
+MAPPED_ONCE = "*/a:mapped_once=1"
+
 
 def main() -> None:
     """Synthesises and writes."""
@@ -30,10 +33,15 @@ def main() -> None:
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         f"synth_ecp5 -run begin:coarse -top {options.top}",
         "proc",
+        # What a core has many of is mapped once, and becomes part of the core behind that.
+        f"setattr -set keep_hierarchy 1 {MAPPED_ONCE}",
         "flatten",
-        f"check -noinit -assert {options.top}",
+        "check -noinit -assert",
         # No wide multiplexers: they cost nearly twice the LUTs for few-bit arithmetic, and no clock.
         f"synth_ecp5 -nowidelut -top {options.top}{' -nodsp' if options.no_dsp else ''}",
+        f"setattr -unset keep_hierarchy {MAPPED_ONCE}",
+        "flatten",
+        "opt_clean",
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
         # An unmapped cell: better found here than in place and route.

@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from block_memories import map_memories
 from pyosys import libyosys as yosys
 
 # LUTs that a primitive takes. A distributed RAM takes those of its memory; its read addresses need none of their own.
@@ -43,6 +44,8 @@ _MULTIPLIERS = ("DSP48E1", "DSP48E2")
 # Inside a slice, beside its LUTs. An inverter goes into the LUT or the pin behind it.
 _FREE = {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "INV"}
 _LARGE = ("RAMB18E2", "RAMB36E2", "URAM288", "DSP48E2")
+# Instances, equal ones of which are synthesised as one.
+_MAPPED_ONCE = "*/a:mapped_once=1"
 _OTHER = {*_FLIP_FLOPS, *_MULTIPLIERS, "URAM288", *_FREE}
 
 
@@ -68,9 +71,11 @@ def main() -> None:
         "read_verilog -lib -specify +/xilinx/cells_sim.v",
         f"hierarchy -check -top {options.top}",
         "proc",
+        # What a core has many of is mapped once, and becomes part of the core behind that.
+        f"setattr -set keep_hierarchy 1 {_MAPPED_ONCE}",
         "flatten",
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
-        f"check -noinit -assert {options.top}",
+        "check -noinit -assert",
     )
     # A small core's time is that of Yosys' libraries, of which every pass looks at all cells: those that it has no use
     # for are left out.
@@ -80,10 +85,13 @@ def main() -> None:
         _run(design, _small_products_to_dsp(options.family))
     _run(design, f"{synth} -run map_dsp:map_memory")
     if any(kind.startswith("$mem") for kind in _count_cells(design, options.top)):
-        _run(design, f"{synth} -run map_memory:map_ffram")
+        map_memories(design, options.family, synth)
     _run(
         design,
         f"{synth} -run map_ffram:",
+        f"setattr -unset keep_hierarchy {_MAPPED_ONCE}",
+        "flatten",
+        "opt_clean",
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
         f"check -mapped -noinit -assert {options.top}",

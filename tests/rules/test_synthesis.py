@@ -1,0 +1,109 @@
+"""What the synthesis of all families does beyond Yosys' own flow: netlists stay what the Verilog says."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.rules.equivalence import prove, run_passes
+from tests.rules.test_ecp5 import must_run
+
+MANY = """
+module many (
+    input  wire aclk,
+    input  wire [7:0] a,
+    input  wire [15:0] b,
+    output wire [31:0] sums
+);
+    genvar p;
+    generate
+        for (p = 0; p < 4; p = p + 1) begin : one
+            (* mapped_once = MAPPED_ONCE *)
+            accumulator #(.WIDTH(8)) each (.aclk(aclk), .a(a), .b(b[p*4 +: 4]), .sum(sums[p*8 +: 8]));
+        end
+    endgenerate
+endmodule
+"""
+ACCUMULATOR = """
+module accumulator #(parameter WIDTH = 4) (
+    input  wire aclk,
+    input  wire [WIDTH-1:0] a,
+    input  wire [3:0] b,
+    output reg  [WIDTH-1:0] sum
+);
+    reg [WIDTH-1:0] held;
+    always @(posedge aclk) begin
+        held <= a ^ {b, b};
+        sum <= sum + held;
+    end
+endmodule
+"""
+MEMORY = """
+module memory (
+    input  wire aclk,
+    input  wire [ADDRESS_WIDTH-1:0] address,
+    output reg  [WIDTH-1:0] word
+);
+    (* ram_style = "block" *)
+    reg [WIDTH-1:0] words [0:DEPTH-1];
+    initial $readmemh("words.mem", words);
+    always @(posedge aclk) word <= words[address];
+endmodule
+"""
+CELLS = {"xc7": "+/xilinx/cells_sim.v", "xcup": "+/xilinx/cells_sim.v", "ecp5": "+/ecp5/cells_sim.v"}
+SOURCES = ["many.v", "accumulator.v"]
+
+
+@pytest.mark.parametrize("mapped_once", ["0", "1"])
+@pytest.mark.parametrize("family", CELLS)
+def test_what_is_mapped_once_is_proved_to_be_its_verilog(tmp_path: Path, family: str, mapped_once: str) -> None:
+    folder = must_run(
+        f"{family}_synth",
+        tmp_path / "core",
+        {"top": "many", "sources": SOURCES, "dsp_options": ["--no-dsp"]},
+        {"many.v": MANY.replace("MAPPED_ONCE", mapped_once), "accumulator.v": ACCUMULATOR},
+    )
+    netlist = (folder / "netlist.il").read_text()
+    assert netlist.count("\nmodule ") == 1
+    assert "keep_hierarchy" not in netlist
+    assert prove(folder, "many", SOURCES, CELLS[family]) == ""
+    (folder / "accumulator.v").write_text(ACCUMULATOR.replace("sum + held", "sum - held"))
+    assert "unproven" in prove(folder, "many", SOURCES, CELLS[family])
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "depth"),
+    [("xcup", 72, 512), ("xcup", 72, 500), ("xcup", 9, 4096), ("xcup", 100, 1300), ("xc7", 36, 1024), ("xc7", 5, 3000)],
+)
+def test_block_memories_hold_what_yosys_alone_puts_there(tmp_path: Path, family: str, width: int, depth: int) -> None:
+    drawn = random.Random(width)
+    text = "".join(f"{drawn.getrandbits(width):x}\n" for _ in range(depth))
+    verilog = (
+        MEMORY.replace("ADDRESS_WIDTH", str((depth - 1).bit_length()))
+        .replace("WIDTH", str(width))
+        .replace("DEPTH", str(depth))
+    )
+    parameters = {"top": "memory", "sources": ["memory.v"], "dsp_options": ["--no-dsp"]}
+    folder = must_run(f"{family}_synth", tmp_path / "core", parameters, {"memory.v": verilog, "words.mem": text})
+    plain = run_passes(
+        folder,
+        "read_verilog memory.v",
+        f"synth_xilinx -family {family} -top memory -noiopad -noclkbuf -flatten",
+        "write_rtlil plain.il",
+    )
+    assert plain.returncode == 0, plain.stdout[-2000:]
+    found = block_memories(folder / "netlist.il")
+    assert found
+    assert found == block_memories(folder / "plain.il")
+
+
+def block_memories(netlist: Path) -> Counter[tuple[str, ...]]:
+    """The block memories of a netlist, each its type and its parameters."""
+    cells = re.findall(r"\n  cell (\\RAMB\S+) .*?\n(.*?)\n  end", netlist.read_text(), re.DOTALL)
+    return Counter(
+        (kind, *sorted(line.strip() for line in body.splitlines() if "parameter" in line)) for kind, body in cells
+    )
