@@ -1,9 +1,10 @@
 """Depths of the FIFOs of a whole graph: the fewest words with which it runs at the interval of its slowest core.
 
-Starting without any FIFO, the graph's timing is computed; what made its last frames late is followed back, and the
-streams found full on that way get the depth that would have been enough. That is repeated until no full stream is on
-the way: then only the slowest core is. A depth that another has made too large since is reduced again. In a graph so
-large that each look at it takes seconds, depths grow in larger steps, and are reduced only to what was ever used.
+Starting without any FIFO, the graph's timing is computed; what made its last frames late, or those of a part of it, is
+followed back, and the streams found full on that way get the depth that would have been enough. That is repeated until
+no full stream is on the way: then only the slowest core is. A depth that another has made too large since is reduced
+again. In a graph so large that each look at it takes seconds, depths grow in larger steps, and are reduced only to what
+was ever used.
 
 After Stuijk, Geilen and Basten, "Throughput-Buffering Trade-Off Exploration for Cyclo-Static and Synchronous Dataflow
 Graphs" (IEEE Transactions on Computers, 2008), whose storage dependencies these full streams are.
@@ -23,15 +24,20 @@ FifoOf = Callable[[Edge, int], Fifo]
 """The FIFO of some depth in a stream."""
 
 _MOST_ROUNDS = 1000
-_FEWEST_FRAMES, _MOST_FRAMES, _FEWEST_WORDS = 6, 40, 400_000
-"""A graph is run for some frames at least: small ones, which take no time, for so many words."""
+_FEWEST_FRAMES = 6
+"""Frames that enter a graph after the first has left it."""
+
+_MOST_FRAMES, _FEWEST_WORDS = 40, 400_000
+"""Small graphs, which take no time, are run for more frames: so many, or so many words."""
 
 LARGE_GRAPH = 5_000_000
 """Words of a frame, of all streams, from which on a graph is large."""
 
-_FRAMES_OF_LARGE, _STEP_OF_LARGE, _GROWTH_OF_LARGE = 2, 5, 3
-"""A large graph is run for fewer frames until it is fast enough; a depth too small grows by so many times itself, as if
-it were so many words at least."""
+_FRAMES_OF_LARGE, _ROUGH_FRAMES = 4, 2
+"""The same of a large graph, and until it is fast enough for the first time."""
+
+_GROWTH_OF_LARGE, _STEP_OF_LARGE = 2, 20
+"""A depth too small in a large graph grows by so many times itself, as if it were so many words at least."""
 
 _WORDS_TO_REDUCE = 200_000_000
 """Words of streams that are computed to find depths that can be smaller; beyond that depths stay as they are."""
@@ -74,7 +80,7 @@ class FifoSizing:
         self.bound = max(core.schedule.interval for core in cores)
         self._words = sum(sum(core.schedule.inputs) for core in cores)
         self._large = self._words >= large
-        self._more_frames = _FRAMES_OF_LARGE if self._large else _FEWEST_FRAMES
+        self._more_frames = _ROUGH_FRAMES if self._large else _FEWEST_FRAMES
         self._frames = max(self._more_frames, min(_MOST_FRAMES, _FEWEST_WORDS // self._words))
         self._computed = 0
 
@@ -82,7 +88,7 @@ class FifoSizing:
         """How the graph runs with some depths; frames enough that the first has left before the last enters."""
         fifos = self._fifos(depths)
         while True:
-            times = self._timing.run(self._cores, fifos, self._frames)
+            times = self._timing.run(self._cores, fifos, self._frames, bound=self.bound)
             self._computed += self._frames * self._words
             # More than are under way at a time.
             under_way = 0 if times.deadlock else int(times.last_word // max(1.0, times.interval))
@@ -110,10 +116,13 @@ class FifoSizing:
         }
         depths, times = self._enlarged(joins)
         if not times.deadlock:
+            # Where fixed depths keep it slow, nobody has counted.
+            times = times if times.waiting else self._timing.run(self._cores, self._fifos(depths), self._frames)
             limited = depths if self._large else joins
             used = {edge: times.waiting[edge] for edge in limited if edge in times.waiting}
-            self._frames += _FEWEST_FRAMES - self._more_frames
-            self._more_frames = _FEWEST_FRAMES
+            if self._large:
+                self._frames += _FRAMES_OF_LARGE - _ROUGH_FRAMES
+                self._more_frames = _FRAMES_OF_LARGE
             depths, times = self._enlarged(
                 {edge: max(MINIMUM_DEPTH, depth) for edge, depth in {**depths, **used}.items()}
             )

@@ -7,10 +7,12 @@ as early as all that it waits for allows. The system is solved word by word in `
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,6 @@ from finnmake.runtime.rtlsim import load_shared_object, unload
 
 _SERIES = np.dtype([(name, np.int64) for name in ("words_per_frame", "words", "cycles", "first", "end")])
 _CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "lag", "delay", "stream")])
-_REFERENCE = np.dtype([("word", np.int32), ("delay", np.int32)])
 _BLOCKED = np.dtype([("stream", np.int64), ("depth", np.int64)])
 
 _BEFORE_ALL = -(1 << 30)
@@ -32,6 +33,9 @@ _BEFORE_ALL = -(1 << 30)
 
 _MOST_BLOCKED = 1 << 16
 """Words that full streams have made late, of one look."""
+
+_BLOCK = 1 << 24
+"""Numbers of a block of memory, at least."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class StreamTimes:
         output_cycles: of every word that leaves, shape (frames, words of a frame); the first word enters in cycle 0.
         blocked: streams that made the last frames late because they were full, and the depth that would have been
             enough; 0 where one word more must be tried.
-        waiting: the most words that ever were in each FIFO.
+        waiting: the most words that ever were in each FIFO; not counted where the graph is too slow.
         deadlock: nothing moves any more; ``blocked`` then has the streams that are full.
     """
 
@@ -75,8 +79,7 @@ class StreamTimes:
     @property
     def interval(self) -> float:
         """Cycles from frame to frame, the mean of the second half of the frames."""
-        ends = self.output_cycles[(len(self.output_cycles) - 1) // 2 :, -1]
-        return float(ends[-1] - ends[0]) / (len(ends) - 1)
+        return _frame_interval(self.output_cycles)
 
     @property
     def first_word(self) -> int:
@@ -87,6 +90,12 @@ class StreamTimes:
     def last_word(self) -> int:
         """Cycles from the first word in to the last word of the first frame out."""
         return int(self.output_cycles[0, -1])
+
+
+def _frame_interval(cycles: NDArray[np.integer[Any]]) -> float:
+    """The mean over the second half of the frames; the cycles of a stream have the shape (frames, words of a frame)."""
+    ends = cycles[(len(cycles) - 1) // 2 :, -1].tolist()
+    return float(ends[-1] - ends[0]) / (len(ends) - 1)
 
 
 class StreamTiming:
@@ -111,6 +120,7 @@ class StreamTiming:
         except AttributeError as error:
             unload(self._library)
             raise ToolError("not what rule stream_timing made", where=str(shared_object)) from error
+        self._tables, self._memory = _Tables(), _Memory()
 
     def close(self) -> None:
         """Releases the library."""
@@ -124,18 +134,23 @@ class StreamTiming:
     ) -> None:
         self.close()
 
-    def run(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int) -> StreamTimes:
+    def run(
+        self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int, *, bound: float = math.inf
+    ) -> StreamTimes:
         """Some frames through a graph.
 
         Args:
             cores: each behind those that feed it; the first takes the graph's input, the last gives its output.
             fifos: by the stream that they are in; streams without one are wires.
             frames: how many, two at least.
+            bound: an interval of frames: with a larger one the graph is too slow; ``blocked`` then has what makes any
+                part of it slow, and ``waiting`` nothing.
 
         Raises:
             VerificationError: they take more cycles than can be counted.
         """
-        system = _System(cores, fifos, frames)
+        self._memory.free()
+        system = _System(cores, fifos, frames, self._tables, self._memory)
         series, constraints = system.arrays()
         blocked_on = np.full(len(series), -1, dtype=np.int64)
         stuck = self._library.finnmake_solve(
@@ -151,15 +166,64 @@ class StreamTiming:
         if stuck:
             return StreamTimes(output, system.full_streams(constraints, blocked_on), {}, deadlock=True)
         found = np.zeros(_MOST_BLOCKED, dtype=_BLOCKED)
-        until = int(output[0, -1])
-        count = self._library.finnmake_trace(
-            series.ctypes.data, constraints.ctypes.data, system.output, until, found.ctypes.data, len(found)
-        )
         blocked: dict[Edge, int] = {}
-        for stream, depth in found[:count].tolist():
-            edge = system.edges[stream]
-            blocked[edge] = max(blocked.get(edge, 0), depth)
-        return StreamTimes(output, blocked, system.waiting(), deadlock=False)
+        for end in (system.output, *system.slow_parts(bound)):
+            until = int(system.cycles[end].reshape(frames, -1)[0, -1])
+            count = self._library.finnmake_trace(
+                series.ctypes.data, constraints.ctypes.data, end, until, found.ctypes.data, len(found)
+            )
+            for stream, depth in found[:count].tolist():
+                edge = system.edges[stream]
+                blocked[edge] = max(blocked.get(edge, 0), depth)
+        times = StreamTimes(output, blocked, {}, deadlock=False)
+        return replace(times, waiting=system.waiting()) if times.interval <= bound else times
+
+
+class _Memory:
+    """Arrays of 32-bit numbers that are parts of few large ones: the system maps those by large pages."""
+
+    def __init__(self) -> None:
+        self._blocks: list[NDArray[np.int32]] = []
+        self._block = self._used = 0
+
+    def free(self) -> None:
+        """Everything that was taken can be taken again."""
+        self._block = self._used = 0
+
+    def take(self, count: int) -> NDArray[np.int32]:
+        """An array of whatever was there."""
+        while self._block < len(self._blocks) and self._used + count > len(self._blocks[self._block]):
+            self._block, self._used = self._block + 1, 0
+        if self._block == len(self._blocks):
+            self._blocks.append(np.empty(max(_BLOCK, count), dtype=np.int32))
+        self._used += count
+        return self._blocks[self._block][self._used - count : self._used]
+
+
+class _Tables:
+    """What the words of a frame wait for, as the solver takes it; layers with equal cores share it."""
+
+    def __init__(self) -> None:
+        self._memory = _Memory()
+        self._addresses: dict[Relation, int] = {}
+        self._steady: dict[Relation, tuple[int, int] | None] = {}
+
+    def address(self, relation: Relation) -> int:
+        """Of a table: a word and a delay for each word."""
+        if relation not in self._addresses:
+            table = self._memory.take(2 * len(relation.words))
+            table[0::2] = np.maximum(relation.words, _BEFORE_ALL)
+            table[1::2] = relation.cycles
+            self._addresses[relation] = table.ctypes.data
+        return self._addresses[relation]
+
+    def steady(self, relation: Relation) -> tuple[int, int] | None:
+        """Lag and delay where they are the same for all words of streams of the same length: no table is needed."""
+        if relation not in self._steady:
+            lags = np.arange(len(relation.words)) - relation.words
+            same = (lags == lags[0]).all() and (relation.cycles == relation.cycles[0]).all()
+            self._steady[relation] = (int(lags[0]), int(relation.cycles[0])) if same else None
+        return self._steady[relation]
 
 
 class _System:
@@ -171,13 +235,20 @@ class _System:
         edges: the stream of each number that a constraint names.
     """
 
-    def __init__(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int) -> None:
+    def __init__(
+        self,
+        cores: Sequence[TimedCore],
+        fifos: Mapping[Edge, Fifo],
+        frames: int,
+        tables: _Tables,
+        memory: _Memory,
+    ) -> None:
         self.frames = frames
+        self._tables, self._memory = tables, memory
         self.edges: list[Edge] = []
         self.cycles: list[NDArray[np.int32]] = []
         self._words: list[int] = []
         self._constraints: list[list[tuple[int, int, int, int, int]]] = []
-        self._tables: dict[Relation, NDArray[np.void]] = {}
         self._fifos: dict[Edge, tuple[int, int]] = {}
         # (position, port): series of the offer and of the transfer, and the number of the stream
         made: dict[Source, tuple[int, int, int]] = {}
@@ -201,12 +272,15 @@ class _System:
         last = len(cores) - 1
         offer, self.output = self._stream(cores[last].schedule.outputs[0], asked=False)
         made[last, 0] = (offer, self.output, -1)
+        # Where the graph stands still, the rest of it is never written.
+        self.cycles[self.output].fill(0)
+        self._transfers = [transfer for _, transfer, _ in made.values()]
         for position, core in enumerate(cores):
             self._core(core, position, made, taken)
 
     def _series(self, words: int) -> int:
         self._words.append(words)
-        self.cycles.append(np.zeros(words * self.frames, dtype=np.int32))
+        self.cycles.append(self._memory.take(words * self.frames))
         self._constraints.append([])
         return len(self._words) - 1
 
@@ -221,15 +295,6 @@ class _System:
 
     def _wait(self, series: int, source: int, *, lag: int = 0, delay: int = 0, stream: int = -1) -> None:
         self._constraints[series].append((source, 0, lag, delay, stream))
-
-    def _references(self, relation: Relation) -> int:
-        """The address of what each word of a frame waits for; layers with equal cores share it."""
-        table = self._tables.get(relation)
-        if table is None:
-            table = self._tables[relation] = np.empty(len(relation.words), dtype=_REFERENCE)
-            table["word"] = np.maximum(relation.words, _BEFORE_ALL)
-            table["delay"] = relation.cycles
-        return int(table.ctypes.data)
 
     def _core(
         self,
@@ -250,16 +315,16 @@ class _System:
             series[Event(EventKind.OFFER, port)], series[Event(EventKind.TRANSFER, port)] = offer, transfer
             series[Event(EventKind.START, port)] = self._series(words)
         for relation in core.schedule.relations:
-            held_up = relation.source.kind is EventKind.TRANSFER and relation.source.port >= inputs
-            self._constraints[series[relation.event]].append(
-                (
-                    series[relation.source],
-                    self._references(relation),
-                    0,
-                    0,
-                    streams[relation.source.port] if held_up else -1,
-                )
-            )
+            event, source = series[relation.event], series[relation.source]
+            if relation.source.kind is EventKind.TRANSFER and relation.source.port >= inputs:
+                stream = streams[relation.source.port]
+                self._constraints[event].append((source, self._tables.address(relation), 0, 0, stream))
+                continue
+            steady = self._tables.steady(relation) if self._words[event] == self._words[source] else None
+            if steady is None:
+                self._constraints[event].append((source, self._tables.address(relation), 0, 0, -1))
+            else:
+                self._wait(event, source, lag=steady[0], delay=steady[1])
 
     def arrays(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
         """Series and constraints as the solver takes them."""
@@ -272,6 +337,18 @@ class _System:
         series["first"], series["end"] = ends - counts, ends
         rows = [row for constraints in self._constraints for row in constraints]
         return series, np.array(rows, dtype=_CONSTRAINT)
+
+    def slow_parts(self, interval: float) -> list[int]:
+        """Series of words at whose place frames are further apart, one for each distance that there is.
+
+        While a graph fills, its parts run as fast as they can by themselves: each of these ends one that is too slow.
+        """
+        slow: dict[float, int] = {}
+        for series in self._transfers:
+            between = _frame_interval(self.cycles[series].reshape(self.frames, -1))
+            if between > interval:
+                slow[between] = series
+        return list(slow.values())
 
     def waiting(self) -> dict[Edge, int]:
         """The depth of each FIFO that would have let every word in when it came."""
