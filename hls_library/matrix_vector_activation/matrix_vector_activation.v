@@ -177,7 +177,10 @@ module matrix_vector_activation #(
     end
 
     // Dot products. What follows knows nothing of the weights unless they are few: synthesis maps one dot product for all.
+    // Read by synthesis alone, as an attribute, which Verilator does not count as use.
+    // verilator lint_off UNUSEDPARAM
     localparam integer MAPPED_ONCE = (MEM_MODE != 0 || DEPTH >= 16) ? 1 : 0;
+    // verilator lint_on UNUSEDPARAM
     wire [PE*ACCUMULATOR_WIDTH-1:0] sums;
     genvar p, s;
     generate
