@@ -31,7 +31,7 @@ def rtlsim_build(
         stage=Stage.RTLSIM,
         after=(context.step(layer, maker), context.task("simulator")),
         action=context.rules["verilator_build"].action(
-            parameters={"top": layer.core, "optimise": "1", "options": [], "files": [top, *sources]},
+            parameters={"top": layer.core, "optimise": "2", "options": [], "files": [top, *sources]},
             inputs={
                 top: context.file(layer, verilog),
                 **sources,

@@ -1,6 +1,6 @@
 // Sum of OPERANDS numbers of WIDTH bits, pipelined: a register after every second level of adders and after the last.
 // Runs freely, without enable: what goes in comes out LATENCY = ceil(ceil(log2(OPERANDS)) / 2) cycles later.
-// Operand 0 lies in the least significant bits.
+// Operand 0 lies in the least significant bits. split_var: Verilator keeps each sum in a number of its own.
 module adder_tree #(
     parameter OPERANDS = 4,
     parameter WIDTH = 3,
@@ -26,7 +26,7 @@ module adder_tree #(
                 assign sums = operands;
             end else begin : add
                 localparam SOURCES = (OPERANDS + (1 << (l - 1)) - 1) >> (l - 1);
-                wire [COUNT*BITS-1:0] next;
+                wire [COUNT*BITS-1:0] next /* verilator split_var */;
                 for (i = 0; i < COUNT; i = i + 1) begin : node
                     wire [BITS-2:0] a = level[l-1].sums[2*i*(BITS-1) +: BITS-1];
                     if (2 * i + 1 < SOURCES) begin : pair
@@ -37,7 +37,7 @@ module adder_tree #(
                     end
                 end
                 if (l % 2 == 0 || l == LEVELS) begin : registered
-                    reg [COUNT*BITS-1:0] held;
+                    reg [COUNT*BITS-1:0] held /* verilator split_var */;
                     always @(posedge aclk) held <= next;
                     assign sums = held;
                 end else begin : passed

@@ -1,5 +1,8 @@
 // Dot product of SIMD inputs and SIMD weights, pipelined. Runs freely, without enable.
 //
+// The weights come a cycle before the inputs, from which LATENCY counts. Their register is here and not in front of all the
+// dot products of a layer, so that those are alike to the last wire: a simulation then has code for one of them.
+//
 // How it multiplies follows from the operands' types alone:
 // * one bit each, read alike (both 0/1, both -1/+1, or XNOR_MODE): population count of the AND or XNOR;
 //   LATENCY = popcount, and 1 more for -1/+1 outside of XNOR_MODE, where the count is turned into the sum.
@@ -41,12 +44,15 @@ module dot_product #(
     localparam W_SIGNED = WEIGHT_KIND != UNSIGNED;
     localparam COUNT_WIDTH = $clog2(SIMD + 1);
 
+    reg [SIMD*WEIGHT_WIDTH-1:0] weights_held;
+    always @(posedge aclk) weights_held <= weights;
+
     genvar s, i, j;
     generate
         if (ONE_BIT) begin : bits
             wire [COUNT_WIDTH-1:0] count;
             wire [SIMD-1:0] products =
-                (XNOR_MODE != 0 || INPUT_KIND == BIPOLAR) ? ~(inputs ^ weights) : inputs & weights;
+                (XNOR_MODE != 0 || INPUT_KIND == BIPOLAR) ? ~(inputs ^ weights_held) : inputs & weights_held;
             popcount #(.BITS(SIMD)) counter (.aclk(aclk), .bits(products), .count(count));
             if (INPUT_KIND == BIPOLAR) begin : bipolar
                 localparam WIDTH = COUNT_WIDTH + 2;
@@ -67,9 +73,9 @@ module dot_product #(
                     assign x[s*X_WIDTH +: X_WIDTH] = inputs[s*INPUT_WIDTH +: INPUT_WIDTH];
                 end
                 if (WEIGHT_KIND == BIPOLAR) begin : bipolar_weight
-                    assign w[2*s +: 2] = {~weights[s], 1'b1};
+                    assign w[2*s +: 2] = {~weights_held[s], 1'b1};
                 end else begin : plain_weight
-                    assign w[s*W_WIDTH +: W_WIDTH] = weights[s*WEIGHT_WIDTH +: WEIGHT_WIDTH];
+                    assign w[s*W_WIDTH +: W_WIDTH] = weights_held[s*WEIGHT_WIDTH +: WEIGHT_WIDTH];
                 end
             end
 
@@ -122,7 +128,7 @@ module dot_product #(
                 localparam WIDTH = X_WIDTH + W_WIDTH;
                 localparam TREE_WIDTH = WIDTH + $clog2(SIMD);
                 (* use_dsp = USE_DSP *)
-                reg [SIMD*WIDTH-1:0] products;
+                reg [SIMD*WIDTH-1:0] products /* verilator split_var */;
                 for (s = 0; s < SIMD; s = s + 1) begin : product
                     // One bit more than the operand, so that unsigned and signed operands multiply alike.
                     wire signed [X_WIDTH:0] a = {X_SIGNED && x[s*X_WIDTH + X_WIDTH - 1], x[s*X_WIDTH +: X_WIDTH]};

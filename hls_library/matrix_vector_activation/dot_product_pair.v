@@ -1,5 +1,5 @@
 // Two dot products of the same SIMD inputs, by two times SIMD weights, with SIMD multipliers: see product_pair. Runs freely,
-// without enable; LATENCY = 2 + adder_tree. KIND: see dot_product.
+// without enable; LATENCY = 2 + adder_tree. KIND, and when the weights come: see dot_product.
 module dot_product_pair #(
     parameter SIMD = 4,
     parameter INPUT_WIDTH = 8,
@@ -25,7 +25,14 @@ module dot_product_pair #(
     localparam WIDTH = X_WIDTH + W_WIDTH - ((INPUT_KIND == UNSIGNED || WEIGHT_KIND == UNSIGNED) ? 1 : 0);
     localparam TREE_WIDTH = WIDTH + $clog2(SIMD);
 
-    wire [SIMD*WIDTH-1:0] products0, products1;
+    reg [SIMD*WEIGHT_WIDTH-1:0] held0, held1;
+    always @(posedge aclk) begin
+        held0 <= weights0;
+        held1 <= weights1;
+    end
+
+    wire [SIMD*WIDTH-1:0] products0 /* verilator split_var */;
+    wire [SIMD*WIDTH-1:0] products1 /* verilator split_var */;
     genvar s;
     generate
         for (s = 0; s < SIMD; s = s + 1) begin : pair
@@ -35,10 +42,10 @@ module dot_product_pair #(
                 .element(inputs[s*INPUT_WIDTH +: INPUT_WIDTH]), .value(x)
             );
             decode_element #(.KIND(WEIGHT_KIND), .WIDTH(WEIGHT_WIDTH), .TO(W_WIDTH)) weight_number0 (
-                .element(weights0[s*WEIGHT_WIDTH +: WEIGHT_WIDTH]), .value(w0)
+                .element(held0[s*WEIGHT_WIDTH +: WEIGHT_WIDTH]), .value(w0)
             );
             decode_element #(.KIND(WEIGHT_KIND), .WIDTH(WEIGHT_WIDTH), .TO(W_WIDTH)) weight_number1 (
-                .element(weights1[s*WEIGHT_WIDTH +: WEIGHT_WIDTH]), .value(w1)
+                .element(held1[s*WEIGHT_WIDTH +: WEIGHT_WIDTH]), .value(w1)
             );
             product_pair #(.INPUT_WIDTH(X_WIDTH), .WEIGHT_WIDTH(W_WIDTH), .PRODUCT_WIDTH(WIDTH), .USE_DSP(USE_DSP)) products (
                 .aclk(aclk), .x(x), .w0(w0), .w1(w1),

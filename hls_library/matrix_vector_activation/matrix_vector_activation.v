@@ -161,10 +161,8 @@ module matrix_vector_activation #(
         end
     endgenerate
 
-    reg [WEIGHT_WORD_WIDTH-1:0] weights_held;
     reg [INPUT_WORD_WIDTH-1:0] inputs_read, inputs_held;
     always @(posedge aclk) begin
-        weights_held <= weights_read;
         inputs_read <= input_word;
         inputs_held <= inputs_read;
     end
@@ -193,11 +191,11 @@ module matrix_vector_activation #(
                     .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                     .WEIGHT_KIND(WEIGHT_KIND), .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
                 ) products (
-                    .aclk(aclk), .inputs(inputs_held), .weights0(weights_held[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]),
+                    .aclk(aclk), .inputs(inputs_held), .weights0(weights_read[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]),
                     .weights1(weights1), .sum0(sums[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH]), .sum1(sum1)
                 );
                 if (p + 1 < PE) begin : both
-                    assign weights1 = weights_held[(p+1)*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH];
+                    assign weights1 = weights_read[(p+1)*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH];
                     assign sums[(p+1)*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH] = sum1;
                 end else begin : odd
                     assign weights1 = {(SIMD*WEIGHT_WIDTH){1'b0}};
@@ -220,7 +218,7 @@ module matrix_vector_activation #(
                     .WEIGHT_KIND(WEIGHT_KIND), .XNOR_MODE(XNOR_MODE), .HARD_MULTIPLIERS(HARD_MULTIPLIERS),
                     .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
                 ) product (
-                    .aclk(aclk), .inputs(inputs), .weights(weights_held[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]),
+                    .aclk(aclk), .inputs(inputs), .weights(weights_read[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]),
                     .sum(sums[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH])
                 );
             end
