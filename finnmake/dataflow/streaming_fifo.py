@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,9 @@ REGISTER_DEPTH = 4
 
 BLOCK_DEPTH, BLOCK_BITS = 128, 8192
 """``auto`` takes block RAM from this depth and this many bits on: about half of one ECP5 block."""
+
+LUT_RAM_WORDS, BLOCK_WORDS = 16, 512
+"""Words of the smallest memories: in LUTs 16 on ECP5 and 32 on Xilinx, in block memories 512 at their widest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,15 @@ class StreamingFIFO(Layer):
             return self.ram_style
         bits = self.depth * self.input_stream().width
         return "block" if self.depth >= BLOCK_DEPTH and bits >= BLOCK_BITS else "distributed"
+
+    def filled_depth(self) -> int:
+        """The words that there is room for in the memories that this depth takes anyway, on every device."""
+        implementation = self.implementation()
+        if implementation == "registers":
+            return self.depth
+        words = LUT_RAM_WORDS if implementation == "distributed" else BLOCK_WORDS
+        filled = replace(self, depth=-(-self.depth // words) * words)
+        return filled.depth if filled.implementation() == implementation else self.depth
 
     def input_stream(self) -> Stream:
         return Stream(structural_datatype(self.datatype), self.elements_per_word, self.words_per_frame)

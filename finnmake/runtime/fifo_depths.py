@@ -65,6 +65,8 @@ class FifoSizing:
         fifo_of: the FIFO of a depth in a stream.
         fixed: depths that are not to be changed; 0 is none.
         large: words of a frame, of all streams, from which on a graph is large.
+        filled: in a large graph, the depth to take where this one is needed. One that is not exact stays what it is when
+            a layer somewhere else changes.
     """
 
     def __init__(
@@ -74,8 +76,9 @@ class FifoSizing:
         fifo_of: FifoOf,
         fixed: Mapping[Edge, int] | None = None,
         large: int = LARGE_GRAPH,
+        filled: Callable[[Edge, int], int] = lambda _, depth: depth,
     ) -> None:
-        self._timing, self._cores, self._fifo_of = timing, cores, fifo_of
+        self._timing, self._cores, self._fifo_of, self._filled = timing, cores, fifo_of, filled
         self._fixed = dict(fixed or {})
         self.bound = max(core.schedule.interval for core in cores)
         self._words = sum(sum(core.schedule.inputs) for core in cores)
@@ -120,6 +123,8 @@ class FifoSizing:
             times = times if times.waiting else self._timing.run(self._cores, self._fifos(depths), self._frames)
             limited = depths if self._large else joins
             used = {edge: times.waiting[edge] for edge in limited if edge in times.waiting}
+            if self._large:
+                used = {edge: self._filled(edge, depth) for edge, depth in used.items()}
             if self._large:
                 self._frames += _FRAMES_OF_LARGE - _ROUGH_FRAMES
                 self._more_frames = _FRAMES_OF_LARGE

@@ -45,8 +45,11 @@ def size_fifos(*, depths: Mapping[str, Any] | None = None, file: str | None = No
     def fifo_of(edge: Edge, depth: int) -> Fifo:
         return Fifo(depth, _fifo_layer(layers, edge, depth).first_output_latency())
 
+    def filled(edge: Edge, depth: int) -> int:
+        return _fifo_layer(layers, edge, depth).filled_depth()
+
     with StreamTiming(Path("stream_timing.so")) as timing:
-        sizing = FifoSizing(timing, cores, fifo_of, fixed)
+        sizing = FifoSizing(timing, cores, fifo_of, fixed, filled=filled)
         try:
             sized = sizing.size()
         except FinnmakeError as problem:

@@ -118,6 +118,30 @@ def test_depths_of_a_large_graph_suffice_and_are_all_used(timing: StreamTiming, 
     assert set(smallest.fifos) <= set(sized.fifos)
 
 
+def test_depths_of_a_large_graph_fill_memories(timing: StreamTiming) -> None:
+    cores = diamond(core(8, latency=30))
+    exact = FifoSizing(timing, cores, fifo_of, large=1).size()
+    filled = FifoSizing(timing, cores, fifo_of, large=1, filled=lambda _, depth: -(-depth // 16) * 16).size()
+    assert filled.times.interval == exact.times.interval
+    assert [fifo.depth for fifo in filled.fifos.values()] == [
+        -(-fifo.depth // 16) * 16 for fifo in exact.fifos.values()
+    ]
+
+
+def test_all_slow_parts_of_a_graph_are_seen_at_once(timing: StreamTiming) -> None:
+    # A fork behind another, and slower: what leaves is late for its sake alone, as long as there is room between them.
+    cores = diamond(core(8, latency=20))
+    fork = TimedCore(core(8, outputs=2), ((2, 0),))
+    cores += [fork, TimedCore(core(8, latency=60), ((3, 0),)), TimedCore(core(8, inputs=2), ((3, 1), (4, 0)))]
+    fifos = {(2, 0): Fifo(2), (3, 0): Fifo(1000), (5, 0): Fifo(2)}
+    at_the_end = timing.run(cores, fifos, 8)
+    anywhere = timing.run(cores, fifos, 8, bound=8)
+    assert (2, 0) not in at_the_end.blocked
+    assert {(2, 0), (5, 0)} <= set(anywhere.blocked)
+    assert at_the_end.waiting
+    assert not anywhere.waiting
+
+
 def test_more_cycles_than_can_be_counted_are_refused(timing: StreamTiming) -> None:
     with pytest.raises(VerificationError, match=r"2\^31"):
         timing.run(chain(core(4, pace=1 << 29)), {}, 2)
