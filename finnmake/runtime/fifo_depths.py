@@ -65,8 +65,8 @@ class FifoSizing:
         fifo_of: the FIFO of a depth in a stream.
         fixed: depths that are not to be changed; 0 is none.
         large: words of a frame, of all streams, from which on a graph is large.
-        filled: in a large graph, the depth to take where this one is needed. One that is not exact stays what it is when
-            a layer somewhere else changes.
+        filled: in a large graph, the depth to take where this one is needed. One that is not exact stays what it is
+            when a layer somewhere else changes.
     """
 
     def __init__(
