@@ -84,7 +84,8 @@ def main() -> None:
     if not options.no_dsp:
         _run(design, _small_products_to_dsp(options.family))
     _run(design, f"{synth} -run map_dsp:map_memory")
-    if any(kind.startswith("$mem") for kind in _count_cells(design, options.top)):
+    cells = (cell for module in design.modules_.values() for cell in module.cells_.values())
+    if any(cell.type.str().startswith("$mem") for cell in cells):
         map_memories(design, options.family, synth)
     _run(
         design,
