@@ -2,7 +2,8 @@
 
 Yosys makes one mapping a block memory with contents of its own, and evaluates some 37,000 assignments for it: half a
 second. Here the contents are put aside while block memories are mapped; all of one shape are mapped alike, and the
-contents are cut into the primitives' parameters afterwards.
+contents are cut into the primitives' parameters afterwards. What maps block memories takes a second to read: it is left
+out where there are none.
 """
 
 from __future__ import annotations
@@ -11,25 +12,26 @@ from typing import Any
 
 from pyosys import libyosys as yosys
 
-# The arguments of synth_xilinx itself, whose own call finds nothing left to do.
+# The arguments of synth_xilinx.
 _LIBRARIES = {
     "xc7": "-lib +/xilinx/lutrams_xc5v.txt -lib +/xilinx/brams_xc4v.txt -D HAS_SIZE_36 -D HAS_CASCADE "
     "-D HAS_MIXWIDTH_SDP -no-auto-huge",
     "xcup": "-lib +/xilinx/lutrams_xcu.txt -lib +/xilinx/brams_xc4v.txt -D HAS_SIZE_36 -D HAS_MIXWIDTH_SDP "
     "-D HAS_ADDRCE -lib +/xilinx/urams.txt",
 }
+_LUT_MEMORIES, _ULTRA_RAMS = "lutrams_xc5v_map.v", "urams_map.v"
+_BLOCK_MEMORIES = {"xc7": "brams_xc6v_map.v", "xcup": "brams_xcu_map.v"}
 _BLOCK_MEMORY = "$__XILINX_BLOCKRAM_"
 _LINE = 256
 """Bits of one parameter of contents."""
 
 
-def map_memories(design: Any, family: str, synth: str) -> None:
-    """Maps all memories of a design.
+def map_memories(design: Any, family: str) -> None:
+    """Maps all memories of a design; those that are to be registers or gates stay as they are.
 
     Args:
-        design: behind step ``map_dsp`` of synth_xilinx.
+        design: behind step ``map_dsp`` of synth_xilinx, whose step ``map_memory`` this is.
         family: ``xc7`` or ``xcup``.
-        synth: the call of synth_xilinx.
     """
     yosys.run_pass(f"memory_libmap -logic-cost-rom 0.015625 {_LIBRARIES[family]}", design)
     contents = {
@@ -38,7 +40,9 @@ def map_memories(design: Any, family: str, synth: str) -> None:
         for cell in module.cells_.values()
         if cell.type.str().startswith(_BLOCK_MEMORY)
     }
-    yosys.run_pass(f"{synth} -run map_memory:map_ffram", design)
+    maps = [_LUT_MEMORIES, *([_BLOCK_MEMORIES[family]] if contents else []), _ULTRA_RAMS]
+    for name in maps:
+        yosys.run_pass(f"techmap -map +/xilinx/{name}", design)
     for (module, name), bits in contents.items():
         _put_back(design.module(yosys.IdString(module)).cell(yosys.IdString(name)), bits)
 

@@ -86,7 +86,7 @@ def main() -> None:
     _run(design, f"{synth} -run map_dsp:map_memory")
     cells = (cell for module in design.modules_.values() for cell in module.cells_.values())
     if any(cell.type.str().startswith("$mem") for cell in cells):
-        map_memories(design, options.family, synth)
+        map_memories(design, options.family)
     _run(
         design,
         f"{synth} -run map_ffram:",
