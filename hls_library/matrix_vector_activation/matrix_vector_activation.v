@@ -174,11 +174,11 @@ module matrix_vector_activation #(
         last <= {last[SUM_CYCLES-2:0], last_step};
     end
 
-    // Dot products. Synthesis maps one for all of them, unless their weights are so few words that some bits are always
-    // the same, or the same as others, which then saves gates (and, in front of hard multipliers, registers at most).
+    // Dot products. Synthesis maps one for all of them, unless their weights are so few words that some bits are always the
+    // same, which then saves gates.
     // Read by synthesis alone, as an attribute, which Verilator does not count as use.
     // verilator lint_off UNUSEDPARAM
-    localparam integer MAPPED_ONCE = (MEM_MODE != 0 || DEPTH >= ((USE_DSP == "yes") ? 8 : 16)) ? 1 : 0;
+    localparam integer MAPPED_ONCE = (MEM_MODE != 0 || DEPTH >= 8) ? 1 : 0;
     // verilator lint_on UNUSEDPARAM
     wire [PE*ACCUMULATOR_WIDTH-1:0] sums;
     genvar p, s;
