@@ -31,7 +31,7 @@ lint: setup
 	@for folder in rules/*/; do \
 	  ls $$folder*.py >/dev/null 2>&1 || continue; \
 	  echo "mypy in $$folder"; \
-	  (cd $$folder && MYPYPATH="$(CURDIR)/rules/verilator:$(CURDIR)/rules/hls" "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml" \
+	  (cd $$folder && MYPYPATH="$(CURDIR)/rules/verilator:$(CURDIR)/rules/hls:$(CURDIR)/rules/yosys" "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml" \
 	    --cache-dir "$(CURDIR)/.mypy_cache/$$folder" .) || exit 1; \
 	done
 	$(BIN)/lint-imports --no-logo

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +18,7 @@ Parameter = str | int | Sequence[str]
 """A value for a ``{placeholder}``: a text, a number, or a list of texts that expands in place."""
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_FILE = re.compile(r"(\.\./[\w-]+/)?[\w-][\w.-]*")
 _FILE_KEYS = {"tool", "rule"}
 
 
@@ -32,7 +33,8 @@ class Rule:
             expands in place; ``{inputs}`` is the list of the scratch paths that the caller gives as inputs, without
             the rule's own files. ``{{`` and ``}}`` are braces.
         tools: tools whose versions enter the key; ``command[0]`` is always among them.
-        files: files of the rule's folder; they become inputs under their own names.
+        files: files of the rule's folder, or of one beside it (``../folder/name``); they become inputs under their own
+            names, without the folder.
         outputs: scratch paths that an application of this rule always produces, with placeholders.
         environment: with placeholders in the values.
         error_patterns: lines of the log that make the action a failure.
@@ -88,10 +90,11 @@ class Rule:
         elif absent := [name for name in names if name not in outputs]:
             raise BuildFileError(f"no place given for its output {', '.join(absent)}", where=where)
         all_inputs = dict(inputs)
-        for name in self.files:
+        for file in self.files:
+            name = PurePosixPath(file).name
             if name in all_inputs:
                 raise BuildFileError(f"input {name!r} is a file of the rule itself", where=where)
-            all_inputs[name] = self.folder / name
+            all_inputs[name] = self.folder.parent / file[3:] if file.startswith("../") else self.folder / file
         command = ToolCommand(
             argv=tuple(argument for text in self.command for argument in _fill(text, values, where)),
             environment={name: _fill_text(text, values, where) for name, text in self.environment.items()},
@@ -211,8 +214,8 @@ def _rule(name: str, table: Mapping[str, Any], folder: Path, where: str) -> Rule
     if not rule.command or _PLACEHOLDER.search(rule.command[0]):
         raise BuildFileError(f"{what}: command does not start with a tool's name", where=where)
     for file in rule.files:
-        if "/" in file or not (folder / file).is_file():
-            raise BuildFileError(f"{what}: {file!r} is not a file of its folder", where=where)
+        if not _FILE.fullmatch(file) or not (folder / file).is_file():
+            raise BuildFileError(f"{what}: {file!r} is not a file of its folder or of one beside it", where=where)
     for pattern in rule.error_patterns:
         try:
             re.compile(pattern)

@@ -10,6 +10,7 @@ import argparse
 
 from netlist import forget_sources, module_named, resources, run, write_resources
 from pyosys import libyosys as yosys
+from roms import narrow_roms
 
 # Instances, equal ones of which are synthesised as one.
 MAPPED_ONCE = "*/a:mapped_once=1"
@@ -25,6 +26,8 @@ def main() -> None:
     arguments.add_argument("sources", nargs="+", help="Verilog files")
     options = arguments.parse_args()
     design = yosys.Design()
+    # No wide multiplexers: they cost nearly twice the LUTs for few-bit arithmetic, and no clock.
+    synth = f"synth_ecp5 -nowidelut -top {options.top}{' -nodsp' if options.no_dsp else ''}"
     run(
         design,
         # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
@@ -37,8 +40,12 @@ def main() -> None:
         f"setattr -set keep_hierarchy 1 {MAPPED_ONCE}",
         "flatten",
         "check -noinit -assert",
-        # No wide multiplexers: they cost nearly twice the LUTs for few-bit arithmetic, and no clock.
-        f"synth_ecp5 -nowidelut -top {options.top}{' -nodsp' if options.no_dsp else ''}",
+        f"{synth} -run begin:map_ram",
+    )
+    narrow_roms(design)
+    run(
+        design,
+        f"{synth} -run map_ram:",
         f"setattr -unset keep_hierarchy {MAPPED_ONCE}",
         "flatten",
         "opt_clean",

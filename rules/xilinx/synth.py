@@ -16,6 +16,7 @@ from typing import Any
 
 from block_memories import map_memories
 from pyosys import libyosys as yosys
+from roms import narrow_roms
 
 # LUTs that a primitive takes. A distributed RAM takes those of its memory; its read addresses need none of their own.
 _LUTS_OF_PRIMITIVE = {
@@ -86,6 +87,7 @@ def main() -> None:
     _run(design, f"{synth} -run map_dsp:map_memory")
     cells = (cell for module in design.modules_.values() for cell in module.cells_.values())
     if any(cell.type.str().startswith("$mem") for cell in cells):
+        narrow_roms(design)
         map_memories(design, options.family)
     _run(
         design,

@@ -79,6 +79,9 @@ def test_wrong_applications(tmp_path: Path) -> None:
         ('[rule.x]\ncommand = ["python"]\nfolder = "/"', "unknown entry folder"),
         ('[rule.x]\ncommand = ["nosuch"]', "names a tool 'nosuch'"),
         ('[rule.x]\ncommand = ["python"]\nfiles = ["none.py"]', "'none.py' is not a file"),
+        ('[rule.x]\ncommand = ["python"]\nfiles = ["../none/none.py"]', "'../none/none.py' is not a file"),
+        ('[rule.x]\ncommand = ["python"]\nfiles = ["../../outside.py"]', "'../../outside.py' is not a file"),
+        ('[rule.x]\ncommand = ["python"]\nfiles = ["/etc/hostname"]', "'/etc/hostname' is not a file"),
         ('[rule.x]\ncommand = ["python"]\nerror_patterns = ["("]', "error pattern '\\('"),
         ('[rule.x]\ncommand = ["python"]\nenvironment = { A = 1 }', "environment is not a table of texts"),
         ("[[tool]]\nwhy = 'x'", "entry name is missing"),
@@ -92,6 +95,18 @@ def test_wrong_files(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BuildFileError, match=message) as caught:
         load_rules(write(tmp_path, text))
     assert caught.value.where == "flow/rule.toml"
+
+
+def test_rules_share_files(tmp_path: Path) -> None:
+    for name in ("one", "shared"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "shared/common.py").write_text("")
+    (tmp_path / "outside.py").write_text("")
+    (tmp_path / "one/rule.toml").write_text('[rule.x]\ncommand = ["python"]\nfiles = ["../shared/common.py"]')
+    action = load_rules(tmp_path)["x"].action({}, {}, {"result": "result"})
+    assert {name: Path(str(source)) for name, source in action.inputs.items()} == {
+        "common.py": tmp_path / "shared/common.py"
+    }
 
 
 def test_names_are_unique(tmp_path: Path) -> None:

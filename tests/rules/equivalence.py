@@ -34,6 +34,7 @@ def prove(folder: Path, top: str, sources: Sequence[str], cells: str) -> str:
         f"hierarchy -top {top}",
         "proc",
         "flatten",
+        "memory",
         "opt_clean",
         f"rename {top} gold",
         "design -stash gold",

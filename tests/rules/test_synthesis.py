@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
@@ -54,6 +55,25 @@ module memory (
     always @(posedge aclk) word <= words[address];
 endmodule
 """
+SLICES = """
+module slices (
+    input  wire aclk,
+    input  wire [11:0] addresses,
+    output wire [14:0] values
+);
+    genvar p;
+    generate
+        for (p = 0; p < 3; p = p + 1) begin : one
+            (* ram_style = "registers" *)
+            reg [23:0] words [0:15];
+            initial $readmemh("words.mem", words);
+            reg [4:0] value;
+            always @(posedge aclk) value <= words[addresses[p*4 +: 4]][p*7 +: 5];
+            assign values[p*5 +: 5] = value;
+        end
+    endgenerate
+endmodule
+"""
 CELLS = {"xc7": "+/xilinx/cells_sim.v", "xcup": "+/xilinx/cells_sim.v", "ecp5": "+/ecp5/cells_sim.v"}
 SOURCES = ["many.v", "accumulator.v"]
 
@@ -73,6 +93,18 @@ def test_what_is_mapped_once_is_proved_to_be_its_verilog(tmp_path: Path, family:
     assert prove(folder, "many", SOURCES, CELLS[family]) == ""
     (folder / "accumulator.v").write_text(ACCUMULATOR.replace("sum + held", "sum - held"))
     assert "unproven" in prove(folder, "many", SOURCES, CELLS[family])
+
+
+@pytest.mark.parametrize("family", CELLS)
+def test_narrowed_memories_are_proved_to_be_their_verilog(tmp_path: Path, family: str) -> None:
+    drawn = random.Random(7)
+    words = "".join(f"{drawn.getrandbits(24):06x}\n" for _ in range(16))
+    parameters = {"top": "slices", "sources": ["slices.v"], "dsp_options": ["--no-dsp"]}
+    folder = must_run(f"{family}_synth", tmp_path / "core", parameters, {"slices.v": SLICES, "words.mem": words})
+    assert json.loads((folder / "resources.json").read_text())["FF"] == 15
+    assert prove(folder, "slices", ["slices.v"], CELLS[family]) == ""
+    (folder / "words.mem").write_text(words.replace("a", "b"))
+    assert "unproven" in prove(folder, "slices", ["slices.v"], CELLS[family])
 
 
 @pytest.mark.parametrize(
