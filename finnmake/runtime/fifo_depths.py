@@ -119,13 +119,13 @@ class FifoSizing:
         }
         depths, times = self._enlarged(joins)
         if not times.deadlock:
-            # Where fixed depths keep it slow, nobody has counted.
-            times = times if times.waiting else self._timing.run(self._cores, self._fifos(depths), self._frames)
+            if self._is_slow(times):
+                # Fixed depths keep it so, and nobody has counted.
+                times = self._timing.run(self._cores, self._fifos(depths), self._frames)
             limited = depths if self._large else joins
             used = {edge: times.waiting[edge] for edge in limited if edge in times.waiting}
             if self._large:
                 used = {edge: self._filled(edge, depth) for edge, depth in used.items()}
-            if self._large:
                 self._frames += _FRAMES_OF_LARGE - _ROUGH_FRAMES
                 self._more_frames = _FRAMES_OF_LARGE
             depths, times = self._enlarged(

@@ -220,7 +220,7 @@ class _Tables:
     def steady(self, relation: Relation) -> tuple[int, int] | None:
         """Lag and delay where they are the same for all words of streams of the same length: no table is needed."""
         if relation not in self._steady:
-            lags = np.arange(len(relation.words)) - relation.words
+            lags = np.arange(len(relation.words)) - np.maximum(relation.words, _BEFORE_ALL)
             same = (lags == lags[0]).all() and (relation.cycles == relation.cycles[0]).all()
             self._steady[relation] = (int(lags[0]), int(relation.cycles[0])) if same else None
         return self._steady[relation]

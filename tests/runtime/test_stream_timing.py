@@ -168,11 +168,12 @@ def test_a_given_depth_that_is_too_small_leaves_the_others_finite(timing: Stream
     assert max(fifo.depth for fifo in sized.fifos.values()) < 100
 
 
-def test_events_before_the_first_frame_do_not_count(timing: StreamTiming) -> None:
-    schedule = core(3)
-    never = Relation(Event(START, 1), Event(TRANSFER, 0), constant(3, NEVER), constant(3, 1000))
-    changed = CoreSchedule((3,), (3,), 3, (*schedule.relations, never))
-    assert timing.run(chain(changed), {}, 2).output_cycles.ravel().tolist() == [1, 2, 3, 4, 5, 6]
+@pytest.mark.parametrize("words", [1, 3])
+def test_events_before_the_first_frame_do_not_count(timing: StreamTiming, words: int) -> None:
+    schedule = core(words)
+    never = Relation(Event(START, 1), Event(TRANSFER, 0), constant(words, NEVER), constant(words, 1000))
+    changed = CoreSchedule((words,), (words,), words, (*schedule.relations, never))
+    assert timing.run(chain(changed), {}, 2).output_cycles.ravel().tolist() == list(range(1, 2 * words + 1))
 
 
 def test_another_library_is_refused(tmp_path: Path) -> None:
