@@ -33,7 +33,8 @@ def synthesised_cells(folder: Path, layer: Layer, flow: tuple[str, ...]) -> Coun
         flow: one of the above.
     """
     rule, *options = flow
-    shutil.copytree(ROOT / "rules" / rule, folder, dirs_exist_ok=True)
+    for source in (rule, "yosys"):
+        shutil.copytree(ROOT / "rules" / source, folder, dirs_exist_ok=True)
     templates = CoreTemplates(TEMPLATES / "core.v.j2", TEMPLATES / "configured.v.j2", TEMPLATES / "top.cpp.j2")
     for name, text in render_core(layer, templates).items():
         (folder / name).write_text(text)
