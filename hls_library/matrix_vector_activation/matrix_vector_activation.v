@@ -175,10 +175,10 @@ module matrix_vector_activation #(
     end
 
     // Dot products. Synthesis maps one for all of them, unless their weights are so few words that some bits are always the
-    // same, which then saves gates.
+    // same, which then saves gates; hardly any where multipliers are hard.
     // Read by synthesis alone, as an attribute, which Verilator does not count as use.
     // verilator lint_off UNUSEDPARAM
-    localparam integer MAPPED_ONCE = (MEM_MODE != 0 || DEPTH >= 8) ? 1 : 0;
+    localparam integer MAPPED_ONCE = (MEM_MODE != 0 || DEPTH >= ((INPUT_WIDTH * WEIGHT_WIDTH >= 16) ? 8 : 16)) ? 1 : 0;
     // verilator lint_on UNUSEDPARAM
     wire [PE*ACCUMULATOR_WIDTH-1:0] sums;
     genvar p, s;
