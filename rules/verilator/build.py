@@ -1,6 +1,6 @@
 """Builds a Verilator simulation of one core (or of a stitched design) as a shared object.
 
-    python build.py --top NAME --output model.so --runtime verilated.a [--optimise 1] [--trace] FILES…
+    python build.py --top NAME --output model.so --runtime verilated.a [--optimise 2] [--trace] FILES…
 
 The shared object follows PyVerilator's symbol convention (``pyverilator.PyVerilator("model.so")`` opens it) and holds
 the AXI4-Stream driver of ``stream_driver.cpp``. All generated C++ is one translation unit: one compiler call costs less
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--top", required=True)
     parser.add_argument("--output", required=True)
     parser.add_argument("--runtime", default="verilated.a")
-    parser.add_argument("--optimise", default="1", choices=["0", "1", "2", "3"])
+    parser.add_argument("--optimise", default="2", choices=["0", "1", "2", "3"])
     parser.add_argument(
         "--trace", action="store_true", help="value change dumps; makes the build and the simulation slower"
     )
