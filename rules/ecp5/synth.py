@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 
+from mapped_once import KEEP, MERGE
 from netlist import forget_sources, module_named, resources, run, write_resources
 from pyosys import libyosys as yosys
 from roms import narrow_roms
-
-# Instances, equal ones of which are synthesised as one.
-MAPPED_ONCE = "*/a:mapped_once=1"
 
 
 def main() -> None:
@@ -36,8 +34,7 @@ def main() -> None:
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         f"synth_ecp5 -run begin:coarse -top {options.top}",
         "proc",
-        # What a core has many of is mapped once, and becomes part of the core behind that.
-        f"setattr -set keep_hierarchy 1 {MAPPED_ONCE}",
+        KEEP,
         "flatten",
         "check -noinit -assert",
         f"{synth} -run begin:map_ram",
@@ -46,9 +43,7 @@ def main() -> None:
     run(
         design,
         f"{synth} -run map_ram:",
-        f"setattr -unset keep_hierarchy {MAPPED_ONCE}",
-        "flatten",
-        "opt_clean",
+        *MERGE,
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
         # An unmapped cell: better found here than in place and route.

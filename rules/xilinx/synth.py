@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from block_memories import map_memories
+from mapped_once import KEEP, MERGE
 from pyosys import libyosys as yosys
 from roms import narrow_roms
 
@@ -45,8 +46,6 @@ _MULTIPLIERS = ("DSP48E1", "DSP48E2")
 # Inside a slice, beside its LUTs. An inverter goes into the LUT or the pin behind it.
 _FREE = {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "INV"}
 _LARGE = ("RAMB18E2", "RAMB36E2", "URAM288", "DSP48E2")
-# Instances, equal ones of which are synthesised as one.
-_MAPPED_ONCE = "*/a:mapped_once=1"
 _OTHER = {*_FLIP_FLOPS, *_MULTIPLIERS, "URAM288", *_FREE}
 
 
@@ -72,8 +71,7 @@ def main() -> None:
         "read_verilog -lib -specify +/xilinx/cells_sim.v",
         f"hierarchy -check -top {options.top}",
         "proc",
-        # What a core has many of is mapped once, and becomes part of the core behind that.
-        f"setattr -set keep_hierarchy 1 {_MAPPED_ONCE}",
+        KEEP,
         "flatten",
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         "check -noinit -assert",
@@ -92,9 +90,7 @@ def main() -> None:
     _run(
         design,
         f"{synth} -run map_ffram:",
-        f"setattr -unset keep_hierarchy {_MAPPED_ONCE}",
-        "flatten",
-        "opt_clean",
+        *MERGE,
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
         f"check -mapped -noinit -assert {options.top}",

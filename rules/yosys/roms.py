@@ -26,7 +26,11 @@ def narrow_roms(design: Any) -> None:
 
 
 def _is_rom(cell: Any) -> bool:
-    return cell.type == _MEMORY and _number(cell, "WR_PORTS") == 0 and _number(cell, "RD_WIDE_CONTINUATION") == 0
+    if cell.type != _MEMORY or _number(cell, "WR_PORTS") != 0:
+        return False
+    # A bit for each port, however many there are.
+    single: bool = cell.getParam(yosys.IdString("\\RD_WIDE_CONTINUATION")).is_fully_zero()
+    return single
 
 
 def _connected(module: Any, roms: Container[str]) -> Any:
