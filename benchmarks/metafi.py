@@ -194,8 +194,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     for layer in options.layers.split(",") if options.layers else [_middle_layer(folding)]:
         before = int(folding[layer]["PE"])
         after = options.pe or 2 * before
-        changed = json.loads(json.dumps(folding))
-        changed[layer]["PE"] = after
+        changed = {**folding, layer: {**folding[layer], "PE": after}}
         (folder / "fold.json").write_text(json.dumps(changed, indent=1))
         change = timed(folder, command)
         changes.append(change)

@@ -28,13 +28,13 @@ _FEWEST_FRAMES = 6
 """Frames that enter a graph after the first has left it."""
 
 _MOST_FRAMES, _FEWEST_WORDS = 40, 400_000
-"""Small graphs, which take no time, are run for more frames: so many, or so many words."""
+"""Small graphs, which take no time, are run for as many frames as have so many words, but no more than so many."""
 
 LARGE_GRAPH = 5_000_000
 """Words of a frame, of all streams, from which on a graph is large."""
 
 _FRAMES_OF_LARGE, _ROUGH_FRAMES = 4, 2
-"""The same of a large graph, and until it is fast enough for the first time."""
+"""The same of a large graph: once it has been fast enough, and before, when its frames need only be roughly right."""
 
 _GROWTH_OF_LARGE, _STEP_OF_LARGE = 2, 20
 """A depth too small in a large graph grows by so many times itself, as if it were so many words at least."""
