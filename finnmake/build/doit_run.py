@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from doit.runner import MThreadRunner, Runner
 from doit.task import Stream
 
 from finnmake.build.engine_command import EngineCommand
-from finnmake.build.expanding import closure, next_to_expand, with_expanding
+from finnmake.build.expanding import ExpandingDispatcher, beside, closure, next_to_expand, with_expanding
+from finnmake.build.ordering import longest_way_first
 from finnmake.build.reporter import EngineReporter, summary_line
 from finnmake.build.stamp import SECONDS, answer
 from finnmake.build.stamp_writer import StampWriter
@@ -106,6 +107,8 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         self.session.always = always
         self.session.may_run = self.may_run
         self._single = single
+        self._continue = continue_
+        self._parallel = num_process > 1
         self._auto_delayed_regex = auto_delayed_regex
         stream = Stream(verbosity, force_verbosity)
         outstream: IO[str] = open(outfile, "w", encoding="utf-8") if isinstance(outfile, str) else outfile  # noqa: PTH123, SIM115
@@ -188,6 +191,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                     report.skip_uptodate(control.tasks[name])
             _drop(control, unaffected)
         self.control = control
+        control.selected_tasks = self._in_order(control, control.selected_tasks)
         return self._finish(runner().run_all(control.task_dispatcher()))
 
     def _expand(
@@ -209,16 +213,31 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             todo = next_to_expand(control, self._expanding(), needed, expanded)
             if not todo:
                 return 0, False
-            expanded.update(todo)
             # A control of its own: process() takes the tasks' options, and can take them only once.
             first = TaskControl(self.task_list)
-            first.selected_tasks = todo
-            self.session.require_tools(closure(first, todo))
-            self._want(first, closure(first, todo))
-            executed = self.session.executed
-            status = self._finish(runner().run_all(first.task_dispatcher()))
-            if status or always or self.session.executed != executed:
+            others = self._beside(control, needed, expanded)
+            expanded.update(todo)
+            found = closure(first, [*todo, *others])
+            self.session.require_tools(found)
+            self._want(first, found)
+            dispatcher = ExpandingDispatcher(first, todo, self._in_order(first, others))
+            status = self._finish(runner().run_all(dispatcher))
+            if status or always or any(self.session.has_executed(name) for name in todo):
                 return status, True
+
+    def _beside(self, control: TaskControl, needed: set[str], expanded: set[str]) -> list[str]:
+        """What may run while an expanding task keeps not all workers busy."""
+        # With --continue a failure of one of them would be told twice; with --single nothing else is wanted.
+        if self._continue or self._single:
+            return []
+        waiting = {name for name in self._expanding() if name not in expanded}
+        return beside(control, waiting, needed, self.session.tasks)
+
+    def _in_order(self, control: TaskControl, names: Sequence[str]) -> Sequence[str]:
+        """Tasks in the order in which they are to be begun; as asked for where they run one after the other."""
+        if not self._parallel:
+            return names
+        return longest_way_first(control, names, self.session.noted_seconds())
 
     def _expanding(self) -> list[str]:
         return [name for name, action in self.session.tasks.items() if action.expanding]

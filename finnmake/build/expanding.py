@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
+from typing import Any
 
-from doit.control import TaskControl
+from doit.control import ExecNode, TaskControl, TaskDispatcher
 
 
 def closure(control: TaskControl, names: Iterable[str]) -> set[str]:
@@ -44,3 +45,63 @@ def next_to_expand(control: TaskControl, expanding: Sequence[str], needed: set[s
     """
     waiting = [name for name in expanding if name in needed and name not in expanded]
     return [name for name in waiting if not (closure(control, [name]) - {name}).intersection(waiting)]
+
+
+def beside(control: TaskControl, expanding: Collection[str], needed: set[str], engine: Collection[str]) -> list[str]:
+    """Needed tasks that are what they are, whatever expanding tasks bring forth: they need not wait for them.
+
+    Only engine tasks that need nothing but engine tasks: what others do is not known.
+
+    Args:
+        control: of all tasks.
+        expanding: the expanding tasks that have not had their turn, or have it now.
+        needed: tasks to look at.
+        engine: the engine tasks.
+
+    Returns:
+        In the order of the build file.
+    """
+    readers: dict[str, list[str]] = {}
+    for name in needed:
+        task = control.tasks[name]
+        for other in (*task.task_dep, *task.setup_tasks, *task.calc_dep):
+            readers.setdefault(other, []).append(name)
+    left_out: set[str] = set()
+    waiting = [*expanding, *(name for name in needed if name not in engine)]
+    while waiting:
+        name = waiting.pop()
+        if name not in left_out:
+            left_out.add(name)
+            waiting.extend(readers.get(name, ()))
+    return [name for name in control.tasks if name in needed and name not in left_out]
+
+
+class ExpandingDispatcher(TaskDispatcher):  # type: ignore[misc] # doit is untyped
+    """Dispatches expanding tasks and what they need; others where these leave a worker idle, and until they are done.
+
+    Args:
+        control: of all tasks.
+        expanding: tasks that are to be brought up to date.
+        others: tasks that may be, too.
+    """
+
+    generator: Generator[Any, ExecNode | None, None]
+
+    def __init__(self, control: TaskControl, expanding: Sequence[str], others: Sequence[str]) -> None:
+        super().__init__(control.tasks, control.targets, [*expanding, *others])
+        self.generator = self._until_done(self.generator, expanding)
+
+    def _until_done(
+        self, dispatched: Generator[Any, ExecNode | None, None], expanding: Sequence[str]
+    ) -> Generator[Any, ExecNode | None, None]:
+        processed: ExecNode | None = None
+        while not all(self._is_done(name) for name in expanding):
+            try:
+                node = dispatched.send(processed)
+            except StopIteration:
+                return
+            processed = yield node
+
+    def _is_done(self, name: str) -> bool:
+        node = self.nodes.get(name)
+        return node is not None and node.run_status not in (None, "run")

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from finnmake.build.remote.execution import RemoteExecutor
     from finnmake.build.remote.sharing import Sharing
 
+SECONDS = "seconds"
+"""Kind of the memos that say what actions took when they last ran, if it was worth a note."""
+_NOTED_SECONDS = 0.1
+
 UPLOAD = "upload"
 """Kind of the memos that name results which are still to be uploaded."""
 _UPLOAD_SECONDS = 10.0
@@ -258,9 +262,15 @@ class Rebuilder:
         mark("record")
         seconds = time.monotonic() - started
         self._record(name, looked.resolved, key, result, how, reason, seconds, here=here)
+        if how == "run" and seconds >= _NOTED_SECONDS:
+            self.state.record_memo(SECONDS, name, "", f"{seconds:.3f}")
         # What another thread has seen of this action's outputs before they were there.
         self.digests.forget()
         return Outcome(how, seconds)
+
+    def noted_seconds(self) -> dict[str, float]:
+        """What actions took when they last ran, of those that took long."""
+        return {name: float(seconds) for name, seconds in self.state.memos(SECONDS).items()}
 
     def _stored(self, key: str, action: Action) -> ActionResult | None:
         result = self.store.get_result(key)

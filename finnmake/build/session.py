@@ -241,10 +241,14 @@ class Session:
         self._settle(name)
         return True
 
-    @property
-    def executed(self) -> int:
-        """How many tasks have been executed so far, from the store or by running."""
-        return sum(outcome.outcome not in ("up_to_date", "failed") for _, outcome in self.found())
+    def has_executed(self, name: str) -> bool:
+        """Whether this command has executed a task, from the store or by running it."""
+        outcome = self.outcomes.get(name)
+        return outcome is not None and outcome.outcome not in ("up_to_date", "failed")
+
+    def noted_seconds(self) -> dict[str, float]:
+        """What actions took when they last ran, of those that took long."""
+        return {name: seconds for each in self.rebuilders for name, seconds in each.noted_seconds().items()}
 
     def found(self) -> list[tuple[str, TaskOutcome]]:
         """The outcomes so far; a copy, as the threads of an interrupted build may still be adding to them."""

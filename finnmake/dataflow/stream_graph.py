@@ -24,6 +24,10 @@ INPUT: Source = (-1, 0)
 """The accelerator's input; (-1, 1), (-1, 2), … are the ports of streamed weights."""
 
 
+PASSING = frozenset({"StreamingFIFO", "StreamingDataWidthConverter"})
+"""Op types that are put between layers: all others have the same order, so the same names, with and without them."""
+
+
 @dataclass(frozen=True)
 class HostStream:
     """Weights that the host sends.
@@ -98,7 +102,10 @@ def stream_graph(model: ModelWrapper) -> StreamGraph:
             order[user] = len(order)
             for port, output in enumerate(user.outputs):
                 made[output] = (order[user], port)
-                arrived.append(output)
+                if user.op_type in PASSING:
+                    arrived.appendleft(output)
+                else:
+                    arrived.append(output)
     _check_complete(model, order, open_ends)
     found = ((position, streamed_weights(node, layer_of[node])) for node, position in order.items())
     weights = {position: each for position, each in found if each is not None}

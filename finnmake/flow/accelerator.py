@@ -132,8 +132,11 @@ class Accelerator(Target):
         tasks = self._compile_tasks(board, clock_mhz, context)
         manifest = self.manifest()
         if manifest is not None:
+            planned = {task.name for task in tasks}
             for layer in manifest.layers:
-                tasks.extend(plan_layer(layer, context))
+                # Where depths are measured, all layers but FIFOs are planned by now.
+                if context.step(layer, "generate") not in planned:
+                    tasks.extend(plan_layer(layer, context))
             tasks.append(plan_resource_table(manifest, context, board, clock_mhz, finn))
             measured = any(task.name == context.task("fifo_depths") for task in tasks)
             tasks.extend(plan_design(manifest, context, board, clock_mhz, cycle_model=measured))

@@ -1,6 +1,7 @@
 """The tasks that find FIFO depths: the layers without FIFOs, the schedule of each of their cores, the depths.
 
-A core is measured once, however many layers have it, and again only when its own structure changes.
+A core is measured once, however many layers have it, and again only when its own structure changes. FIFOs change no
+other layer: the tasks of all but them are planned here, too, and wait for no depths.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from finnmake.build.action import Action, PythonCommand
 from finnmake.flow.commands import model_command
 from finnmake.flow.compile_tasks import Json, Step, graph_inputs
 from finnmake.flow.layer_context import LayerContext
-from finnmake.flow.layer_tasks import plan_simulation
+from finnmake.flow.layer_tasks import plan_layer, plan_simulation
 from finnmake.flow.manifest import RTL, LayerEntry, Manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.stages import Stage
@@ -26,9 +27,9 @@ UNBUFFERED = "unbuffered"
 
 DEPTHS_FILE = "fifo_depths.json"
 
-_DENSE = frozenset(
-    {"MatrixVectorActivation", "Thresholding", "LabelSelect", "StreamingDataWidthConverter", "StreamingFIFO"}
-)
+FIFO = "StreamingFIFO"
+
+_DENSE = frozenset({"MatrixVectorActivation", "Thresholding", "LabelSelect", "StreamingDataWidthConverter", FIFO})
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class FifoChoice:
         return {} if self.file is None else {self.file.name: self.file}
 
     def plan(self, previous: str, graph: str, manifest: Manifest | None, context: LayerContext) -> list[PlannedTask]:
-        """The tasks between the folded graph and its FIFOs.
+        """The tasks between the folded graph and its FIFOs; of measured depths also those of all layers but FIFOs.
 
         Args:
             previous: the task that makes the folded graph.
@@ -84,15 +85,24 @@ class FifoChoice:
         if manifest is None or not self.measures(manifest):
             return tasks
         own = replace(context, layers_task=UNBUFFERED, layers_folder=f"{UNBUFFERED}/layers")
-        cores = {layer.core: layer for layer in reversed(manifest.layers)}
-        for layer in cores.values():
-            tasks += [*plan_simulation(layer, own, Stage.LAYERS), _schedule(layer, own)]
+        # A model may have FIFOs of its own: behind InsertFIFO they have other numbers.
+        apart = replace(own, made_in=own.layers_folder, prefix=f"{UNBUFFERED}.")
+        first = {layer.core: layer for layer in reversed(manifest.layers)}
+        measured = {core: (layer, apart if layer.op_type == FIFO else own) for core, layer in first.items()}
+        for layer in manifest.layers:
+            is_measured, where = first[layer.core] is layer, apart if layer.op_type == FIFO else own
+            simulation = plan_simulation(layer, where, Stage.LAYERS) if is_measured else []
+            others = [] if layer.op_type == FIFO else plan_layer(layer, own)
+            earlier = {task.name for task in simulation}
+            tasks += [*simulation, *(task for task in others if task.name not in earlier)]
+            if is_measured:
+                tasks.append(_schedule(layer, where))
         tasks.append(_solver(context))
-        tasks.append(self._sizing(cores, own))
+        tasks.append(self._sizing(measured, context))
         return tasks
 
-    def _sizing(self, cores: Mapping[str, LayerEntry], context: LayerContext) -> PlannedTask:
-        schedules = {f"schedules/{core}.json": context.file(layer, "schedule.json") for core, layer in cores.items()}
+    def _sizing(self, cores: Mapping[str, tuple[LayerEntry, LayerContext]], context: LayerContext) -> PlannedTask:
+        schedules = {f"schedules/{core}.json": own.file(layer, "schedule.json") for core, (layer, own) in cores.items()}
         return PlannedTask(
             name=context.task("fifo_depths"),
             doc="compose the schedules of all cores: FIFO depths, interval, latency",
@@ -100,7 +110,7 @@ class FifoChoice:
             after=(
                 context.task(UNBUFFERED),
                 context.task("stream_timing"),
-                *(context.step(layer, "schedule") for layer in cores.values()),
+                *(own.step(layer, "schedule") for layer, own in cores.values()),
             ),
             action=Action(
                 mnemonic="FifoDepths",

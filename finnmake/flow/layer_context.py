@@ -24,8 +24,10 @@ class LayerContext(TargetContext):
         part: the board's FPGA.
         clock_mhz: clock of the accelerator.
         engines: what makes the cores.
-        layers_task: what writes the layers.
+        layers_task: what writes the layers' files.
         layers_folder: where they are.
+        made_in: where what is made of the layers goes.
+        prefix: of the names of their tasks.
     """
 
     resources: Resources
@@ -36,6 +38,8 @@ class LayerContext(TargetContext):
     engines: Engines
     layers_task: str = "layers"
     layers_folder: str = "layers"
+    made_in: str = "layers"
+    prefix: str = ""
 
     def synthesis_suffix(self, flow: str) -> str:
         """What distinguishes tasks and files of a flow from those of the board's."""
@@ -43,21 +47,20 @@ class LayerContext(TargetContext):
 
     def step(self, layer: LayerEntry, name: str) -> str:
         """Full name of a task of a layer."""
-        prefix = "" if self.layers_task == "layers" else f"{self.layers_task}."
-        return self.task(f"{prefix}{layer.name}.{name}")
+        return self.task(f"{self.prefix}{layer.name}.{name}")
 
     def file(self, layer: LayerEntry, name: str) -> Path:
-        """A file of a layer."""
-        return self.path(f"{self.layers_folder}/{layer.name}/{name}")
+        """A file that is made of a layer."""
+        return self.path(f"{self.made_in}/{layer.name}/{name}")
 
     def output(self, layer: LayerEntry, name: str) -> str:
         """Where an output of a layer goes, relative to the workspace."""
-        return f"{self.folder}/{self.layers_folder}/{layer.name}/{name}"
+        return f"{self.folder}/{self.made_in}/{layer.name}/{name}"
 
     def layer_inputs(self, layer: LayerEntry) -> dict[str, Path]:
         """The layer file and its parameters, as inputs of a Python action."""
         names = ["layer.json", *(f"{name}.npy" for name in layer.parameters)]
-        return {name: self.file(layer, name) for name in names}
+        return {name: self.path(f"{self.layers_folder}/{layer.name}/{name}") for name in names}
 
 
 def kernel_files(resources: Resources, names: tuple[str, ...]) -> dict[str, Path]:

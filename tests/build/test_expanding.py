@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.build.test_doit_commands import COMMANDS, doit, outcomes
 
 DODO = '''
+import json
 from pathlib import Path
 
 from finnmake.build.action import Action, ToolCommand
@@ -89,3 +91,43 @@ def test_a_change_of_the_second_alone(folder: Path) -> None:
     assert found["net:words"] == "up to date"
     assert "net:of-0" in found
     assert "net:of-1" not in found
+
+
+BESIDE = DODO.replace("sort -u > o", "sort -u > o; sleep 1").replace(
+    """        yield task("lengths",""",
+    """        yield task("beside", "if grep bad words; then exit 1; fi; touch o", "words")
+        yield task("lengths",""",
+)
+
+
+def test_what_does_not_depend_on_it_runs_beside_an_expanding_task(folder: Path) -> None:
+    (folder / "dodo.py").write_text(BESIDE)
+    done = doit(folder, "run", "-n", "2", "--profile", "trace.json")
+    assert set(outcomes(done)) == FIRST | {"net:beside"}
+    events = json.loads((folder / "trace.json").read_text())["traceEvents"]
+    spans = {event["name"]: event for event in events if event.get("cat") == "action"}
+    lengths, beside = spans["net:lengths"], spans["net:beside"]
+    assert beside["ts"] < lengths["ts"] + lengths["dur"]
+
+
+def test_with_one_worker_the_expanding_task_comes_first(folder: Path) -> None:
+    (folder / "dodo.py").write_text(BESIDE)
+    found = list(outcomes(doit(folder)))
+    assert found.index("net:lengths") < found.index("net:beside")
+
+
+@pytest.mark.parametrize("arguments", [("-n", "2"), ("-n", "2", "--continue")])
+def test_what_fails_beside_is_told_once(folder: Path, arguments: tuple[str, ...]) -> None:
+    (folder / "dodo.py").write_text(BESIDE)
+    (folder / "model").write_text("bad a")
+    done = doit(folder, *arguments)
+    assert done.returncode == 1
+    assert outcomes(done)["net:beside"] == "FAILED"
+    assert len([line for line in done.stdout.splitlines() if line.endswith("  net:beside")]) == 1
+    # Only who asks for it goes on behind a failure.
+    assert ("net:of-3" in outcomes(done)) == ("--continue" in arguments)
+
+
+def test_only_what_is_selected_runs_beside(folder: Path) -> None:
+    (folder / "dodo.py").write_text(BESIDE)
+    assert "net:beside" not in outcomes(doit(folder, "-n", "2", "net:of-1"))

@@ -13,7 +13,7 @@ FOLDED: dict[str, dict[str, object]] = {**FOLDING, "MatrixVectorActivation_0": {
 
 def measured(build: Build) -> set[str]:
     """Layers whose cores have been measured."""
-    return {name.split(".")[1] for name in build.ran if name.endswith(".schedule")}
+    return {name.split(".")[0] for name in build.ran if name.endswith(".schedule")}
 
 
 def test_a_change_of_one_layer_measures_its_core(built: Project) -> None:
