@@ -17,7 +17,8 @@ from doit.runner import MThreadRunner, Runner
 from doit.task import Stream
 
 from finnmake.build.engine_command import EngineCommand
-from finnmake.build.expanding import ExpandingDispatcher, beside, closure, next_to_expand, with_expanding
+from finnmake.build.expanding import beside, closure, next_to_expand, with_expanding
+from finnmake.build.expanding_runner import ExpandingDispatcher, ExpandingRunner
 from finnmake.build.ordering import longest_way_first
 from finnmake.build.reporter import EngineReporter, summary_line
 from finnmake.build.stamp import SECONDS, answer
@@ -109,6 +110,8 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         self._single = single
         self._continue = continue_
         self._parallel = num_process > 1
+        if self._parallel:
+            self.session.limit(num_process)
         self._auto_delayed_regex = auto_delayed_regex
         stream = Stream(verbosity, force_verbosity)
         outstream: IO[str] = open(outfile, "w", encoding="utf-8") if isinstance(outfile, str) else outfile  # noqa: PTH123, SIM115
@@ -124,15 +127,16 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             else:
                 report = reporter(outstream, options) if isinstance(reporter, type) else reporter
 
-            def runner() -> Any:
+            def runner(parallel: type[MThreadRunner] = MThreadRunner) -> Any:
                 arguments = (self.dep_manager, report, continue_, always, stream)
-                return Runner(*arguments) if num_process <= 1 else MThreadRunner(*arguments, num_process)
+                return parallel(*arguments, num_process) if self._parallel else Runner(*arguments)
 
             with self._span("open state"):
                 self.session.begin_build()
             interrupted = True
             try:
                 status = self._build(runner, report)
+                self.session.wait()
                 interrupted = False
                 return status
             finally:
@@ -151,7 +155,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         self.outstream.write(f"{path.line()}\n")
         self.outstream.flush()
 
-    def _build(self, runner: Callable[[], Any], report: Any) -> int:
+    def _build(self, runner: Callable[..., Any], report: Any) -> int:
         """Expanding tasks first, as long as there are new ones, then what is selected."""
         expanded: set[str] = set()
         unaffected: frozenset[str] = frozenset()
@@ -195,7 +199,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
         return self._finish(runner().run_all(control.task_dispatcher()))
 
     def _expand(
-        self, control: TaskControl, needed: set[str], expanded: set[str], runner: Callable[[], Any], *, always: bool
+        self, control: TaskControl, needed: set[str], expanded: set[str], runner: Callable[..., Any], *, always: bool
     ) -> tuple[int, bool]:
         """Bring expanding tasks up to date until one has run.
 
@@ -221,7 +225,7 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
             self.session.require_tools(found)
             self._want(first, found)
             dispatcher = ExpandingDispatcher(first, todo, self._in_order(first, others))
-            status = self._finish(runner().run_all(dispatcher))
+            status = self._finish(runner(ExpandingRunner).run_all(dispatcher))
             if status or always or any(self.session.has_executed(name) for name in todo):
                 return status, True
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
-from doit.control import ExecNode, TaskControl, TaskDispatcher
+from doit.control import TaskControl
 
 
 def closure(control: TaskControl, names: Iterable[str]) -> set[str]:
@@ -74,34 +73,3 @@ def beside(control: TaskControl, expanding: Collection[str], needed: set[str], e
             left_out.add(name)
             waiting.extend(readers.get(name, ()))
     return [name for name in control.tasks if name in needed and name not in left_out]
-
-
-class ExpandingDispatcher(TaskDispatcher):  # type: ignore[misc] # doit is untyped
-    """Dispatches expanding tasks and what they need; others where these leave a worker idle, and until they are done.
-
-    Args:
-        control: of all tasks.
-        expanding: tasks that are to be brought up to date.
-        others: tasks that may be, too.
-    """
-
-    generator: Generator[Any, ExecNode | None, None]
-
-    def __init__(self, control: TaskControl, expanding: Sequence[str], others: Sequence[str]) -> None:
-        super().__init__(control.tasks, control.targets, [*expanding, *others])
-        self.generator = self._until_done(self.generator, expanding)
-
-    def _until_done(
-        self, dispatched: Generator[Any, ExecNode | None, None], expanding: Sequence[str]
-    ) -> Generator[Any, ExecNode | None, None]:
-        processed: ExecNode | None = None
-        while not all(self._is_done(name) for name in expanding):
-            try:
-                node = dispatched.send(processed)
-            except StopIteration:
-                return
-            processed = yield node
-
-    def _is_done(self, name: str) -> bool:
-        node = self.nodes.get(name)
-        return node is not None and node.run_status not in (None, "run")

@@ -58,6 +58,9 @@ class EngineReporter(ConsoleReporter):  # type: ignore[misc] # doit is untyped
         if task.name in self._session.tasks:
             if self._session.found_up_to_date(task.name):
                 self._line("up_to_date", None, task.name)
+            elif self._session.has_executed(task.name):
+                # It ran beside an expanding task, when nobody waited for it.
+                self.add_success(task)
         elif not self._is_group(task):
             super().skip_uptodate(task)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,11 +73,15 @@ class Session:
     _reasons: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, Action] = field(default_factory=dict)
     """What is up to date since this command looked: expanding tasks are looked at twice."""
+    _failed: dict[str, Action] = field(default_factory=dict)
+    """What has failed: a task that ran beside expanding ones is asked for again."""
+    _running: dict[str, threading.Event] = field(default_factory=dict)
+    _slots: AbstractContextManager[Any] = field(default_factory=nullcontext)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def adopt(self, task_list: Iterable[Task]) -> None:
         """Take over the engine tasks of a task list."""
-        self.tasks = {}
+        tasks: dict[str, EngineAction] = {}
         task_list = list(task_list)
         if self.profile is not None:
             self.profile.adopt(task_list)
@@ -84,7 +89,9 @@ class Session:
             action = engine_action_of(task)
             if action is not None:
                 action.performer = self
-                self.tasks[task.name] = action
+                tasks[task.name] = action
+        # At once: actions of the former list may still run.
+        self.tasks = tasks
 
     def rebuilder(self, name: str) -> Rebuilder:
         """The rebuilder of a task's workspace; opens its state."""
@@ -149,6 +156,8 @@ class Session:
         """Whether a task is up to date."""
         if self._settled.get(name) == self.tasks[name].action:
             return Status(True)
+        if name in self._running:
+            return Status(False, self._reasons.get(name, ""))
         rebuilder, action, wanted = self.rebuilder(name), self.tasks[name].action, self._wants(name)
         if self.profile is None:
             status = rebuilder.status(name, action, may_run=may_run, wanted=wanted)
@@ -169,11 +178,30 @@ class Session:
         )
 
     def perform(self, name: str) -> BaseFail | None:
-        """Bring a task up to date; called from doit's threads."""
-        if self.profile is None:
+        """Bring a task up to date; called from doit's threads. Waits for one that is at it already."""
+        done = threading.Event()
+        before = self._running.setdefault(name, done)
+        if before is not done:
+            before.wait()
             return self._perform(name, unmarked)
-        with self.profile.action(name) as mark:
-            return self._perform(name, mark)
+        try:
+            with self._slots:
+                if self.profile is None:
+                    return self._perform(name, unmarked)
+                with self.profile.action(name) as mark:
+                    return self._perform(name, mark)
+        finally:
+            del self._running[name]
+            done.set()
+
+    def limit(self, jobs: int) -> None:
+        """So many actions run at once, whoever asks for them."""
+        self._slots = threading.BoundedSemaphore(jobs)
+
+    def wait(self) -> None:
+        """Until nothing runs any more."""
+        for running in list(self._running.values()):
+            running.wait()
 
     def _perform(self, name: str, mark: Mark) -> BaseFail | None:
         if not gc.isenabled():
@@ -182,18 +210,20 @@ class Session:
         action = self.tasks[name].action
         if self._settled.get(name) == action:
             return None
+        if self._failed.get(name) == action:
+            return TaskFailed(self.failures[name])
         try:
             reason = self._reasons.get(name, "")
             outcome = self._execute(name, reason, mark, always=self.always, wanted=self._wants(name))
         except NotStoredError as error:
             self.missing.append(name)
-            return TaskFailed(self.failed(name, error))
+            return self._fail(name, action, error)
         except FinnmakeError as error:
-            return TaskFailed(self.failed(name, error))
+            return self._fail(name, action, error)
         except OSError as error:
             remedy = "check that the disk is not full and that the folder can be written"
-            return TaskFailed(self.failed(name, StoreError(f"the build folder cannot be used: {error}", remedy=remedy)))
-        self._settle(name)
+            return self._fail(name, action, StoreError(f"the build folder cannot be used: {error}", remedy=remedy))
+        self._settle(name, action)
         self.outcomes[name] = TaskOutcome(outcome.how, outcome.seconds)
         return None
 
@@ -221,10 +251,14 @@ class Session:
     def _wants(self, name: str) -> bool:
         return self.wanted is None or name in self.wanted
 
-    def _settle(self, name: str) -> None:
+    def _settle(self, name: str, action: Action) -> None:
         # What was left with a remote engine may be wanted later in this build.
         if self._wants(name):
-            self._settled[name] = self.tasks[name].action
+            self._settled[name] = action
+
+    def _fail(self, name: str, action: Action, error: FinnmakeError) -> TaskFailed:
+        self._failed[name] = action
+        return TaskFailed(self.failed(name, error))
 
     def failed(self, name: str, error: FinnmakeError) -> str:
         """Note that a task failed; returns its message."""
@@ -238,7 +272,7 @@ class Session:
         if name in self.outcomes:
             return False
         self.outcomes[name] = TaskOutcome("up_to_date")
-        self._settle(name)
+        self._settle(name, self.tasks[name].action)
         return True
 
     def has_executed(self, name: str) -> bool:

@@ -116,6 +116,45 @@ def test_with_one_worker_the_expanding_task_comes_first(folder: Path) -> None:
     assert found.index("net:lengths") < found.index("net:beside")
 
 
+SLOW = BESIDE.replace("touch o", "sleep 3; touch o").replace("exit 1", "sleep 3; exit 1")
+
+
+def test_an_expanding_task_that_is_done_waits_for_nothing(folder: Path) -> None:
+    (folder / "dodo.py").write_text(SLOW)
+    done = doit(folder, "run", "-n", "2", "--profile", "trace.json")
+    assert outcomes(done) == dict.fromkeys(FIRST | {"net:beside"}, "run")
+    assert len([line for line in done.stdout.splitlines() if line.endswith("  net:beside")]) == 1
+    events = json.loads((folder / "trace.json").read_text())["traceEvents"]
+    spans = {event["name"]: event for event in events if event.get("cat") == "action"}
+    beside = spans["net:beside"]
+    assert spans["net:of-1"]["ts"] < beside["ts"] + beside["dur"]
+    assert set(outcomes(doit(folder, "-n", "2")).values()) == {"up to date"}
+
+
+def test_no_more_run_at_once_than_are_asked_for(folder: Path) -> None:
+    more = """        for number in range(4):
+            yield task(f"more-{number}", "sleep 0.5; touch o", "words")
+        yield task("lengths","""
+    (folder / "dodo.py").write_text(SLOW.replace("""        yield task("lengths",""", more))
+    doit(folder, "run", "-n", "2", "--profile", "trace.json")
+    events = json.loads((folder / "trace.json").read_text())["traceEvents"]
+    spans = [event for event in events if event.get("cat") == "action"]
+    assert len(spans) == len(FIRST) + 5
+    for one in spans:
+        assert sum(other["ts"] <= one["ts"] < other["ts"] + other["dur"] for other in spans) <= 2
+
+
+def test_what_fails_beside_when_the_expanding_tasks_are_done_is_told_once(folder: Path) -> None:
+    (folder / "dodo.py").write_text(SLOW)
+    (folder / "model").write_text("bad a")
+    done = doit(folder, "-n", "2")
+    assert done.returncode == 1
+    found = outcomes(done)
+    assert found["net:lengths"] == found["net:of-3"] == "run"
+    assert found["net:beside"] == "FAILED"
+    assert len([line for line in done.stdout.splitlines() if line.endswith("  net:beside")]) == 1
+
+
 @pytest.mark.parametrize("arguments", [("-n", "2"), ("-n", "2", "--continue")])
 def test_what_fails_beside_is_told_once(folder: Path, arguments: tuple[str, ...]) -> None:
     (folder / "dodo.py").write_text(BESIDE)
