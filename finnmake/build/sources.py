@@ -15,6 +15,7 @@ from finnmake.build.state import State
 from finnmake.errors import BuildFileError
 
 _Folders = tuple[Path, ...]
+_Loaded = list[tuple[str, frozenset[str]]]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class SourceIndex:
         self._versions: dict[str, tuple[str, str]] = {}
         self._parsed: dict[Path, tuple[FileDigest, _Imports]] = {}
         self._located: dict[tuple[str, _Folders], Path | None] = {}
+        self._loads: dict[tuple[str, _Folders], tuple[FileDigest, _Loaded]] = {}
+        self._distributions: Mapping[str, list[str]] | None = None
 
     def of(self, command: PythonCommand) -> Sources:
         """The closure of a command's modules within its packages, as the files are when this is first asked.
@@ -119,17 +122,14 @@ class SourceIndex:
             path = self._locate(name, folders)
             if path is None:
                 continue
-            file, imports = self._imports(name, path)
+            file, loaded = self._loaded(name, path, folders)
             key = name.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
             files[key], paths[key] = file, path
-            for found in self._modules(imports.eager, folders):
-                top = found.partition(".")[0]
+            for top, found in loaded:
                 if top in own or self._root(top, folders).local:
                     own[top] = None
-                    for parent in _with_parents(found):
-                        if parent not in seen:
-                            seen.add(parent)
-                            waiting.append(parent)
+                    waiting.extend(sorted(found - seen))
+                    seen |= found
                 elif top not in sys.stdlib_module_names:
                     distribution, version = self._version(top)
                     distributions[distribution] = version
@@ -137,6 +137,17 @@ class SourceIndex:
         files = dict(sorted(files.items()))
         text = json.dumps([[(name, file.sha256) for name, file in files.items()], sorted(distributions.items())])
         return Sources(files, paths, dict(sorted(distributions.items())), text, tuple(own))
+
+    def _loaded(self, name: str, path: Path, folders: _Folders) -> tuple[FileDigest, _Loaded]:
+        """A file, and the modules that loading it loads, by their package."""
+        known = self._loads.get((name, folders))
+        if known is None:
+            file, imports = self._imports(name, path)
+            by_top: dict[str, set[str]] = {}
+            for found in self._modules(imports.eager, folders):
+                by_top.setdefault(found.partition(".")[0], set()).update(_with_parents(found))
+            known = self._loads[name, folders] = (file, [(top, frozenset(found)) for top, found in by_top.items()])
+        return known
 
     def _modules(self, pairs: Iterable[tuple[str, str]], folders: _Folders) -> Iterator[str]:
         """The modules that import statements load."""
@@ -200,7 +211,9 @@ class SourceIndex:
         except PackageNotFoundError:
             pass
         # Slow (reads every installed package's list of files), so its answer is remembered.
-        for name in sorted(set(packages_distributions().get(top, ()))):
+        if self._distributions is None:
+            self._distributions = packages_distributions()
+        for name in sorted(set(self._distributions.get(top, ()))):
             self._state.record_memo("distribution", top, sys.prefix, name)
             return name, version(name)
         return top, "not installed"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from finnmake.build.rules import Rule
 from finnmake.flow.engines import Engines
@@ -63,6 +65,12 @@ class LayerContext(TargetContext):
         return {name: self.path(f"{self.layers_folder}/{layer.name}/{name}") for name in names}
 
 
-def kernel_files(resources: Resources, names: tuple[str, ...]) -> dict[str, Path]:
+def kernel_files(resources: Resources, names: tuple[str, ...]) -> Mapping[str, Path]:
     """Kernel sources as inputs: scratch path (file name) to the file in the kernel library."""
-    return {Path(name).name: resources.hls_library / name for name in names}
+    return _files(resources.hls_library, names)
+
+
+@lru_cache
+def _files(folder: Path, names: tuple[str, ...]) -> Mapping[str, Path]:
+    # Layers of one type have the same: there are few.
+    return MappingProxyType({Path(name).name: folder / name for name in names})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from finnmake.build.action import Action
@@ -75,4 +76,9 @@ class TargetContext:
 
     def path(self, relative: str) -> Path:
         """A file in the target's output folder."""
-        return self.root / self.folder / relative
+        return self._output / relative
+
+    @cached_property
+    def _output(self) -> Path:
+        # Asked for with every file of every task.
+        return self.root / self.folder
