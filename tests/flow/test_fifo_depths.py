@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from finnmake.flow.build_files import load_build_file
 from tests.support.project import FOLDING, Build, Project
 
 FOLDED: dict[str, dict[str, object]] = {**FOLDING, "MatrixVectorActivation_0": {"SIMD": 4, "PE": 4}}
@@ -38,6 +39,30 @@ def test_a_change_of_one_layer_measures_its_core(built: Project) -> None:
     built.write_folding(FOLDED)
     # The layer itself, and what stands behind it because its words are wider now.
     assert measured(built.build("net:fifo_depths")) == {"MatrixVectorActivation_0", "StreamingDataWidthConverter_0"}
+    built.build("net:rtlsim")
+    # Without the width converter, which the layers of the last build have.
+    built.write_folding(FOLDING)
+    assert not measured(built.build("net:rtlsim"))
+
+
+def test_cores_wait_for_no_depths(built: Project) -> None:
+    built.write_build_file(fifo_depths="measured")
+    built.write_folding(FOLDED)
+    built.build("net:layers")
+    (target,) = load_build_file(built.folder / "dodo.py").values()
+    after = {task.name: task.after for task in target.plan()}
+
+    def needs(name: str) -> set[str]:
+        return {name}.union(*map(needs, after[name]))
+
+    cores = [name for name in after if name.endswith((".lint", ".cppsim", ".synth"))]
+    waiting = {name.split(":")[1].split("_")[0] for name in cores if "net:fifo_depths" in needs(name)}
+    assert waiting <= {"StreamingFIFO"}
+    assert len(cores) > 3 * len(FOLDED)
+    assert "net:fifo_depths" not in needs("net:reference")
+    # The layers' files are the same with and without FIFOs.
+    for file in (built.output / "unbuffered/layers").glob("*/layer.json"):
+        assert file.read_bytes() == (built.output / "layers" / file.parent.name / "layer.json").read_bytes()
 
 
 def test_depths_that_are_said_stay(built: Project) -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from finnmake.dataflow.insert_fifos import InsertFIFO
 from finnmake.dataflow.insert_width_converters import InsertDWC
+from finnmake.dataflow.layer_file import layer_text
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.dataflow.set_folding import SetFolding
-from finnmake.dataflow.stream_graph import stream_graph
+from finnmake.dataflow.stream_graph import layer_names, stream_graph
 from finnmake.errors import FoldingError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import output_scaling
@@ -41,10 +42,36 @@ def check(seed: int, blocks: int, *, products: bool = False) -> None:
     stream_graph(layers)
     frames = network.values(model, 3)
     expected = execute_onnx(model, {"global_in": frames})["global_out"]
-    for each in (layers, folded(layers).transform(InsertDWC()).transform(InsertFIFO())):
+    changed = folded(layers)
+    converted = changed.transform(InsertDWC())
+    buffered = converted.transform(InsertFIFO(random_depths(converted, seed)))
+    # What is put between layers leaves the others' names.
+    assert named(buffered, "StreamingFIFO") == named(converted)
+    assert named(converted, "StreamingDataWidthConverter") == named(changed)
+    for each in (layers, buffered):
         integers = execute_onnx(each, {"global_in": frames})["global_out"]
         scale, bias = output_scaling(layers) or (np.float64(1), np.float64(0))
         assert np.array_equal((integers * scale + bias).astype(np.float32), expected)
+
+
+def named(model: ModelWrapper, *left_out: str) -> dict[str, str]:
+    """The files of layers by their names, but for those of some types."""
+    layers = stream_graph(model).layers
+    return {
+        name: layer_text(layer)
+        for name, layer in zip(layer_names(layers), layers, strict=True)
+        if layer.op_type not in left_out
+    }
+
+
+def random_depths(model: ModelWrapper, seed: int) -> dict[str, dict[str, list[int]]]:
+    """FIFOs before about half of the layers."""
+    generator = np.random.default_rng(seed)
+    layers = stream_graph(model).layers
+    return {
+        name: {"inFIFODepths": (4 * generator.integers(0, 2, len(layer.input_streams()))).tolist()}
+        for name, layer in zip(layer_names(layers), layers, strict=True)
+    }
 
 
 def folded(layers: ModelWrapper) -> ModelWrapper:
