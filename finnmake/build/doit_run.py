@@ -169,6 +169,9 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 # Perhaps a task that an expanding task has yet to bring forth.
                 unknown = error
                 needed = set(self._expanding())
+            if not expanded and not self._single:
+                # What is needed in the end, as far as it is known: said now, not when actions have run for an hour.
+                self.session.require_tools(needed)
             if self.stamp is not None and not expanded and not self._single:
                 unaffected = self.stamp.footprint.unaffected(self.session, control.tasks, needed)
             status, changed = self._expand(control, needed - unaffected, expanded, runner, always=unknown is not None)

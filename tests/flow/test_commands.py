@@ -159,3 +159,10 @@ def test_a_missing_tool_is_one_message(project: Project) -> None:
     assert done.returncode == 1
     assert "Traceback" not in said
     assert "doctor" in said or "apt install" in said, said
+
+
+def test_a_tool_that_is_missing_is_said_before_the_first_action(project: Project) -> None:
+    done = project.finnmake("build", "net", "--until", "rtlsim", environment={"PATH": "/nowhere"})
+    assert done.returncode == 1
+    assert "g++" in done.stdout + done.stderr
+    assert not project.output.exists()
