@@ -1,7 +1,7 @@
 """A network through the whole flow but place and route, step by step, and what a change of one layer's PE costs then.
 
     python -m benchmarks.metafi MODEL [--board NAME] [--clock MHZ] [--target-fps N] [--synthesis FLOW,…]
-                                [--finn DIR] [--layers NAME,…] [--pe N] [--without STEP,…] [--jobs N] [--folder DIR]
+                                [--finn DIR] [--layers NAME,…|all] [--pe N] [--without STEP,…] [--jobs N] [--folder DIR]
 
 A folding is found first. Then the network is built with it, each step by a command of its own; the folding of one layer
 is changed, and the network is built again by one command; so for each of the layers that are named, the others as they
@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 BUILD_FILE = """from finnmake import Accelerator
@@ -52,6 +53,9 @@ FINN_COMPILER = (
 )
 """FINN's steps, in its ``time_per_step.json``, from the model to folded layers."""
 
+
+AIM = 0.03
+"""What part of the whole build's time a change of one layer may take."""
 
 PR_SET_CHILD_SUBREAPER = 36
 """Of Linux' ``prctl``."""
@@ -191,9 +195,11 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     command += [task for step in steps for task in step.tasks]
     row("built again, nothing changed", timed(folder, command), None)
     changes = []
-    for layer in options.layers.split(",") if options.layers else [_middle_layer(folding)]:
+    for layer in _changed_layers(folding, options.layers):
         before = int(folding[layer]["PE"])
-        after = options.pe or 2 * before
+        after = options.pe or _other_pe(folder, layer, before)
+        if after is None:
+            continue
         changed = {**folding, layer: {**folding[layer], "PE": after}}
         (folder / "fold.json").write_text(json.dumps(changed, indent=1))
         change = timed(folder, command)
@@ -204,15 +210,30 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
         print(f"  of the whole build: wall {change.seconds / whole.seconds:.4f}, CPU {change.cpu / whole.cpu:.4f}")
         (folder / "fold.json").write_text(json.dumps(folding, indent=1))
         row("back again", timed(folder, command), None, layer)
+    for name, parts in (
+        ("wall", [change.seconds / whole.seconds for change in changes]),
+        ("CPU", [change.cpu / whole.cpu for change in changes]),
+    ):
+        below = sum(part < AIM for part in parts)
+        print(f"{name}: {below} of {len(parts)} changes below {AIM}, median {median(parts):.4f}, most {max(parts):.4f}")
     if finn:
         finn_whole = sum(finn.values()) - finn["step_synthesize_bitfile"]
         slowest = max(change.seconds for change in changes)
         print(f"ratio to FINN's whole build without the bitfile ({finn_whole:,.0f} s): {slowest / finn_whole:.5f}")
 
 
-def _middle_layer(folding: Mapping[str, Mapping[str, Any]]) -> str:
+def _changed_layers(folding: Mapping[str, Mapping[str, Any]], names: str | None) -> list[str]:
     layers = [name for name in folding if name.startswith("MatrixVectorActivation")]
-    return layers[len(layers) // 2]
+    if names is None:
+        return [layers[len(layers) // 2]]
+    return layers if names == "all" else names.split(",")
+
+
+def _other_pe(folder: Path, layer: str, before: int) -> int | None:
+    """Twice as many, or half as many where that is illegal; None where both are."""
+    text = (folder / "build/net/layers" / layer / "layer.json").read_text()
+    rows = int(json.loads(text)["structure"]["MH"])
+    return 2 * before if rows % (2 * before) == 0 else before // 2 if before % 2 == 0 else None
 
 
 def _longest(run: Run) -> list[tuple[str, float]]:
@@ -228,8 +249,10 @@ def main() -> None:
     parser.add_argument("--target-fps", type=float, default=1000)
     parser.add_argument("--synthesis", default="", help="flows beside the board's, with commas")
     parser.add_argument("--finn", type=Path, help="folder of FINN's reports")
-    parser.add_argument("--layers", help="whose PE is changed, with commas (default: the middle one of the MVAUs)")
-    parser.add_argument("--pe", type=int, help="to what (default: twice)")
+    parser.add_argument(
+        "--layers", help="whose PE is changed, with commas, or all (default: the middle one of the MVAUs)"
+    )
+    parser.add_argument("--pe", type=int, help="to what (default: twice, or half where that is illegal)")
     parser.add_argument("--without", default="", help=f"of {', '.join(step.name for step in STEPS)}, with commas")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where to build (default: a new folder, removed at the end)")
