@@ -1,18 +1,18 @@
 """When words move in a whole graph of cores, computed from the cores' schedules: interval and latency.
 
 The relations of all cores, and those of the FIFOs between them, are one max-plus system: each word of each stream moves
-as early as all that it waits for allows. The system is solved word by word in ``rules/cxx/stream_timing.cpp``.
+as early as all that it waits for allows. The system is solved in ``rules/cxx/stream_timing.cpp``, frame after frame;
+what is as it was a frame before, or in the run before, is copied.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,16 @@ from finnmake.dataflow.stream_graph import Source
 from finnmake.errors import ToolError, VerificationError
 from finnmake.runtime.rtlsim import load_shared_object, unload
 
-_SERIES = np.dtype([(name, np.int64) for name in ("words_per_frame", "words", "cycles", "first", "end")])
-_CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "lag", "delay", "stream")])
+_SERIES = np.dtype(
+    [(name, np.int64) for name in ("words", "place", "like", "changed", "first", "end", "shift", "since")]
+)
+_CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "lowest", "lag", "delay", "stream")])
 _BLOCKED = np.dtype([("stream", np.int64), ("depth", np.int64)])
+
+_Key = tuple[Edge, str]
+"""A kind of series at a stream, named by its consumer, or at an output of a core."""
+
+_Row = tuple[int, int, int, int, int, int]
 
 _BEFORE_ALL = -(1 << 30)
 """What a word that waits for none refers to, in 32 bits."""
@@ -36,6 +43,15 @@ _MOST_BLOCKED = 1 << 16
 
 _BLOCK = 1 << 24
 """Numbers of a block of memory, at least."""
+
+_NO_WORD = (1 << 31) - 1
+"""The smallest word that is referred to where there is none."""
+
+_REFERENCES_EACH = 64
+"""Words of a frame for which the smallest word that they refer to is kept."""
+
+_ALIKE = {"behind offer": ("offer", "transfer"), "behind transfer": ("transfer",), "offer": ("transfer",)}
+"""The kinds of series that one of a kind is like which was not there before."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ class StreamTimes:
     @property
     def interval(self) -> float:
         """Cycles from frame to frame, the mean of the second half of the frames."""
-        return _frame_interval(self.output_cycles)
+        return _frame_interval(self.output_cycles[:, -1].tolist())
 
     @property
     def first_word(self) -> int:
@@ -92,10 +108,10 @@ class StreamTimes:
         return int(self.output_cycles[0, -1])
 
 
-def _frame_interval(cycles: NDArray[np.integer[Any]]) -> float:
-    """The mean over the second half of the frames; the cycles of a stream have the shape (frames, words of a frame)."""
-    ends = cycles[(len(cycles) - 1) // 2 :, -1].tolist()
-    return float(ends[-1] - ends[0]) / (len(ends) - 1)
+def _frame_interval(ends: Sequence[int]) -> float:
+    """The mean over the second half of the frames, of which the cycles of the last words are given."""
+    half = ends[(len(ends) - 1) // 2 :]
+    return float(half[-1] - half[0]) / (len(half) - 1)
 
 
 class StreamTiming:
@@ -111,16 +127,19 @@ class StreamTiming:
     def __init__(self, shared_object: Path) -> None:
         self._library = load_shared_object(shared_object)
         try:
-            self._library.finnmake_solve.restype = ctypes.c_int64
-            self._library.finnmake_solve.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
-            self._library.finnmake_trace.restype = ctypes.c_int64
-            self._library.finnmake_trace.argtypes = (
-                ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64,
-            )  # fmt: skip
+            functions = [
+                (self._library.finnmake_solve, "pnppnnpp"),
+                (self._library.finnmake_trace, "pppnnnpn"),
+                (self._library.finnmake_waiting, "pppn"),
+            ]
         except AttributeError as error:
             unload(self._library)
             raise ToolError("not what rule stream_timing made", where=str(shared_object)) from error
-        self._tables, self._memory = _Tables(), _Memory()
+        for function, arguments in functions:
+            function.restype = ctypes.c_int64
+            function.argtypes = [ctypes.c_int64 if argument == "n" else ctypes.c_void_p for argument in arguments]
+        self._tables, self._rows = _Tables(), _Rows()
+        self._system: _System | None = None
 
     def close(self) -> None:
         """Releases the library."""
@@ -149,55 +168,130 @@ class StreamTiming:
         Raises:
             VerificationError: they take more cycles than can be counted.
         """
-        self._memory.free()
-        system = _System(cores, fifos, frames, self._tables, self._memory)
-        series, constraints = system.arrays()
-        blocked_on = np.full(len(series), -1, dtype=np.int64)
-        stuck = self._library.finnmake_solve(
-            series.ctypes.data, len(series), constraints.ctypes.data, blocked_on.ctypes.data
-        )
-        if stuck < 0:
-            raise VerificationError(
-                f"{frames} frames take more than 2^31 cycles",
-                where="FIFO depths",
-                remedy='Choose fifo_depths="estimated" for so slow a design.',
-            )
-        output = system.cycles[system.output].reshape(frames, -1).astype(np.int64)
-        if stuck:
-            return StreamTimes(output, system.full_streams(constraints, blocked_on), {}, deadlock=True)
+        system = self._solved(cores, fifos, frames)
+        output = np.array([row[system.part(system.output)] for row in self._rows.first(frames)], dtype=np.int64)
+        if system.stuck:
+            return StreamTimes(np.zeros_like(output), system.full_streams(), {}, deadlock=True)
+        rows = self._rows.addresses(frames)
         found = np.zeros(_MOST_BLOCKED, dtype=_BLOCKED)
         blocked: dict[Edge, int] = {}
-        for end in (system.output, *system.slow_parts(bound)):
-            until = int(system.cycles[end].reshape(frames, -1)[0, -1])
+        for end in (system.output, *self._slow_parts(system, frames, bound)):
             count = self._library.finnmake_trace(
-                series.ctypes.data, constraints.ctypes.data, end, until, found.ctypes.data, len(found)
-            )
+                system.series.ctypes.data, system.constraints.ctypes.data, rows.ctypes.data, frames, end,
+                self._ends(system, end, 1)[0], found.ctypes.data, len(found),
+            )  # fmt: skip
             for stream, depth in found[:count].tolist():
                 edge = system.edges[stream]
                 blocked[edge] = max(blocked.get(edge, 0), depth)
         times = StreamTimes(output, blocked, {}, deadlock=False)
-        return replace(times, waiting=system.waiting()) if times.interval <= bound else times
+        if times.interval > bound:
+            return times
+        series = system.series.ctypes.data
+        waiting = {
+            edge: self._library.finnmake_waiting(
+                series + entered * _SERIES.itemsize, series + left * _SERIES.itemsize, rows.ctypes.data, frames
+            )
+            for edge, (entered, left) in system.fifos.items()
+        }
+        return replace(times, waiting=waiting)
+
+    def _solved(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int) -> _System:
+        """The system of a graph; its frames are in the rows unless it is stuck."""
+        system = self._system
+        if system is None or system.stuck or not system.is_of(cores, fifos):
+            if system is not None and not system.stuck:
+                self._rows.keep(system)
+            system = _System(cores, fifos, self._tables, self._rows.pattern_system(cores))
+            self._rows.reserve(system.room)
+        # What is in the rows is of no system should this fail.
+        self._system = None
+        if system.frames < frames:
+            rows = self._rows.addresses(frames)
+            stuck = self._library.finnmake_solve(
+                system.series.ctypes.data, len(system.series), system.constraints.ctypes.data, rows.ctypes.data,
+                system.frames, frames, self._rows.pattern_address(cores), system.blocked_on.ctypes.data,
+            )  # fmt: skip
+            if stuck < 0:
+                raise VerificationError(
+                    f"{frames} frames take more than 2^31 cycles",
+                    where="FIFO depths",
+                    remedy='Choose fifo_depths="estimated" for so slow a design.',
+                )
+            system.frames, system.stuck = frames, stuck > 0
+        self._system = system
+        return system
+
+    def _ends(self, system: _System, series: int, frames: int) -> list[int]:
+        """The cycles of the last words of frames."""
+        last = system.part(series).stop - 1
+        return [int(row[last]) for row in self._rows.first(frames)]
+
+    def _slow_parts(self, system: _System, frames: int, interval: float) -> list[int]:
+        """Series of words at whose place frames are further apart, one for each distance that there is.
+
+        While a graph fills, its parts run as fast as they can by themselves: each of these ends one that is too slow.
+        """
+        slow: dict[float, int] = {}
+        for series in system.transfers:
+            between = _frame_interval(self._ends(system, series, frames))
+            if between > interval:
+                slow[between] = series
+        return list(slow.values())
+
+
+class _Rows:
+    """The cycles of all words of a graph, a row for each frame, and the first row of another run, the pattern."""
+
+    def __init__(self) -> None:
+        self._rows: list[NDArray[np.int32]] = []
+        self._size = 0
+        self._pattern: tuple[_System, NDArray[np.int32]] | None = None
+
+    def keep(self, system: _System) -> None:
+        """The first row, of this system, becomes the pattern; all rows can be used again."""
+        spare = self._rows[0] if self._pattern is None else self._pattern[1]
+        self._pattern, self._rows[0] = (system, self._rows[0]), spare
+        if self._rows[0] is self._pattern[1]:
+            del self._rows[0]
+
+    def reserve(self, size: int) -> None:
+        """Rows of at least so many words from now on."""
+        if size > self._size:
+            self._rows, self._size = [], size
+        self._rows = [row for row in self._rows if len(row) >= size]
+
+    def pattern_system(self, cores: Sequence[TimedCore]) -> _System | None:
+        """What the pattern is of, if it is of these cores."""
+        return None if self._pattern is None or self._pattern[0].cores != tuple(cores) else self._pattern[0]
+
+    def pattern_address(self, cores: Sequence[TimedCore]) -> int | None:
+        """Of the pattern, if it is of these cores."""
+        return None if self._pattern is None or self.pattern_system(cores) is None else self._pattern[1].ctypes.data
+
+    def first(self, frames: int) -> list[NDArray[np.int32]]:
+        """The rows of the first frames."""
+        while len(self._rows) < frames:
+            self._rows.append(np.empty(self._size, dtype=np.int32))
+        return self._rows[:frames]
+
+    def addresses(self, frames: int) -> NDArray[np.uint64]:
+        """Of the rows of the first frames."""
+        return np.array([row.ctypes.data for row in self.first(frames)], dtype=np.uint64)
 
 
 class _Memory:
     """Arrays of 32-bit numbers that are parts of few large ones: the system maps those by large pages."""
 
     def __init__(self) -> None:
-        self._blocks: list[NDArray[np.int32]] = []
-        self._block = self._used = 0
-
-    def free(self) -> None:
-        """Everything that was taken can be taken again."""
-        self._block = self._used = 0
+        self._block = np.empty(0, dtype=np.int32)
+        self._used = 0
 
     def take(self, count: int) -> NDArray[np.int32]:
         """An array of whatever was there."""
-        while self._block < len(self._blocks) and self._used + count > len(self._blocks[self._block]):
-            self._block, self._used = self._block + 1, 0
-        if self._block == len(self._blocks):
-            self._blocks.append(np.empty(max(_BLOCK, count), dtype=np.int32))
+        if self._used + count > len(self._block):
+            self._block, self._used = np.empty(max(_BLOCK, count), dtype=np.int32), 0
         self._used += count
-        return self._blocks[self._block][self._used - count : self._used]
+        return self._block[self._used - count : self._used]
 
 
 class _Tables:
@@ -205,17 +299,22 @@ class _Tables:
 
     def __init__(self) -> None:
         self._memory = _Memory()
-        self._addresses: dict[Relation, int] = {}
+        self._made: dict[Relation, tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
         self._steady: dict[Relation, tuple[int, int] | None] = {}
 
-    def address(self, relation: Relation) -> int:
-        """Of a table: a word and a delay for each word."""
-        if relation not in self._addresses:
-            table = self._memory.take(2 * len(relation.words))
-            table[0::2] = np.maximum(relation.words, _BEFORE_ALL)
+    def addresses(self, relation: Relation) -> tuple[int, int]:
+        """Of a table, a word and a delay for each word, and of the smallest words in it."""
+        if relation not in self._made:
+            count = len(relation.words)
+            table = self._memory.take(2 * count)
+            words = table[0::2]
+            np.maximum(relation.words, _BEFORE_ALL, out=words, casting="same_kind")
             table[1::2] = relation.cycles
-            self._addresses[relation] = table.ctypes.data
-        return self._addresses[relation]
+            counted = np.where(words == _BEFORE_ALL, _NO_WORD, words)
+            lowest = np.minimum.reduceat(counted, np.arange(0, count, _REFERENCES_EACH))
+            self._made[relation] = table, lowest
+        table, lowest = self._made[relation]
+        return table.ctypes.data, lowest.ctypes.data
 
     def steady(self, relation: Relation) -> tuple[int, int] | None:
         """Lag and delay where they are the same for all words of streams of the same length: no table is needed."""
@@ -229,27 +328,40 @@ class _Tables:
 class _System:
     """The series and constraints of a graph.
 
+    Args:
+        cores: the graph.
+        fifos: in its streams.
+        tables: of the cores' relations.
+        pattern: a system of the same cores.
+
     Attributes:
-        cycles: of each series; ``run`` fills them.
+        cores: the graph.
+        series, constraints: as the solver takes them.
         output: the series of the words that leave.
+        transfers: the series of the words that move between cores, enter and leave.
+        numbers: of the series, by what they are.
         edges: the stream of each number that a constraint names.
+        fifos: of each FIFO the series of words that enter and leave.
+        room: words of a frame, of all series that there would be with a FIFO in every stream.
+        frames: so many have been computed.
+        stuck: they cannot all be.
+        blocked_on: then the constraint that each series waits on.
     """
 
     def __init__(
-        self,
-        cores: Sequence[TimedCore],
-        fifos: Mapping[Edge, Fifo],
-        frames: int,
-        tables: _Tables,
-        memory: _Memory,
+        self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], tables: _Tables, pattern: _System | None
     ) -> None:
-        self.frames = frames
-        self._tables, self._memory = tables, memory
+        self.cores = tuple(cores)
+        self._given = dict(fifos)
+        self._tables = tables
+        self.frames, self.stuck = 0, False
         self.edges: list[Edge] = []
-        self.cycles: list[NDArray[np.int32]] = []
+        self.fifos: dict[Edge, tuple[int, int]] = {}
+        self.room = 0
         self._words: list[int] = []
-        self._constraints: list[list[tuple[int, int, int, int, int]]] = []
-        self._fifos: dict[Edge, tuple[int, int]] = {}
+        self._places: list[int] = []
+        self.numbers: dict[_Key, int] = {}
+        self._constraints: list[list[_Row]] = []
         # (position, port): series of the offer and of the transfer, and the number of the stream
         made: dict[Source, tuple[int, int, int]] = {}
         taken: dict[Edge, tuple[int, int]] = {}
@@ -260,41 +372,53 @@ class _System:
                 self.edges.append(edge)
                 words, fifo = core.schedule.inputs[port], fifos.get(edge)
                 asked = any(relation.source == Event(EventKind.OFFER, port) for relation in core.schedule.relations)
-                offer, transfer = self._stream(words, asked=asked and fifo is None)
+                offer, transfer = self._stream(words, edge, "", asked=asked and fifo is None)
                 made[source] = (offer, transfer, number)
-                if fifo is not None:
-                    behind = self._stream(words, asked=asked)
+                if fifo is None:
+                    self.room += (1 + asked) * words
+                else:
+                    behind = self._stream(words, edge, "behind ", asked=asked)
                     self._wait(transfer, behind[1], lag=fifo.depth, delay=1, stream=number)
                     self._wait(behind[0], transfer, delay=fifo.latency)
-                    self._fifos[edge] = (transfer, behind[1])
+                    self.fifos[edge] = (transfer, behind[1])
                     offer, transfer = behind
                 taken[edge] = (offer, transfer)
         last = len(cores) - 1
-        offer, self.output = self._stream(cores[last].schedule.outputs[0], asked=False)
+        offer, self.output = self._stream(cores[last].schedule.outputs[0], (last + 1, 0), "", asked=False)
         made[last, 0] = (offer, self.output, -1)
-        # Where the graph stands still, the rest of it is never written.
-        self.cycles[self.output].fill(0)
-        self._transfers = [transfer for _, transfer, _ in made.values()]
+        self.transfers = [transfer for _, transfer, _ in made.values()]
         for position, core in enumerate(cores):
             self._core(core, position, made, taken)
+        self.room += sum(self._words)
+        self.series, self.constraints = self._arrays(pattern)
+        self.blocked_on = np.full(len(self.series), -1, dtype=np.int64)
 
-    def _series(self, words: int) -> int:
+    def is_of(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo]) -> bool:
+        """Whether this is the system of a graph."""
+        return self._given == fifos and self.cores == tuple(cores)
+
+    def part(self, series: int) -> slice:
+        """Of a row, where the words of a series are."""
+        return slice(self._places[series], self._places[series] + self._words[series])
+
+    def _series(self, words: int, key: _Key) -> int:
+        self._places.append(self._places[-1] + self._words[-1] if self._words else 0)
         self._words.append(words)
-        self.cycles.append(self._memory.take(words * self.frames))
+        self.numbers[key] = len(self.numbers)
         self._constraints.append([])
         return len(self._words) - 1
 
-    def _stream(self, words: int, *, asked: bool) -> tuple[int, int]:
+    def _stream(self, words: int, edge: Edge, where: str, *, asked: bool) -> tuple[int, int]:
         """Offer and transfer of a stream's words; one series for both where nothing asks when they are offered."""
-        transfer = self._series(words)
-        offer = self._series(words) if asked else transfer
+        transfer = self._series(words, (edge, f"{where}transfer"))
+        offer = self._series(words, (edge, f"{where}offer")) if asked else transfer
         self._wait(offer, transfer, lag=1, delay=1)
         if asked:
             self._wait(transfer, offer)
         return offer, transfer
 
     def _wait(self, series: int, source: int, *, lag: int = 0, delay: int = 0, stream: int = -1) -> None:
-        self._constraints[series].append((source, 0, lag, delay, stream))
+        self._constraints[series].append((source, 0, 0, lag, delay, stream))
 
     def _core(
         self,
@@ -313,58 +437,57 @@ class _System:
             port = inputs + number
             offer, transfer, streams[port] = made[position, number]
             series[Event(EventKind.OFFER, port)], series[Event(EventKind.TRANSFER, port)] = offer, transfer
-            series[Event(EventKind.START, port)] = self._series(words)
+            series[Event(EventKind.START, port)] = self._series(words, ((position, port), "start"))
         for relation in core.schedule.relations:
             event, source = series[relation.event], series[relation.source]
             if relation.source.kind is EventKind.TRANSFER and relation.source.port >= inputs:
                 stream = streams[relation.source.port]
-                self._constraints[event].append((source, self._tables.address(relation), 0, 0, stream))
+                self._constraints[event].append((source, *self._tables.addresses(relation), 0, 0, stream))
                 continue
             steady = self._tables.steady(relation) if self._words[event] == self._words[source] else None
             if steady is None:
-                self._constraints[event].append((source, self._tables.address(relation), 0, 0, -1))
+                self._constraints[event].append((source, *self._tables.addresses(relation), 0, 0, -1))
             else:
                 self._wait(event, source, lag=steady[0], delay=steady[1])
 
-    def arrays(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    def _arrays(self, pattern: _System | None) -> tuple[NDArray[np.void], NDArray[np.void]]:
         """Series and constraints as the solver takes them."""
         counts = [len(constraints) for constraints in self._constraints]
         ends = np.cumsum(counts)
         series = np.zeros(len(self._words), dtype=_SERIES)
-        series["words_per_frame"] = self._words
-        series["words"] = np.array(self._words) * self.frames
-        series["cycles"] = [cycles.ctypes.data for cycles in self.cycles]
+        series["words"], series["place"] = self._words, self._places
         series["first"], series["end"] = ends - counts, ends
+        if pattern is not None:
+            like = [pattern.like(key) for key in self.numbers]
+            before = pattern.waits(pattern.place_of)
+            series["like"] = [pattern.place_of(other) for other in like]
+            waits = self.waits(lambda other: pattern.place_of(like[other]))
+            series["changed"] = [own != before[other] for own, other in zip(waits, like, strict=True)]
         rows = [row for constraints in self._constraints for row in constraints]
         return series, np.array(rows, dtype=_CONSTRAINT)
 
-    def slow_parts(self, interval: float) -> list[int]:
-        """Series of words at whose place frames are further apart, one for each distance that there is.
+    def like(self, key: _Key) -> int:
+        """The series that one of another system with the same cores is like."""
+        edge, kind = key
+        return next(
+            self.numbers[edge, other] for other in (kind, *_ALIKE.get(kind, ())) if (edge, other) in self.numbers
+        )
 
-        While a graph fills, its parts run as fast as they can by themselves: each of these ends one that is too slow.
-        """
-        slow: dict[float, int] = {}
-        for series in self._transfers:
-            between = _frame_interval(self.cycles[series].reshape(self.frames, -1))
-            if between > interval:
-                slow[between] = series
-        return list(slow.values())
+    def place_of(self, series: int) -> int:
+        """Where the words of a series begin in a row."""
+        return self._places[series]
 
-    def waiting(self) -> dict[Edge, int]:
-        """The depth of each FIFO that would have let every word in when it came."""
-        most = {}
-        for edge, (entered, left) in self._fifos.items():
-            gone = np.searchsorted(self.cycles[left], self.cycles[entered] - 1, side="right")
-            most[edge] = int((np.arange(len(gone)) - gone).max()) + 1
-        return most
+    def waits(self, place_of: Callable[[int], int]) -> list[frozenset[tuple[int, ...]]]:
+        """For each series what it waits for, with the places of these."""
+        return [frozenset((place_of(row[0]), *row[1:5]) for row in constraints) for constraints in self._constraints]
 
-    def full_streams(self, constraints: NDArray[np.void], blocked_on: IntegerArray) -> dict[Edge, int]:
+    def full_streams(self) -> dict[Edge, int]:
         """The streams in the circle of series that wait for each other, or on the way to it."""
         series, found = self.output, dict[Edge, int]()
         for _ in range(2 * len(self._words)):
-            if blocked_on[series] < 0:
+            if self.blocked_on[series] < 0:
                 break
-            constraint = constraints[blocked_on[series]]
+            constraint = self.constraints[self.blocked_on[series]]
             if constraint["stream"] >= 0:
                 found[self.edges[int(constraint["stream"])]] = 0
             series = int(constraint["source"])

@@ -1,9 +1,18 @@
 // When every word of every stream of a dataflow graph moves: the least solution of a max-plus system.
 //
-// A series is a sequence of events, one a word, frame after frame. Word i of frame f happens at the latest of all its
-// constraints: `delay` cycles after word `reference` of another series, counted from that one's frame f on. What a constraint
-// refers to before the first word there is does not count. A series is computed as far as what it refers to is known; it then
-// waits for one other series. Every word is computed once, whatever the order.
+// A series is a sequence of events, one a word, frame after frame. Word i of a frame happens at the latest of all its
+// constraints: `delay` cycles after word `reference` of another series, counted from that one's same frame on. What a constraint
+// refers to before the first word there is does not count, and none refers to a frame to come: frame after frame is computed.
+//
+// Most words come as many cycles, the shift, after the same word of the frame before as the words that they wait for: there is
+// nothing to compute for them. A frame is therefore gone through in steps of so many cycles of the frame before, its pattern. The
+// words of a series in a step are copies with the series' shift if everything that they wait for has the same shift; all others
+// are computed, as are those that wait for one that came out at another shift than was taken for granted. Each word then happens
+// at the latest of its constraints, and as no word waits for itself only one solution does so. The first frame's pattern is
+// that of a graph that differs in a few series.
+//
+// Delays are not negative: what a word waits for stands in the same step of the pattern, or before it. Where a series is new or
+// changed that may fail; the step then becomes a larger one.
 
 #include <algorithm>
 #include <cstdint>
@@ -14,11 +23,14 @@
 
 // Mirrored by finnmake.runtime.stream_timing.
 struct Series {
-    std::int64_t words_per_frame;
-    std::int64_t words;     // in all
-    std::int32_t* cycles;   // of each word: the result
+    std::int64_t words;     // of a frame
+    std::int64_t place;     // of its first word in the row of a frame
+    std::int64_t like;      // of the first word of its pattern, in the row of the first frame's pattern
+    std::int64_t changed;   // waits for other things than its pattern in the first frame
     std::int64_t first;     // its constraints: first, and the one behind the last
     std::int64_t end;
+    std::int64_t shift;     // of its last words; kept from call to call, as is `since`
+    std::int64_t since;     // the word since which that is the shift, counted from the frame to be computed on
 };
 // What a word of a frame waits for. The numbers are small so that what is worked on stays in a processor's cache.
 struct Reference {
@@ -28,6 +40,7 @@ struct Reference {
 struct Constraint {
     std::int64_t source;           // a series
     const Reference* references;   // one a word of the frame; null: the word that is `lag` words before, `delay` cycles after it
+    const std::int32_t* lowest;    // the smallest of `references`, of so many each; those that count for no frame left out
     std::int64_t lag;
     std::int64_t delay;
     std::int64_t stream;           // whose consumer makes the producer wait here; -1 where nothing of that kind
@@ -41,149 +54,422 @@ struct Blocked {
 namespace {
 
 constexpr std::int32_t none = -1;
-constexpr std::int32_t ahead = 16;   // references, two lines of a cache
+constexpr std::int32_t ahead = 16;             // references, two lines of a cache
+constexpr std::int64_t references_each = 64;   // of an entry of `lowest`
+constexpr std::int64_t latest_cycle = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t no_shift = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t always = -(std::int64_t{1} << 40);
+constexpr std::int64_t steps = 384, smallest_step = 256;   // of the time of a frame's pattern; cycles
 
 std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
+std::size_t wide(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 // Where the computation of a series stands. It waits for at most one other, in that one's list.
 struct Progress {
     std::int64_t latest = 0;       // of the constraints before this one
     std::int32_t constraint = 0;   // the next one of this word
-    std::int32_t frame = 0, word = 0;
     std::int32_t needed = 0;       // words of the series that it waits for
     std::int32_t next = none;      // in the list of that series
     std::int32_t waiters = none;   // the first that waits for this one
 };
 
-// A constraint beside what it needs of its source. Half a line of a cache, as Progress is.
+// A constraint beside what it needs of its source: half a line of a cache.
 struct Rule {
     const Reference* references;
-    const std::int32_t* cycles;
-    std::int32_t source, words_per_frame, lag, delay;
+    const std::int32_t* cycles;   // of the source in this frame
+    std::int32_t source, lag, delay;
+    std::int32_t earliest;   // word there is, counted from this frame on
 };
 
-struct Place {
-    std::int64_t index, delay;
-};
-
-Place place(const Series* all, const Constraint& constraint, std::int64_t index, std::int64_t frame, std::int64_t word) {
-    if (constraint.references == nullptr) return {index - constraint.lag, constraint.delay};
-    const Reference reference = constraint.references[word];
-    return {frame * all[constraint.source].words_per_frame + reference.word, reference.delay};
+// Cycle of a word counted from a frame on; it is not before the first.
+std::int64_t cycle(const Series& series, std::int32_t* const* rows, std::int64_t frame, std::int64_t word) {
+    while (word < 0) {
+        word += series.words;
+        --frame;
+    }
+    return rows[frame][series.place + word];
 }
+
+class Solver {
+  public:
+    Solver(Series* all, std::int64_t count, const Constraint* constraints, std::int32_t* const* rows)
+        : all_(all), count_(narrow(count)), constraints_(constraints), rows_(rows), progress_(wide(count)), known_(wide(count)),
+          start_(wide(count)), limit_(wide(count)), from_(wide(count)), marks_(wide(count)), dependents_(wide(count)) {
+        for (std::int32_t s = 0; s < count_; ++s) {
+            every_.push_back(s);
+            for (std::int64_t c = all[s].first; c < all[s].end; ++c) {
+                rules_.push_back({constraints[c].references, nullptr, narrow(constraints[c].source), narrow(constraints[c].lag),
+                                  narrow(constraints[c].delay), 0});
+                std::vector<std::int32_t>& those = dependents_[wide(constraints[c].source)];
+                if (those.empty() || those.back() != s) those.push_back(s);
+            }
+        }
+    }
+
+    // Computes a frame, with a pattern if there is one; false where not all series can be completed, or a cycle is too large.
+    bool frame(std::int64_t number, const std::int32_t* first_pattern) {
+        frame_ = number;
+        for (Rule& rule : rules_) {
+            const Series& source = all_[rule.source];
+            rule.cycles = rows_[number] + source.place;
+            rule.earliest = narrow(-number * source.words);
+        }
+        if (number < 2) {
+            for (std::int32_t s = 0; s < count_; ++s) {
+                // What refers to words before the first does not count there: words before the second frame are no copies.
+                all_[s].shift = number == 0 ? 0 : no_shift;
+                all_[s].since = number == 0 ? always : 0;
+            }
+        }
+        patterns_.clear();
+        const std::int32_t* pattern = number == 0 ? first_pattern : rows_[number - 1];
+        for (std::int32_t s = 0; pattern != nullptr && s < count_; ++s) {
+            patterns_.push_back(pattern + (number == 0 ? all_[s].like : all_[s].place));
+        }
+        if ((pattern == nullptr || !copied()) && !computed()) return false;
+        for (std::int32_t s = 0; s < count_; ++s) all_[s].since = std::max(all_[s].since - all_[s].words, always);
+        return true;
+    }
+
+    bool overflow() const { return overflow_; }
+
+    // For each series the constraint that it waits on, -1 where it is complete. Gives the number of those that are not.
+    std::int64_t blocked(std::int64_t* on) const {
+        std::int64_t stuck = 0;
+        for (std::int32_t s = 0; s < count_; ++s) {
+            const bool complete = known_[wide(s)] == all_[s].words;
+            on[s] = complete ? none : progress_[wide(s)].constraint;
+            stuck += complete ? 0 : 1;
+        }
+        return stuck;
+    }
+
+  private:
+    Series* all_;
+    std::int32_t count_;
+    const Constraint* constraints_;
+    std::int32_t* const* rows_;
+    std::int64_t frame_ = 0;
+    bool overflow_ = false;
+    std::vector<Progress> progress_;
+    std::vector<std::int32_t> known_;           // words of this frame
+    std::vector<std::int32_t> start_, limit_;   // the words of this step: from, up to
+    std::vector<std::int32_t> from_;            // those of them to be computed
+    std::vector<char> marks_;
+    std::vector<std::vector<std::int32_t>> dependents_;
+    std::vector<Rule> rules_;
+    std::vector<std::int32_t> every_, todo_, chosen_;
+    std::vector<const std::int32_t*> patterns_;
+
+    enum Mark : char { copy = 0, compute = 1, differs = 2 };
+
+    // A frame word by word.
+    bool computed() {
+        for (std::int32_t s = 0; s < count_; ++s) {
+            from_[wide(s)] = 0;
+            limit_[wide(s)] = narrow(all_[s].words);
+            all_[s].shift = no_shift;
+            all_[s].since = all_[s].words;
+        }
+        return run(every_);
+    }
+
+    // Computes series up to their limits; whatever the order, each word is computed once. A series is computed as
+    // far as what it refers to is known; it then waits for one other series. False where not all reach their limit.
+    bool run(const std::vector<std::int32_t>& which) {
+        todo_.assign(which.rbegin(), which.rend());
+        for (const std::int32_t s : which) {
+            known_[wide(s)] = from_[wide(s)];
+            progress_[wide(s)] = Progress();
+            progress_[wide(s)].constraint = narrow(all_[s].first);
+        }
+        std::size_t complete = 0;
+        while (!todo_.empty()) {
+            const std::int32_t s = todo_.back();
+            todo_.pop_back();
+            const Series& series = all_[s];
+            Progress& own = progress_[wide(s)];
+            std::int32_t& done = known_[wide(s)];
+            const std::int32_t limit = limit_[wide(s)];
+            std::int32_t* const cycles = rows_[frame_] + series.place;
+            while (done < limit) {
+                for (; own.constraint < series.end; ++own.constraint) {
+                    const Rule& rule = rules_[wide(own.constraint)];
+                    std::int32_t index = done - rule.lag, delay = rule.delay;
+                    // A series is often left after a word, long before a processor sees that its words lie side by side.
+                    if (rule.references != nullptr) {
+                        __builtin_prefetch(rule.references + done + ahead);
+                        index = rule.references[done].word;
+                        delay = rule.references[done].delay;
+                    }
+                    std::int64_t time = 0;
+                    if (index < 0) {
+                        if (index < rule.earliest) continue;
+                        time = cycle(all_[rule.source], rows_, frame_, index);
+                    } else {
+                        if (index >= known_[wide(rule.source)]) {
+                            Progress& other = progress_[wide(rule.source)];
+                            own.needed = index + 1;
+                            own.next = other.waiters;
+                            other.waiters = s;
+                            break;
+                        }
+                        __builtin_prefetch(rule.cycles + index + 2 * ahead);
+                        time = rule.cycles[index];
+                    }
+                    own.latest = std::max(own.latest, time + delay);
+                }
+                if (own.constraint < series.end) break;
+                if (own.latest > latest_cycle) {
+                    overflow_ = true;
+                    return false;
+                }
+                cycles[done++] = narrow(own.latest);
+                own.latest = 0;
+                own.constraint = narrow(series.first);
+            }
+            if (done == limit) ++complete;
+            for (std::int32_t* link = &own.waiters; *link != none;) {
+                const std::int32_t waiter = *link;
+                Progress& other = progress_[wide(waiter)];
+                if (other.needed > done) {
+                    link = &other.next;
+                    continue;
+                }
+                *link = other.next;
+                todo_.push_back(waiter);
+            }
+        }
+        return complete == which.size();
+    }
+
+    // A frame like its pattern. False where it is not complete.
+    bool copied() {
+        std::int64_t begin = latest_cycle, last = 0;
+        for (std::int32_t s = 0; s < count_; ++s) {
+            start_[wide(s)] = 0;
+            marks_[wide(s)] = copy;
+            begin = std::min<std::int64_t>(begin, patterns_[wide(s)][0]);
+            last = std::max<std::int64_t>(last, patterns_[wide(s)][all_[s].words - 1]);
+        }
+        const std::int64_t step = std::max((last - begin) / steps, smallest_step);
+        std::int64_t size = step;
+        while (begin <= last) {
+            for (std::int32_t s = 0; s < count_; ++s) limit_[wide(s)] = place_of(s, begin + size);
+            choose(last);
+            if (settled()) {
+                for (const std::int32_t s : chosen_) compare(s);
+                start_ = limit_;
+                begin += size;
+                size = step;
+            } else if (overflow_ || begin + size > last) {
+                return false;
+            } else {
+                size *= 4;
+            }
+        }
+        return true;
+    }
+
+    // The first word of a series' pattern, from the start of this step on, that does not come before a cycle.
+    std::int32_t place_of(std::int32_t s, std::int64_t time) const {
+        const std::int32_t* const pattern = patterns_[wide(s)];
+        const std::int32_t words = narrow(all_[s].words);
+        std::int32_t low = start_[wide(s)], reach = 1;
+        while (low + reach < words && pattern[low + reach] < time) {
+            low += reach;
+            reach *= 2;
+        }
+        return narrow(std::lower_bound(pattern + low, pattern + std::min(words, low + reach), time) - pattern);
+    }
+
+    // Copies what is sure to be one if nothing comes out at another shift; what is not has to be computed.
+    void choose(std::int64_t last) {
+        chosen_.clear();
+        for (std::int32_t s = 0; s < count_; ++s) {
+            const std::int32_t start = start_[wide(s)], limit = limit_[wide(s)];
+            known_[wide(s)] = limit;
+            if (start == limit) continue;
+            // Where shifts change they go on changing.
+            const bool changes = marks_[wide(s)] == differs;
+            marks_[wide(s)] = copy;
+            if (changes || !is_copy(s, last)) {
+                add(s);
+                continue;
+            }
+            const std::int32_t shift = narrow(all_[s].shift);
+            const std::int32_t* const from = patterns_[wide(s)];
+            std::int32_t* const to = rows_[frame_] + all_[s].place;
+            for (std::int32_t word = start; word < limit; ++word) to[word] = from[word] + shift;
+        }
+    }
+
+    void add(std::int32_t s) {
+        marks_[wide(s)] = compute;
+        chosen_.push_back(s);
+    }
+
+    // Whether everything that a series waits for in this step has its shift.
+    bool is_copy(std::int32_t s, std::int64_t last) const {
+        const Series& series = all_[s];
+        if (series.shift == no_shift || series.shift + last > latest_cycle || (frame_ == 0 && series.changed != 0)) return false;
+        const std::int32_t start = start_[wide(s)], limit = limit_[wide(s)];
+        for (std::int64_t c = series.first; c < series.end; ++c) {
+            const Constraint& constraint = constraints_[c];
+            const Series& source = all_[constraint.source];
+            std::int64_t from = start - constraint.lag;
+            if (constraint.references == nullptr) {
+                if (limit - 1 - constraint.lag < rules_[wide(c)].earliest) continue;
+            } else {
+                const std::int32_t* const lowest = constraint.lowest;
+                from = *std::min_element(lowest + start / references_each, lowest + (limit - 1) / references_each + 1);
+            }
+            if (from != latest_cycle && (source.shift != series.shift || from < source.since)) return false;
+        }
+        return true;
+    }
+
+    // Computes what was chosen, and more and more of what waits for it until the rest are copies indeed.
+    bool settled() {
+        from_ = start_;
+        for (std::int64_t reach = 1;; reach *= 2) {
+            if (!run(chosen_)) return false;
+            const std::size_t before = chosen_.size();
+            std::int64_t right = latest_cycle;   // cycles before which all words are as they are going to be
+            for (std::size_t at = 0; at < before; ++at) {
+                const std::int32_t s = chosen_[at];
+                const std::int64_t time = marks_[wide(s)] == compute ? unlike(s) : latest_cycle;
+                if (time == latest_cycle) continue;
+                right = std::min(right, time);
+                marks_[wide(s)] = differs;
+                add_dependents(s);
+            }
+            if (chosen_.size() == before) return true;
+            // What comes late makes others late: they need not be found one by one.
+            for (std::size_t at = before, end = chosen_.size(), hop = 1; hop < wide(reach); ++hop, end = chosen_.size()) {
+                for (; at < end; ++at) add_dependents(chosen_[at]);
+            }
+            for (const std::int32_t s : chosen_) {
+                const std::int32_t* const cycles = rows_[frame_] + all_[s].place;
+                std::int32_t& word = from_[wide(s)];
+                while (word < limit_[wide(s)] && cycles[word] < right) ++word;
+            }
+        }
+    }
+
+    void add_dependents(std::int32_t s) {
+        for (const std::int32_t other : dependents_[wide(s)]) {
+            if (marks_[wide(other)] == copy && start_[wide(other)] < limit_[wide(other)]) add(other);
+        }
+    }
+
+    // The first cycle in which a word of this step is not where the shift makes it, or should be; the latest there is if none.
+    std::int64_t unlike(std::int32_t s) const {
+        std::int64_t first = latest_cycle;
+        if (all_[s].shift == no_shift) return first;   // nothing was taken for granted
+        const std::int32_t* const pattern = patterns_[wide(s)];
+        const std::int32_t* const cycles = rows_[frame_] + all_[s].place;
+        for (std::int32_t word = start_[wide(s)]; word < limit_[wide(s)]; ++word) {
+            const std::int64_t taken = pattern[word] + all_[s].shift;
+            if (cycles[word] != taken) first = std::min<std::int64_t>({first, cycles[word], taken});
+        }
+        return first;
+    }
+
+    // The shift of the last words of this step.
+    void compare(std::int32_t s) {
+        const std::int32_t* const pattern = patterns_[wide(s)];
+        const std::int32_t* const cycles = rows_[frame_] + all_[s].place;
+        std::int32_t word = limit_[wide(s)] - 1;
+        const std::int32_t shift = cycles[word] - pattern[word];
+        while (word >= start_[wide(s)] && cycles[word] - pattern[word] == shift) --word;
+        if (word >= start_[wide(s)] || shift != all_[s].shift) all_[s].since = word + 1;
+        all_[s].shift = shift;
+    }
+};
 
 }  // namespace
 
-// Computes all series; gives the number of those that cannot be completed: a deadlock. `blocked_on` says for each series the
-// constraint that it waits on, -1 where it is complete. Gives -1 where a cycle is too large a number.
+// Computes frames from one to another, whose rows hold a cycle for each word of each series. Gives the number of series that
+// cannot be completed: a deadlock. `blocked_on` says for each series the constraint that it waits on, -1 where it is complete.
+// Gives -1 where a cycle is too large a number. `pattern` is a row for the first frame to be like, or null.
 FINNMAKE_EXPORT std::int64_t finnmake_solve(Series* all, std::int64_t count, const Constraint* constraints,
-                                            std::int64_t* blocked_on) {
-    std::vector<Progress> progress(static_cast<std::size_t>(count));
-    std::vector<std::int64_t> known(static_cast<std::size_t>(count)), todo;
-    std::vector<Rule> rules;
-    for (std::int64_t s = 0; s < count; ++s) {
-        progress[static_cast<std::size_t>(s)].constraint = narrow(all[s].first);
-        todo.push_back(count - 1 - s);
-        for (std::int64_t c = all[s].first; c < all[s].end; ++c) {
-            const Constraint& constraint = constraints[c];
-            const Series& source = all[constraint.source];
-            rules.push_back({constraint.references, source.cycles, narrow(constraint.source), narrow(source.words_per_frame),
-                             narrow(constraint.lag), narrow(constraint.delay)});
-        }
+                                            std::int32_t* const* rows, std::int64_t from, std::int64_t to,
+                                            const std::int32_t* pattern, std::int64_t* blocked_on) {
+    Solver solver(all, count, constraints, rows);
+    for (std::int64_t frame = from; frame < to; ++frame) {
+        if (!solver.frame(frame, pattern)) return solver.overflow() ? -1 : solver.blocked(blocked_on);
     }
-    while (!todo.empty()) {
-        const std::int64_t s = todo.back();
-        todo.pop_back();
-        const Series& series = all[s];
-        Progress& own = progress[static_cast<std::size_t>(s)];
-        std::int64_t& done = known[static_cast<std::size_t>(s)];
-        while (done < series.words) {
-            for (; own.constraint < series.end; ++own.constraint) {
-                const Rule& rule = rules[static_cast<std::size_t>(own.constraint)];
-                std::int64_t index = done - rule.lag, delay = rule.delay;
-                // A series is often left after a word, long before a processor sees that its words lie side by side.
-                if (rule.references != nullptr) {
-                    __builtin_prefetch(rule.references + own.word + ahead);
-                    index = std::int64_t{own.frame} * rule.words_per_frame + rule.references[own.word].word;
-                    delay = rule.references[own.word].delay;
-                }
-                if (index < 0) continue;
-                if (index >= known[static_cast<std::size_t>(rule.source)]) {
-                    Progress& other = progress[static_cast<std::size_t>(rule.source)];
-                    own.needed = narrow(index + 1);
-                    own.next = other.waiters;
-                    other.waiters = narrow(s);
-                    break;
-                }
-                __builtin_prefetch(rule.cycles + index + 2 * ahead);
-                own.latest = std::max(own.latest, rule.cycles[index] + delay);
-            }
-            if (own.constraint < series.end) break;
-            if (own.latest > std::numeric_limits<std::int32_t>::max()) return -1;
-            series.cycles[done++] = narrow(own.latest);
-            own.latest = 0;
-            own.constraint = narrow(series.first);
-            if (++own.word == series.words_per_frame) {
-                own.word = 0;
-                ++own.frame;
-            }
-        }
-        for (std::int32_t* link = &own.waiters; *link != none;) {
-            const std::int32_t waiter = *link;
-            Progress& other = progress[static_cast<std::size_t>(waiter)];
-            if (other.needed > done) {
-                link = &other.next;
-                continue;
-            }
-            *link = other.next;
-            todo.push_back(waiter);
-        }
-    }
-    std::int64_t stuck = 0;
-    for (std::int64_t s = 0; s < count; ++s) {
-        const bool complete = known[static_cast<std::size_t>(s)] == all[s].words;
-        blocked_on[s] = complete ? none : progress[static_cast<std::size_t>(s)].constraint;
-        stuck += complete ? 0 : 1;
-    }
-    return stuck;
+    return 0;
 }
 
 // Goes back from the last word of a series along what made each word as late as it is, as far as `until`; gives the number of
 // entries of `found`: words that a full stream has made late.
-FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, const Constraint* constraints, std::int64_t s,
-                                            std::int64_t until, Blocked* found, std::int64_t room) {
-    std::int64_t index = all[s].words - 1, entries = 0;
+FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, const Constraint* constraints, std::int32_t* const* rows,
+                                            std::int64_t frames, std::int64_t s, std::int64_t until, Blocked* found,
+                                            std::int64_t room) {
+    std::int64_t frame = frames - 1, word = all[s].words - 1, entries = 0;
     while (entries < room) {
         const Series& series = all[s];
-        const std::int64_t now = series.cycles[index];
+        const std::int64_t now = rows[frame][series.place + word];
         if (now <= until) break;
-        const std::int64_t frame = index / series.words_per_frame, word = index % series.words_per_frame;
-        std::int64_t cause = -1, cause_index = 0, otherwise = 0;
+        std::int64_t cause = -1, cause_word = 0, otherwise = 0;
         for (std::int64_t c = series.first; c < series.end; ++c) {
-            const Place at = place(all, constraints[c], index, frame, word);
-            if (at.index < 0) continue;
-            const std::int64_t time = all[constraints[c].source].cycles[at.index] + at.delay;
-            const bool full = constraints[c].stream >= 0;
+            const Constraint& constraint = constraints[c];
+            const Series& source = all[constraint.source];
+            std::int64_t other = word - constraint.lag, delay = constraint.delay;
+            if (constraint.references != nullptr) {
+                other = constraint.references[word].word;
+                delay = constraint.references[word].delay;
+            }
+            if (other < -frame * source.words) continue;
+            const std::int64_t time = cycle(source, rows, frame, other) + delay;
+            const bool full = constraint.stream >= 0;
             if (!full) otherwise = std::max(otherwise, time);
             // Where something else is as late, the stream is not to blame.
             if (time == now && (cause < 0 || (!full && constraints[cause].stream >= 0))) {
                 cause = c;
-                cause_index = at.index;
+                cause_word = other;
             }
         }
         if (cause < 0) break;
         const Constraint& by = constraints[cause];
+        const Series& source = all[by.source];
         if (by.stream >= 0) {
             std::int64_t depth = 0;
             if (by.references == nullptr) {
-                std::int64_t left = cause_index;
-                while (left >= 0 && all[by.source].cycles[left] + by.delay > otherwise) --left;
-                depth = index - left;
+                std::int64_t left = cause_word;
+                while (left >= -frame * source.words && cycle(source, rows, frame, left) + by.delay > otherwise) --left;
+                depth = word - left;
             }
             found[entries++] = {by.stream, depth};
         }
         s = by.source;
-        index = cause_index;
+        word = cause_word;
+        while (word < 0) {
+            word += source.words;
+            --frame;
+        }
     }
     return entries;
+}
+
+// The most words that were ever in a FIFO when a word came, that one too.
+FINNMAKE_EXPORT std::int64_t finnmake_waiting(const Series* entered, const Series* left, std::int32_t* const* rows,
+                                              std::int64_t frames) {
+    std::int64_t most = 0, gone = 0, gone_frame = 0, gone_word = 0, come = 0;
+    for (std::int64_t frame = 0; frame < frames; ++frame) {
+        for (std::int64_t word = 0; word < entered->words; ++word) {
+            const std::int32_t now = rows[frame][entered->place + word];
+            while (gone < come && rows[gone_frame][left->place + gone_word] < now) {
+                ++gone;
+                if (++gone_word == left->words) {
+                    gone_word = 0;
+                    ++gone_frame;
+                }
+            }
+            most = std::max(most, ++come - gone);
+        }
+    }
+    return most;
 }
