@@ -20,6 +20,9 @@ Tree = list["int | Tree"]
 _CANDIDATES = 6
 """Lengths of a period that are tried: the most frequent distances between the rarest entries."""
 
+_SHORT = 64
+"""Numbers of a block that are written out one by one."""
+
 _DEEPEST = 12
 """Loops in loops."""
 
@@ -38,10 +41,22 @@ def read_sequence(tree: object, length: int) -> IntegerArray:
     Raises:
         ModelError: no tree, or one of another length.
     """
+    match tree:
+        # Most sequences are these. Constant ones take no memory; they cannot be written to.
+        case [int(first), [int(count), int(step)]] if count == length - 1:
+            return _progression(first, step, length)
+        case [[int(count), int(step)]] if count == length:
+            return _progression(step, step, length)
     values = np.cumsum(_unfold(tree, length))
     if len(values) != length:
         raise ModelError(f"a sequence of {len(values)} numbers where {length} are wanted", where="schedule")
     return values
+
+
+def _progression(first: int, step: int, length: int) -> IntegerArray:
+    if step == 0:
+        return np.broadcast_to(np.int64(first), (length,))
+    return np.arange(first, first + step * length, step, dtype=np.int64)
 
 
 def _fold(codes: IntegerArray, entries: Tree, depth: int) -> Tree:
@@ -108,16 +123,26 @@ def _unfold(tree: object, room: int) -> IntegerArray:
     if not isinstance(tree, list):
         raise ModelError("no sequence", where="schedule")
     parts: list[IntegerArray] = []
+    numbers: list[int] = []
     for entry in tree:
         if isinstance(entry, int):
-            part = np.array([entry], dtype=np.int64)
-        else:
-            if not isinstance(entry, list) or not entry or not isinstance(entry[0], int) or entry[0] < 1:
-                raise ModelError("no block of a sequence", where="schedule")
-            inner = _unfold(entry[1:], room)
-            # Checked before it is made: the file may say anything.
-            if entry[0] * len(inner) > room:
-                raise ModelError("a sequence is longer than its stream", where="schedule")
-            part = np.tile(inner, entry[0])
-        parts.append(part)
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+            numbers.append(entry)
+            continue
+        if not isinstance(entry, list) or not entry or not isinstance(entry[0], int) or entry[0] < 1:
+            raise ModelError("no block of a sequence", where="schedule")
+        count, inner = entry[0], entry[1:]
+        # Files of irregular sequences are full of short blocks; an array for each would take most of the time.
+        if count * len(inner) <= min(_SHORT, room) and all(isinstance(number, int) for number in inner):
+            numbers.extend(inner * count)
+            continue
+        if numbers:
+            parts.append(np.array(numbers, dtype=np.int64))
+            numbers = []
+        part = _unfold(inner, room)
+        # Checked before it is made: the file may say anything.
+        if count * len(part) > room:
+            raise ModelError("a sequence is longer than its stream", where="schedule")
+        parts.append(np.tile(part, count))
+    if numbers or not parts:
+        parts.append(np.array(numbers, dtype=np.int64))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

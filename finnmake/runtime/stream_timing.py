@@ -319,9 +319,11 @@ class _Tables:
     def steady(self, relation: Relation) -> tuple[int, int] | None:
         """Lag and delay where they are the same for all words of streams of the same length: no table is needed."""
         if relation not in self._steady:
-            lags = np.arange(len(relation.words)) - np.maximum(relation.words, _BEFORE_ALL)
-            same = (lags == lags[0]).all() and (relation.cycles == relation.cycles[0]).all()
-            self._steady[relation] = (int(lags[0]), int(relation.cycles[0])) if same else None
+            words, cycles = relation.words, relation.cycles
+            # Most that are not the same differ at their ends.
+            same = words[-1] - words[0] == len(words) - 1 and bool((np.diff(words) == 1).all())
+            same = same and bool((cycles == cycles[0]).all())
+            self._steady[relation] = (min(-int(words[0]), -_BEFORE_ALL), int(cycles[0])) if same else None
         return self._steady[relation]
 
 

@@ -22,6 +22,18 @@ def test_what_is_written_is_read(parts: list[tuple[list[int], int]], times: int)
     assert read_sequence(tree, len(values)).tolist() == values.tolist()
 
 
+@given(st.integers(-9, 9), st.integers(-3, 3), st.integers(1, 9))
+def test_what_grows_evenly_is_read(first: int, step: int, length: int) -> None:
+    values = first + step * np.arange(length)
+    for tree in (
+        [first, [length - 1, step]],
+        [first, *[step] * (length - 1)],
+        json.loads(json.dumps(write_sequence(values))),
+    ):
+        if length > 1:
+            assert read_sequence(tree, length).tolist() == values.tolist()
+
+
 def test_the_order_in_which_a_convolution_reads_is_a_short_text() -> None:
     rows, columns, taps = np.arange(56)[:, None, None, None], np.arange(56)[:, None, None], np.arange(3)
     words = (58 * rows + columns + 58 * taps[:, None] + taps).ravel()
