@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,10 +24,9 @@ from finnmake.dataflow.stream_graph import Source
 from finnmake.errors import ToolError, VerificationError
 from finnmake.runtime.rtlsim import load_shared_object, unload
 
-_SERIES = np.dtype(
-    [(name, np.int64) for name in ("words", "place", "like", "changed", "first", "end", "shift", "since")]
-)
+_SERIES = np.dtype([(name, np.int64) for name in ("words", "like", "changed", "first", "end", "shift", "since")])
 _CONSTRAINT = np.dtype([(name, np.int64) for name in ("source", "references", "lowest", "lag", "delay", "stream")])
+_CELL = np.dtype([("cycles", np.uint64), ("shift", np.int64)])
 _BLOCKED = np.dtype([("stream", np.int64), ("depth", np.int64)])
 
 _Key = tuple[Edge, str]
@@ -128,9 +127,10 @@ class StreamTiming:
         self._library = load_shared_object(shared_object)
         try:
             functions = [
-                (self._library.finnmake_solve, "pnppnnpp"),
-                (self._library.finnmake_trace, "pppnnnpn"),
-                (self._library.finnmake_waiting, "pppn"),
+                (self._library.finnmake_solve, "pnpppnnpp"),
+                (self._library.finnmake_cycles, "pnpnnnp"),
+                (self._library.finnmake_trace, "pnppnnnpn"),
+                (self._library.finnmake_waiting, "pnpnnn"),
             ]
         except AttributeError as error:
             unload(self._library)
@@ -139,7 +139,10 @@ class StreamTiming:
             function.restype = ctypes.c_int64
             function.argtypes = [ctypes.c_int64 if argument == "n" else ctypes.c_void_p for argument in arguments]
         self._tables, self._rows = _Tables(), _Rows()
+        # Whose frames the rows hold.
         self._system: _System | None = None
+        # What the next run is like: its first frame is in a row of its own.
+        self._pattern: _System | None = None
 
     def close(self) -> None:
         """Releases the library."""
@@ -169,28 +172,26 @@ class StreamTiming:
             VerificationError: they take more cycles than can be counted.
         """
         system = self._solved(cores, fifos, frames)
-        output = np.array([row[system.part(system.output)] for row in self._rows.first(frames)], dtype=np.int64)
+        output = np.zeros((frames, cores[-1].schedule.outputs[0]), dtype=np.int64)
         if system.stuck:
-            return StreamTimes(np.zeros_like(output), system.full_streams(), {}, deadlock=True)
-        rows = self._rows.addresses(frames)
+            return StreamTimes(output, system.full_streams(), {}, deadlock=True)
+        self._library.finnmake_cycles(*system.computed, system.output, frames, 0, output.ctypes.data)
+        series, count, cells = system.computed
         found = np.zeros(_MOST_BLOCKED, dtype=_BLOCKED)
         blocked: dict[Edge, int] = {}
         for end in (system.output, *self._slow_parts(system, frames, bound)):
-            count = self._library.finnmake_trace(
-                system.series.ctypes.data, system.constraints.ctypes.data, rows.ctypes.data, frames, end,
-                self._ends(system, end, 1)[0], found.ctypes.data, len(found),
+            entries = self._library.finnmake_trace(
+                series, count, system.constraints.ctypes.data, cells, frames, end, self._ends(system, end, 1)[0],
+                found.ctypes.data, len(found),
             )  # fmt: skip
-            for stream, depth in found[:count].tolist():
+            for stream, depth in found[:entries].tolist():
                 edge = system.edges[stream]
                 blocked[edge] = max(blocked.get(edge, 0), depth)
         times = StreamTimes(output, blocked, {}, deadlock=False)
         if times.interval > bound:
             return times
-        series = system.series.ctypes.data
         waiting = {
-            edge: self._library.finnmake_waiting(
-                series + entered * _SERIES.itemsize, series + left * _SERIES.itemsize, rows.ctypes.data, frames
-            )
+            edge: self._library.finnmake_waiting(series, count, cells, frames, entered, left)
             for edge, (entered, left) in system.fifos.items()
         }
         return replace(times, waiting=waiting)
@@ -200,16 +201,21 @@ class StreamTiming:
         system = self._system
         if system is None or system.stuck or not system.is_of(cores, fifos):
             if system is not None and not system.stuck:
-                self._rows.keep(system)
-            system = _System(cores, fifos, self._tables, self._rows.pattern_system(cores))
+                self._pattern = system
+                self._rows.keep_first()
+            if self._pattern is not None and self._pattern.cores != tuple(cores):
+                self._pattern = None
+            system = _System(cores, fifos, self._tables, self._pattern)
             self._rows.reserve(system.room)
         # What is in the rows is of no system should this fail.
         self._system = None
         if system.frames < frames:
             rows = self._rows.addresses(frames)
+            system.reserve(frames)
+            series, count, cells = system.computed
             stuck = self._library.finnmake_solve(
-                system.series.ctypes.data, len(system.series), system.constraints.ctypes.data, rows.ctypes.data,
-                system.frames, frames, self._rows.pattern_address(cores), system.blocked_on.ctypes.data,
+                series, count, system.constraints.ctypes.data, cells, rows.ctypes.data, system.frames, frames,
+                None if self._pattern is None else self._pattern.computed[2], system.blocked_on.ctypes.data,
             )  # fmt: skip
             if stuck < 0:
                 raise VerificationError(
@@ -223,8 +229,10 @@ class StreamTiming:
 
     def _ends(self, system: _System, series: int, frames: int) -> list[int]:
         """The cycles of the last words of frames."""
-        last = system.part(series).stop - 1
-        return [int(row[last]) for row in self._rows.first(frames)]
+        ends = np.zeros(frames, dtype=np.int64)
+        last = int(system.series["words"][series]) - 1
+        self._library.finnmake_cycles(*system.computed, series, frames, last, ends.ctypes.data)
+        return [int(end) for end in ends]
 
     def _slow_parts(self, system: _System, frames: int, interval: float) -> list[int]:
         """Series of words at whose place frames are further apart, one for each distance that there is.
@@ -240,43 +248,29 @@ class StreamTiming:
 
 
 class _Rows:
-    """The cycles of all words of a graph, a row for each frame, and the first row of another run, the pattern."""
+    """Memory for the cycles of all words of a graph, a row for each frame, and that of the first row of another run."""
 
     def __init__(self) -> None:
         self._rows: list[NDArray[np.int32]] = []
+        self._kept: NDArray[np.int32] | None = None
         self._size = 0
-        self._pattern: tuple[_System, NDArray[np.int32]] | None = None
 
-    def keep(self, system: _System) -> None:
-        """The first row, of this system, becomes the pattern; all rows can be used again."""
-        spare = self._rows[0] if self._pattern is None else self._pattern[1]
-        self._pattern, self._rows[0] = (system, self._rows[0]), spare
-        if self._rows[0] is self._pattern[1]:
-            del self._rows[0]
+    def keep_first(self) -> None:
+        """What the first row holds stays there until this is called again."""
+        first, *others = self._rows
+        self._rows = others if self._kept is None else [self._kept, *others]
+        self._kept = first
 
     def reserve(self, size: int) -> None:
-        """Rows of at least so many words from now on."""
-        if size > self._size:
-            self._rows, self._size = [], size
+        """Rows of at least so many words from now on; what is not kept is lost."""
+        self._size = max(size, self._size)
         self._rows = [row for row in self._rows if len(row) >= size]
-
-    def pattern_system(self, cores: Sequence[TimedCore]) -> _System | None:
-        """What the pattern is of, if it is of these cores."""
-        return None if self._pattern is None or self._pattern[0].cores != tuple(cores) else self._pattern[0]
-
-    def pattern_address(self, cores: Sequence[TimedCore]) -> int | None:
-        """Of the pattern, if it is of these cores."""
-        return None if self._pattern is None or self.pattern_system(cores) is None else self._pattern[1].ctypes.data
-
-    def first(self, frames: int) -> list[NDArray[np.int32]]:
-        """The rows of the first frames."""
-        while len(self._rows) < frames:
-            self._rows.append(np.empty(self._size, dtype=np.int32))
-        return self._rows[:frames]
 
     def addresses(self, frames: int) -> NDArray[np.uint64]:
         """Of the rows of the first frames."""
-        return np.array([row.ctypes.data for row in self.first(frames)], dtype=np.uint64)
+        while len(self._rows) < frames:
+            self._rows.append(np.empty(self._size, dtype=np.int32))
+        return np.array([row.ctypes.data for row in self._rows[:frames]], dtype=np.uint64)
 
 
 class _Memory:
@@ -361,7 +355,6 @@ class _System:
         self.fifos: dict[Edge, tuple[int, int]] = {}
         self.room = 0
         self._words: list[int] = []
-        self._places: list[int] = []
         self.numbers: dict[_Key, int] = {}
         self._constraints: list[list[_Row]] = []
         # (position, port): series of the offer and of the transfer, and the number of the stream
@@ -393,18 +386,24 @@ class _System:
             self._core(core, position, made, taken)
         self.room += sum(self._words)
         self.series, self.constraints = self._arrays(pattern)
+        self._cells = np.zeros((0, len(self.series)), dtype=_CELL)
         self.blocked_on = np.full(len(self.series), -1, dtype=np.int64)
 
     def is_of(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo]) -> bool:
         """Whether this is the system of a graph."""
         return self._given == fifos and self.cores == tuple(cores)
 
-    def part(self, series: int) -> slice:
-        """Of a row, where the words of a series are."""
-        return slice(self._places[series], self._places[series] + self._words[series])
+    @property
+    def computed(self) -> tuple[int, int, int]:
+        """Series, how many, and cells, as the solver takes them."""
+        return self.series.ctypes.data, len(self.series), self._cells.ctypes.data
+
+    def reserve(self, frames: int) -> None:
+        """Cells for so many frames."""
+        more = np.zeros((frames - len(self._cells), len(self.series)), dtype=_CELL)
+        self._cells = np.concatenate([self._cells, more])
 
     def _series(self, words: int, key: _Key) -> int:
-        self._places.append(self._places[-1] + self._words[-1] if self._words else 0)
         self._words.append(words)
         self.numbers[key] = len(self.numbers)
         self._constraints.append([])
@@ -457,14 +456,13 @@ class _System:
         counts = [len(constraints) for constraints in self._constraints]
         ends = np.cumsum(counts)
         series = np.zeros(len(self._words), dtype=_SERIES)
-        series["words"], series["place"] = self._words, self._places
+        series["words"] = self._words
         series["first"], series["end"] = ends - counts, ends
         if pattern is not None:
             like = [pattern.like(key) for key in self.numbers]
-            before = pattern.waits(pattern.place_of)
-            series["like"] = [pattern.place_of(other) for other in like]
-            waits = self.waits(lambda other: pattern.place_of(like[other]))
-            series["changed"] = [own != before[other] for own, other in zip(waits, like, strict=True)]
+            before = pattern.waits(range(len(pattern.numbers)))
+            series["like"] = like
+            series["changed"] = [own != before[other] for own, other in zip(self.waits(like), like, strict=True)]
         rows = [row for constraints in self._constraints for row in constraints]
         return series, np.array(rows, dtype=_CONSTRAINT)
 
@@ -475,13 +473,9 @@ class _System:
             self.numbers[edge, other] for other in (kind, *_ALIKE.get(kind, ())) if (edge, other) in self.numbers
         )
 
-    def place_of(self, series: int) -> int:
-        """Where the words of a series begin in a row."""
-        return self._places[series]
-
-    def waits(self, place_of: Callable[[int], int]) -> list[frozenset[tuple[int, ...]]]:
-        """For each series what it waits for, with the places of these."""
-        return [frozenset((place_of(row[0]), *row[1:5]) for row in constraints) for constraints in self._constraints]
+    def waits(self, names: Sequence[int]) -> list[frozenset[tuple[int, ...]]]:
+        """For each series what it waits for, by names of the series."""
+        return [frozenset((names[row[0]], *row[1:5]) for row in constraints) for constraints in self._constraints]
 
     def full_streams(self) -> dict[Edge, int]:
         """The streams in the circle of series that wait for each other, or on the way to it."""

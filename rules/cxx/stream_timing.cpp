@@ -24,8 +24,7 @@
 // Mirrored by finnmake.runtime.stream_timing.
 struct Series {
     std::int64_t words;     // of a frame
-    std::int64_t place;     // of its first word in the row of a frame
-    std::int64_t like;      // of the first word of its pattern, in the row of the first frame's pattern
+    std::int64_t like;      // its pattern among those of the first frame
     std::int64_t changed;   // waits for other things than its pattern in the first frame
     std::int64_t first;     // its constraints: first, and the one behind the last
     std::int64_t end;
@@ -44,6 +43,11 @@ struct Constraint {
     std::int64_t lag;
     std::int64_t delay;
     std::int64_t stream;           // whose consumer makes the producer wait here; -1 where nothing of that kind
+};
+// The words of a series in a frame: so many cycles after those that stand somewhere. A copy is that of an earlier frame's.
+struct Cell {
+    const std::int32_t* cycles;
+    std::int64_t shift;
 };
 // A word that was late because a stream was full.
 struct Blocked {
@@ -77,57 +81,69 @@ struct Progress {
 struct Rule {
     const Reference* references;
     const std::int32_t* cycles;   // of the source in this frame
+    std::int32_t shift;           // of these
     std::int32_t source, lag, delay;
-    std::int32_t earliest;   // word there is, counted from this frame on
 };
 
-// Cycle of a word counted from a frame on; it is not before the first.
-std::int64_t cycle(const Series& series, std::int32_t* const* rows, std::int64_t frame, std::int64_t word) {
-    while (word < 0) {
-        word += series.words;
-        --frame;
+// All that has been computed: a cell for each series of each frame.
+struct Times {
+    const Series* all;
+    std::int64_t count;
+    const Cell* cells;
+
+    const Cell& cell(std::int64_t s, std::int64_t frame) const { return cells[frame * count + s]; }
+
+    // Cycle of a word counted from a frame on; it is not before the first.
+    std::int64_t cycle(std::int64_t s, std::int64_t frame, std::int64_t word) const {
+        while (word < 0) {
+            word += all[s].words;
+            --frame;
+        }
+        return cell(s, frame).cycles[word] + cell(s, frame).shift;
     }
-    return rows[frame][series.place + word];
-}
+};
 
 class Solver {
   public:
-    Solver(Series* all, std::int64_t count, const Constraint* constraints, std::int32_t* const* rows)
-        : all_(all), count_(narrow(count)), constraints_(constraints), rows_(rows), progress_(wide(count)), known_(wide(count)),
-          start_(wide(count)), limit_(wide(count)), from_(wide(count)), marks_(wide(count)), dependents_(wide(count)) {
+    Solver(Series* all, std::int64_t count, const Constraint* constraints, Cell* cells, std::int32_t* const* rows)
+        : all_(all), count_(narrow(count)), constraints_(constraints), cells_(cells), times_{all, count, cells}, rows_(rows),
+          progress_(wide(count)), known_(wide(count)), start_(wide(count)), limit_(wide(count)), from_(wide(count)),
+          marks_(wide(count)), dependents_(wide(count)), rules_of_(wide(count)), own_(wide(count)), patterns_(wide(count)) {
         for (std::int32_t s = 0; s < count_; ++s) {
             every_.push_back(s);
             for (std::int64_t c = all[s].first; c < all[s].end; ++c) {
-                rules_.push_back({constraints[c].references, nullptr, narrow(constraints[c].source), narrow(constraints[c].lag),
-                                  narrow(constraints[c].delay), 0});
+                rules_.push_back({constraints[c].references, nullptr, 0, narrow(constraints[c].source), narrow(constraints[c].lag),
+                                  narrow(constraints[c].delay)});
                 std::vector<std::int32_t>& those = dependents_[wide(constraints[c].source)];
                 if (those.empty() || those.back() != s) those.push_back(s);
+                rules_of_[wide(constraints[c].source)].push_back(narrow(c));
             }
         }
     }
 
     // Computes a frame, with a pattern if there is one; false where not all series can be completed, or a cycle is too large.
-    bool frame(std::int64_t number, const std::int32_t* first_pattern) {
+    bool frame(std::int64_t number, const Cell* first_patterns) {
         frame_ = number;
-        for (Rule& rule : rules_) {
-            const Series& source = all_[rule.source];
-            rule.cycles = rows_[number] + source.place;
-            rule.earliest = narrow(-number * source.words);
-        }
-        if (number < 2) {
-            for (std::int32_t s = 0; s < count_; ++s) {
+        used_ = 0;
+        const bool has_pattern = number > 0 || first_patterns != nullptr;
+        for (std::int32_t s = 0; s < count_; ++s) {
+            own_[wide(s)] = nullptr;
+            start_[wide(s)] = 0;
+            if (number < 2) {
                 // What refers to words before the first does not count there: words before the second frame are no copies.
                 all_[s].shift = number == 0 ? 0 : no_shift;
                 all_[s].since = number == 0 ? always : 0;
             }
+            if (has_pattern) patterns_[wide(s)] = number > 0 ? times_.cell(s, number - 1) : first_patterns[all_[s].like];
+            // The first frame's pattern does not last.
+            if (number == 0) make(s);
+            else point(s, taken(s));
         }
-        patterns_.clear();
-        const std::int32_t* pattern = number == 0 ? first_pattern : rows_[number - 1];
-        for (std::int32_t s = 0; pattern != nullptr && s < count_; ++s) {
-            patterns_.push_back(pattern + (number == 0 ? all_[s].like : all_[s].place));
+        if ((!has_pattern || !copied()) && !computed()) return false;
+        for (std::int32_t s = 0; s < count_; ++s) {
+            cells_[number * count_ + s] = own_[wide(s)] != nullptr ? Cell{own_[wide(s)], 0} : taken(s);
+            all_[s].since = std::max(all_[s].since - all_[s].words, always);
         }
-        if ((pattern == nullptr || !copied()) && !computed()) return false;
-        for (std::int32_t s = 0; s < count_; ++s) all_[s].since = std::max(all_[s].since - all_[s].words, always);
         return true;
     }
 
@@ -148,8 +164,10 @@ class Solver {
     Series* all_;
     std::int32_t count_;
     const Constraint* constraints_;
+    Cell* cells_;
+    Times times_;
     std::int32_t* const* rows_;
-    std::int64_t frame_ = 0;
+    std::int64_t frame_ = 0, used_ = 0;   // words of the frame's row
     bool overflow_ = false;
     std::vector<Progress> progress_;
     std::vector<std::int32_t> known_;           // words of this frame
@@ -159,13 +177,47 @@ class Solver {
     std::vector<std::vector<std::int32_t>> dependents_;
     std::vector<Rule> rules_;
     std::vector<std::int32_t> every_, todo_, chosen_;
-    std::vector<const std::int32_t*> patterns_;
+    std::vector<std::vector<std::int32_t>> rules_of_;   // those whose source a series is
+    std::vector<std::int32_t*> own_;                    // its words in this frame; null as long as they are all copies
+    std::vector<Cell> patterns_;
 
     enum Mark : char { copy = 0, compute = 1, differs = 2 };
+
+    // The words of a series if they are copies.
+    Cell taken(std::int32_t s) const {
+        const Cell& pattern = patterns_[wide(s)];
+        return {pattern.cycles, pattern.shift + (all_[s].shift == no_shift ? 0 : all_[s].shift)};
+    }
+
+    // Where the words of a series are from now on.
+    void point(std::int32_t s, const Cell& cell) {
+        for (const std::int32_t c : rules_of_[wide(s)]) {
+            rules_[wide(c)].cycles = cell.cycles;
+            rules_[wide(c)].shift = narrow(cell.shift);
+        }
+    }
+
+    // Words that are not all copies get a place of their own.
+    void make(std::int32_t s) {
+        if (own_[wide(s)] != nullptr) return;
+        own_[wide(s)] = rows_[frame_] + used_;
+        used_ += all_[s].words;
+        copy_words(s, 0, start_[wide(s)]);
+        point(s, {own_[wide(s)], 0});
+    }
+
+    void copy_words(std::int32_t s, std::int32_t from, std::int32_t to) {
+        const Cell cell = taken(s);
+        const std::int32_t shift = narrow(cell.shift);
+        std::int32_t* const own = own_[wide(s)];
+        for (std::int32_t word = from; word < to; ++word) own[word] = cell.cycles[word] + shift;
+    }
 
     // A frame word by word.
     bool computed() {
         for (std::int32_t s = 0; s < count_; ++s) {
+            start_[wide(s)] = 0;
+            make(s);
             from_[wide(s)] = 0;
             limit_[wide(s)] = narrow(all_[s].words);
             all_[s].shift = no_shift;
@@ -191,7 +243,7 @@ class Solver {
             Progress& own = progress_[wide(s)];
             std::int32_t& done = known_[wide(s)];
             const std::int32_t limit = limit_[wide(s)];
-            std::int32_t* const cycles = rows_[frame_] + series.place;
+            std::int32_t* const cycles = own_[wide(s)];
             while (done < limit) {
                 for (; own.constraint < series.end; ++own.constraint) {
                     const Rule& rule = rules_[wide(own.constraint)];
@@ -204,8 +256,8 @@ class Solver {
                     }
                     std::int64_t time = 0;
                     if (index < 0) {
-                        if (index < rule.earliest) continue;
-                        time = cycle(all_[rule.source], rows_, frame_, index);
+                        if (index < -frame_ * all_[rule.source].words) continue;
+                        time = times_.cycle(rule.source, frame_, index);
                     } else {
                         if (index >= known_[wide(rule.source)]) {
                             Progress& other = progress_[wide(rule.source)];
@@ -215,7 +267,7 @@ class Solver {
                             break;
                         }
                         __builtin_prefetch(rule.cycles + index + 2 * ahead);
-                        time = rule.cycles[index];
+                        time = std::int64_t{rule.cycles[index]} + rule.shift;
                     }
                     own.latest = std::max(own.latest, time + delay);
                 }
@@ -247,10 +299,9 @@ class Solver {
     bool copied() {
         std::int64_t begin = latest_cycle, last = 0;
         for (std::int32_t s = 0; s < count_; ++s) {
-            start_[wide(s)] = 0;
             marks_[wide(s)] = copy;
-            begin = std::min<std::int64_t>(begin, patterns_[wide(s)][0]);
-            last = std::max<std::int64_t>(last, patterns_[wide(s)][all_[s].words - 1]);
+            begin = std::min(begin, pattern(s, 0));
+            last = std::max(last, pattern(s, all_[s].words - 1));
         }
         const std::int64_t step = std::max((last - begin) / steps, smallest_step);
         std::int64_t size = step;
@@ -271,9 +322,14 @@ class Solver {
         return true;
     }
 
+    std::int64_t pattern(std::int32_t s, std::int64_t word) const {
+        return patterns_[wide(s)].cycles[word] + patterns_[wide(s)].shift;
+    }
+
     // The first word of a series' pattern, from the start of this step on, that does not come before a cycle.
     std::int32_t place_of(std::int32_t s, std::int64_t time) const {
-        const std::int32_t* const pattern = patterns_[wide(s)];
+        const std::int32_t* const pattern = patterns_[wide(s)].cycles;
+        time -= patterns_[wide(s)].shift;
         const std::int32_t words = narrow(all_[s].words);
         std::int32_t low = start_[wide(s)], reach = 1;
         while (low + reach < words && pattern[low + reach] < time) {
@@ -295,18 +351,16 @@ class Solver {
             marks_[wide(s)] = copy;
             if (changes || !is_copy(s, last)) {
                 add(s);
-                continue;
+            } else if (own_[wide(s)] != nullptr) {
+                copy_words(s, start, limit);
             }
-            const std::int32_t shift = narrow(all_[s].shift);
-            const std::int32_t* const from = patterns_[wide(s)];
-            std::int32_t* const to = rows_[frame_] + all_[s].place;
-            for (std::int32_t word = start; word < limit; ++word) to[word] = from[word] + shift;
         }
     }
 
     void add(std::int32_t s) {
         marks_[wide(s)] = compute;
         chosen_.push_back(s);
+        make(s);
     }
 
     // Whether everything that a series waits for in this step has its shift.
@@ -319,7 +373,7 @@ class Solver {
             const Series& source = all_[constraint.source];
             std::int64_t from = start - constraint.lag;
             if (constraint.references == nullptr) {
-                if (limit - 1 - constraint.lag < rules_[wide(c)].earliest) continue;
+                if (limit - 1 - constraint.lag < -frame_ * source.words) continue;
             } else {
                 const std::int32_t* const lowest = constraint.lowest;
                 from = *std::min_element(lowest + start / references_each, lowest + (limit - 1) / references_each + 1);
@@ -350,7 +404,7 @@ class Solver {
                 for (; at < end; ++at) add_dependents(chosen_[at]);
             }
             for (const std::int32_t s : chosen_) {
-                const std::int32_t* const cycles = rows_[frame_] + all_[s].place;
+                const std::int32_t* const cycles = own_[wide(s)];
                 std::int32_t& word = from_[wide(s)];
                 while (word < limit_[wide(s)] && cycles[word] < right) ++word;
             }
@@ -359,7 +413,10 @@ class Solver {
 
     void add_dependents(std::int32_t s) {
         for (const std::int32_t other : dependents_[wide(s)]) {
-            if (marks_[wide(other)] == copy && start_[wide(other)] < limit_[wide(other)]) add(other);
+            if (marks_[wide(other)] != copy || start_[wide(other)] == limit_[wide(other)]) continue;
+            const bool made = own_[wide(other)] != nullptr;
+            add(other);
+            if (!made) copy_words(other, start_[wide(other)], limit_[wide(other)]);
         }
     }
 
@@ -367,22 +424,21 @@ class Solver {
     std::int64_t unlike(std::int32_t s) const {
         std::int64_t first = latest_cycle;
         if (all_[s].shift == no_shift) return first;   // nothing was taken for granted
-        const std::int32_t* const pattern = patterns_[wide(s)];
-        const std::int32_t* const cycles = rows_[frame_] + all_[s].place;
+        const Cell guess = taken(s);
+        const std::int32_t* const cycles = own_[wide(s)];
         for (std::int32_t word = start_[wide(s)]; word < limit_[wide(s)]; ++word) {
-            const std::int64_t taken = pattern[word] + all_[s].shift;
-            if (cycles[word] != taken) first = std::min<std::int64_t>({first, cycles[word], taken});
+            const std::int64_t time = guess.cycles[word] + guess.shift;
+            if (cycles[word] != time) first = std::min<std::int64_t>({first, cycles[word], time});
         }
         return first;
     }
 
     // The shift of the last words of this step.
     void compare(std::int32_t s) {
-        const std::int32_t* const pattern = patterns_[wide(s)];
-        const std::int32_t* const cycles = rows_[frame_] + all_[s].place;
+        const std::int32_t* const cycles = own_[wide(s)];
         std::int32_t word = limit_[wide(s)] - 1;
-        const std::int32_t shift = cycles[word] - pattern[word];
-        while (word >= start_[wide(s)] && cycles[word] - pattern[word] == shift) --word;
+        const std::int64_t shift = cycles[word] - pattern(s, word);
+        while (word >= start_[wide(s)] && cycles[word] - pattern(s, word) == shift) --word;
         if (word >= start_[wide(s)] || shift != all_[s].shift) all_[s].since = word + 1;
         all_[s].shift = shift;
     }
@@ -390,28 +446,39 @@ class Solver {
 
 }  // namespace
 
-// Computes frames from one to another, whose rows hold a cycle for each word of each series. Gives the number of series that
-// cannot be completed: a deadlock. `blocked_on` says for each series the constraint that it waits on, -1 where it is complete.
-// Gives -1 where a cycle is too large a number. `pattern` is a row for the first frame to be like, or null.
-FINNMAKE_EXPORT std::int64_t finnmake_solve(Series* all, std::int64_t count, const Constraint* constraints,
+// Computes frames from one to another: their cells, and where those are no copies the words in the frame's row, which has room
+// for all. Gives the number of series that cannot be completed: a deadlock. `blocked_on` says for each series the constraint
+// that it waits on, -1 where it is complete. Gives -1 where a cycle is too large a number. `patterns` are cells for the first frame
+// to be like, or null.
+FINNMAKE_EXPORT std::int64_t finnmake_solve(Series* all, std::int64_t count, const Constraint* constraints, Cell* cells,
                                             std::int32_t* const* rows, std::int64_t from, std::int64_t to,
-                                            const std::int32_t* pattern, std::int64_t* blocked_on) {
-    Solver solver(all, count, constraints, rows);
+                                            const Cell* patterns, std::int64_t* blocked_on) {
+    Solver solver(all, count, constraints, cells, rows);
     for (std::int64_t frame = from; frame < to; ++frame) {
-        if (!solver.frame(frame, pattern)) return solver.overflow() ? -1 : solver.blocked(blocked_on);
+        if (!solver.frame(frame, patterns)) return solver.overflow() ? -1 : solver.blocked(blocked_on);
     }
     return 0;
 }
 
+// The cycles of the words of a series in some frames, from one word of each on.
+FINNMAKE_EXPORT void finnmake_cycles(const Series* all, std::int64_t count, const Cell* cells, std::int64_t s,
+                                     std::int64_t frames, std::int64_t from, std::int64_t* cycles) {
+    const Times times{all, count, cells};
+    for (std::int64_t frame = 0; frame < frames; ++frame) {
+        for (std::int64_t word = from; word < all[s].words; ++word) *cycles++ = times.cycle(s, frame, word);
+    }
+}
+
 // Goes back from the last word of a series along what made each word as late as it is, as far as `until`; gives the number of
 // entries of `found`: words that a full stream has made late.
-FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, const Constraint* constraints, std::int32_t* const* rows,
-                                            std::int64_t frames, std::int64_t s, std::int64_t until, Blocked* found,
-                                            std::int64_t room) {
+FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, std::int64_t count, const Constraint* constraints,
+                                            const Cell* cells, std::int64_t frames, std::int64_t s, std::int64_t until,
+                                            Blocked* found, std::int64_t room) {
+    const Times times{all, count, cells};
     std::int64_t frame = frames - 1, word = all[s].words - 1, entries = 0;
     while (entries < room) {
         const Series& series = all[s];
-        const std::int64_t now = rows[frame][series.place + word];
+        const std::int64_t now = times.cycle(s, frame, word);
         if (now <= until) break;
         std::int64_t cause = -1, cause_word = 0, otherwise = 0;
         for (std::int64_t c = series.first; c < series.end; ++c) {
@@ -423,7 +490,7 @@ FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, const Constraint*
                 delay = constraint.references[word].delay;
             }
             if (other < -frame * source.words) continue;
-            const std::int64_t time = cycle(source, rows, frame, other) + delay;
+            const std::int64_t time = times.cycle(constraint.source, frame, other) + delay;
             const bool full = constraint.stream >= 0;
             if (!full) otherwise = std::max(otherwise, time);
             // Where something else is as late, the stream is not to blame.
@@ -439,7 +506,7 @@ FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, const Constraint*
             std::int64_t depth = 0;
             if (by.references == nullptr) {
                 std::int64_t left = cause_word;
-                while (left >= -frame * source.words && cycle(source, rows, frame, left) + by.delay > otherwise) --left;
+                while (left >= -frame * source.words && times.cycle(by.source, frame, left) + by.delay > otherwise) --left;
                 depth = word - left;
             }
             found[entries++] = {by.stream, depth};
@@ -455,15 +522,17 @@ FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, const Constraint*
 }
 
 // The most words that were ever in a FIFO when a word came, that one too.
-FINNMAKE_EXPORT std::int64_t finnmake_waiting(const Series* entered, const Series* left, std::int32_t* const* rows,
-                                              std::int64_t frames) {
+FINNMAKE_EXPORT std::int64_t finnmake_waiting(const Series* all, std::int64_t count, const Cell* cells, std::int64_t frames,
+                                              std::int64_t entered, std::int64_t left) {
+    const Times times{all, count, cells};
+    const std::int64_t words = all[entered].words;
     std::int64_t most = 0, gone = 0, gone_frame = 0, gone_word = 0, come = 0;
     for (std::int64_t frame = 0; frame < frames; ++frame) {
-        for (std::int64_t word = 0; word < entered->words; ++word) {
-            const std::int32_t now = rows[frame][entered->place + word];
-            while (gone < come && rows[gone_frame][left->place + gone_word] < now) {
+        for (std::int64_t word = 0; word < words; ++word) {
+            const std::int64_t now = times.cycle(entered, frame, word);
+            while (gone < come && times.cycle(left, gone_frame, gone_word) < now) {
                 ++gone;
-                if (++gone_word == left->words) {
+                if (++gone_word == words) {
                     gone_word = 0;
                     ++gone_frame;
                 }
