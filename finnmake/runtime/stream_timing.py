@@ -293,12 +293,13 @@ class _Tables:
 
     def __init__(self) -> None:
         self._memory = _Memory()
-        self._made: dict[Relation, tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
+        self._arrays: list[NDArray[np.int32]] = []
+        self._addresses: dict[Relation, tuple[int, int]] = {}
         self._steady: dict[Relation, tuple[int, int] | None] = {}
 
     def addresses(self, relation: Relation) -> tuple[int, int]:
         """Of a table, a word and a delay for each word, and of the smallest words in it."""
-        if relation not in self._made:
+        if relation not in self._addresses:
             count = len(relation.words)
             table = self._memory.take(2 * count)
             words = table[0::2]
@@ -306,9 +307,9 @@ class _Tables:
             table[1::2] = relation.cycles
             counted = np.where(words == _BEFORE_ALL, _NO_WORD, words)
             lowest = np.minimum.reduceat(counted, np.arange(0, count, _REFERENCES_EACH))
-            self._made[relation] = table, lowest
-        table, lowest = self._made[relation]
-        return table.ctypes.data, lowest.ctypes.data
+            self._arrays += [table, lowest]
+            self._addresses[relation] = table.ctypes.data, lowest.ctypes.data
+        return self._addresses[relation]
 
     def steady(self, relation: Relation) -> tuple[int, int] | None:
         """Lag and delay where they are the same for all words of streams of the same length: no table is needed."""

@@ -63,7 +63,7 @@ constexpr std::int64_t references_each = 64;   // of an entry of `lowest`
 constexpr std::int64_t latest_cycle = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t no_shift = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t always = -(std::int64_t{1} << 40);
-constexpr std::int64_t steps = 384, smallest_step = 256;   // of the time of a frame's pattern; cycles
+constexpr std::int64_t steps = 512, smallest_step = 256;   // of the time of a frame's pattern; cycles
 
 std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
 std::size_t wide(std::int64_t value) { return static_cast<std::size_t>(value); }
@@ -342,12 +342,14 @@ class Solver {
     // Copies what is sure to be one if nothing comes out at another shift; what is not has to be computed.
     void choose(std::int64_t last) {
         chosen_.clear();
+        todo_.clear();
         for (std::int32_t s = 0; s < count_; ++s) {
             const std::int32_t start = start_[wide(s)], limit = limit_[wide(s)];
             known_[wide(s)] = limit;
             if (start == limit) continue;
-            // Where shifts change they go on changing.
+            // Where shifts change they go on changing, and around it.
             const bool changes = marks_[wide(s)] == differs;
+            if (changes) todo_.push_back(s);
             marks_[wide(s)] = copy;
             if (changes || !is_copy(s, last)) {
                 add(s);
@@ -355,6 +357,7 @@ class Solver {
                 copy_words(s, start, limit);
             }
         }
+        for (const std::int32_t s : todo_) add_dependents(s);
     }
 
     void add(std::int32_t s) {
