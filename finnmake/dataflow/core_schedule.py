@@ -49,7 +49,7 @@ class Relation:
     Attributes:
         words: for each word of a frame the word of ``source`` that it waits for, counted from the beginning of the same
             frame: negative is in a frame before. Shape (words of a frame of ``event``,).
-        cycles: how long after that one, same shape.
+        cycles: how long after that one, same shape; not negative.
     """
 
     event: Event
@@ -115,7 +115,11 @@ def read_schedule(text: str) -> CoreSchedule:
 def _relation(entry: Mapping[str, Any], words: Sequence[int]) -> Relation:
     event, source = (Event(EventKind(entry[name][0]), int(entry[name][1])) for name in ("event", "source"))
     length = words[event.port]
-    return Relation(event, source, read_sequence(entry["words"], length), read_sequence(entry["cycles"], length))
+    cycles = read_sequence(entry["cycles"], length)
+    # What computes when words move takes for granted that none waits for a later one.
+    if cycles.min(initial=0) < 0:
+        raise ValueError("a word comes before what it waits for")
+    return Relation(event, source, read_sequence(entry["words"], length), cycles)
 
 
 def constant(length: int, value: int) -> IntegerArray:

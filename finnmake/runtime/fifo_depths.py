@@ -3,8 +3,8 @@
 Starting without any FIFO, the graph's timing is computed; what made its last frames late, or those of a part of it, is
 followed back, and the streams found full on that way get the depth that would have been enough. That is repeated until
 no full stream is on the way: then only the slowest core is. A depth that another has made too large since is reduced
-again. In a graph too large to look at it hundreds of times depths grow in larger steps, and are reduced only to what was
-ever used.
+again. In a graph too large for hundreds of looks depths grow in larger steps, and are reduced only to what was ever
+used.
 
 After Stuijk, Geilen and Basten, "Throughput-Buffering Trade-Off Exploration for Cyclo-Static and Synchronous Dataflow
 Graphs" (IEEE Transactions on Computers, 2008), whose storage dependencies these full streams are.

@@ -35,7 +35,13 @@ def test_what_is_written_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("{", "["), ('"start"', '"begin"'), ('"format": 1', '"format": 0'), ('"outputs": [2]', '"outputs": [3]')],
+    [
+        ("{", "["),
+        ('"start"', '"begin"'),
+        ('"format": 1', '"format": 0'),
+        ('"outputs": [2]', '"outputs": [3]'),
+        ('"cycles": [0, 2]', '"cycles": [0, -2]'),
+    ],
 )
 def test_damaged_files_are_refused(old: str, new: str) -> None:
     with pytest.raises(ModelError):
