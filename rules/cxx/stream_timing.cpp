@@ -236,50 +236,57 @@ class Solver {
             progress_[wide(s)].constraint = narrow(all_[s].first);
         }
         std::size_t complete = 0;
+        std::int32_t* const known = known_.data();
         while (!todo_.empty()) {
             const std::int32_t s = todo_.back();
             todo_.pop_back();
-            const Series& series = all_[s];
             Progress& own = progress_[wide(s)];
-            std::int32_t& done = known_[wide(s)];
+            // Kept apart from what is in memory, which every store might change as far as a compiler knows.
+            const Rule* const first = rules_.data() + all_[s].first;
+            const Rule* const end = rules_.data() + all_[s].end;
+            const Rule* rule = rules_.data() + own.constraint;
+            std::int64_t latest = own.latest;
+            std::int32_t done = known[s];
             const std::int32_t limit = limit_[wide(s)];
             std::int32_t* const cycles = own_[wide(s)];
             while (done < limit) {
-                for (; own.constraint < series.end; ++own.constraint) {
-                    const Rule& rule = rules_[wide(own.constraint)];
-                    std::int32_t index = done - rule.lag, delay = rule.delay;
+                for (; rule != end; ++rule) {
+                    std::int32_t index = done - rule->lag, delay = rule->delay;
                     // A series is often left after a word, long before a processor sees that its words lie side by side.
-                    if (rule.references != nullptr) {
-                        __builtin_prefetch(rule.references + done + ahead);
-                        index = rule.references[done].word;
-                        delay = rule.references[done].delay;
+                    if (rule->references != nullptr) {
+                        __builtin_prefetch(rule->references + done + ahead);
+                        index = rule->references[done].word;
+                        delay = rule->references[done].delay;
                     }
                     std::int64_t time = 0;
                     if (index < 0) {
-                        if (index < -frame_ * all_[rule.source].words) continue;
-                        time = times_.cycle(rule.source, frame_, index);
+                        if (index < -frame_ * all_[rule->source].words) continue;
+                        time = times_.cycle(rule->source, frame_, index);
                     } else {
-                        if (index >= known_[wide(rule.source)]) {
-                            Progress& other = progress_[wide(rule.source)];
+                        if (index >= known[rule->source]) {
+                            Progress& other = progress_[wide(rule->source)];
                             own.needed = index + 1;
                             own.next = other.waiters;
                             other.waiters = s;
                             break;
                         }
-                        __builtin_prefetch(rule.cycles + index + 2 * ahead);
-                        time = std::int64_t{rule.cycles[index]} + rule.shift;
+                        __builtin_prefetch(rule->cycles + index + 2 * ahead);
+                        time = std::int64_t{rule->cycles[index]} + rule->shift;
                     }
-                    own.latest = std::max(own.latest, time + delay);
+                    latest = std::max(latest, time + delay);
                 }
-                if (own.constraint < series.end) break;
-                if (own.latest > latest_cycle) {
+                if (rule != end) break;
+                if (latest > latest_cycle) {
                     overflow_ = true;
                     return false;
                 }
-                cycles[done++] = narrow(own.latest);
-                own.latest = 0;
-                own.constraint = narrow(series.first);
+                cycles[done] = narrow(latest);
+                known[s] = ++done;
+                latest = 0;
+                rule = first;
             }
+            own.latest = latest;
+            own.constraint = narrow(rule - rules_.data());
             if (done == limit) ++complete;
             for (std::int32_t* link = &own.waiters; *link != none;) {
                 const std::int32_t waiter = *link;
@@ -332,6 +339,7 @@ class Solver {
         time -= patterns_[wide(s)].shift;
         const std::int32_t words = narrow(all_[s].words);
         std::int32_t low = start_[wide(s)], reach = 1;
+        if (low == words || pattern[low] >= time) return low;
         while (low + reach < words && pattern[low + reach] < time) {
             low += reach;
             reach *= 2;
