@@ -159,3 +159,14 @@ def test_more_frames_of_a_run_continue_it(timing: StreamTiming, frames: int) -> 
     timing.run(cores, {}, 2)
     assert timing.run(cores, {}, frames).output_cycles.ravel().tolist() == defined(cores, {}, frames)[0]
     assert timing.run(cores, {}, 2).output_cycles.ravel().tolist() == defined(cores, {}, 2)[0]
+
+
+def test_a_fifo_made_smaller_holds_up_words_that_came_long_before(timing: StreamTiming) -> None:
+    # What the words wait for comes thousands of cycles after them in the run before, which the next one is like.
+    cores = [TimedCore(core(60), ((-1, 0),)), TimedCore(core(60, pace=50), ((0, 0),)), TimedCore(core(60), ((1, 0),))]
+    for depth in (1000, 2, 30, 0, 7):
+        fifos = {(1, 0): Fifo(depth)} if depth else {}
+        times = timing.run(cores, fifos, 3)
+        output, waiting = defined(cores, fifos, 3)
+        assert times.output_cycles.ravel().tolist() == output
+        assert times.waiting == waiting
