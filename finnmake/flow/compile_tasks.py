@@ -93,7 +93,7 @@ def plan_compile(
         context: of the accelerator.
         simulator: the stage that first needs the runtime of RTL simulations.
     """
-    tasks = [_simulator(context, simulator), _import(source, context)]
+    tasks = [_simulator(context, simulator), _linked_driver(context), _import(source, context)]
     imported = "graph/00-import.onnx"
     inputs = graph_inputs(context.task("import"), imported, context)
     tasks.extend(plan_transformations(steps, context.task("import"), inputs, context))
@@ -165,6 +165,19 @@ def _simulator(context: LayerContext, stage: Stage) -> PlannedTask:
             parameters={},
             inputs={},
             outputs={"verilated.a": f"{context.folder}/simulator/verilated.a"},
+        ),
+    )
+
+
+def _linked_driver(context: LayerContext) -> PlannedTask:
+    return PlannedTask(
+        name=context.task("linked_driver"),
+        doc="compile what drives the simulations of a design's cores together",
+        stage=Stage.STITCHED,
+        action=context.rules["verilator_linked_driver"].action(
+            parameters={},
+            inputs={},
+            outputs={"linked_driver.o": f"{context.folder}/simulator/linked_driver.o"},
         ),
     )
 

@@ -70,13 +70,12 @@ def port_macros(top: str, found: dict[str, list[tuple[str, int]]]) -> list[str]:
     return [*lines, f'#define FINNMAKE_TOP "{top}"']
 
 
-def link(compiler: str, output: str, runtime: str, options: list[str]) -> None:
-    """Compiles ``model.cpp`` and links it with Verilator's runtime to a shared object."""
+def link(compiler: str, output: str, inputs: list[str], options: list[str]) -> None:
+    """Compiles ``model.cpp`` and links it with archives and objects to a shared object."""
     Path("exports.map").write_text(EXPORTS)
     run(
         [
-            compiler, *compiler_flags(), *options, "-I.", f"-I{FOLDER}", "-w",
-            "-shared", "-s", "-o", output, "model.cpp", runtime,
+            compiler, *options, "-I.", "-w", "-shared", "-s", "-o", output, "model.cpp", *inputs,
             # fopen: memory files are read relative to the folder that the caller names.
             "-Wl,--wrap=fopen", "-Wl,--wrap=__cxa_thread_atexit", "-Wl,--version-script=exports.map",
             "-Wl,--build-id=none", "-Wl,--gc-sections", "-pthread",
@@ -116,8 +115,8 @@ def main() -> None:
     if missing:
         sys.exit(f"%Error: {arguments.top} has no port {', '.join(missing)}")
     Path("model.cpp").write_text(translation_unit(arguments.top, found))
-    options = [f"-O{arguments.optimise}", *(["-DFINNMAKE_TRACE"] if arguments.trace else [])]
-    link(arguments.compiler, arguments.output, arguments.runtime, options)
+    options = [f"-I{FOLDER}", f"-O{arguments.optimise}", *(["-DFINNMAKE_TRACE"] if arguments.trace else [])]
+    link(arguments.compiler, arguments.output, [arguments.runtime], [*compiler_flags(), *options])
 
 
 if __name__ == "__main__":

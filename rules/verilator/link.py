@@ -1,10 +1,11 @@
 """Builds the simulation of a stitched design out of the simulations of its cores.
 
-    python link.py --top NAME --output model.so --runtime verilated.a stitched.v
+    python link.py --top NAME --output model.so [--runtime verilated.a] [--driver linked_driver.o] stitched.v
 
 The design's Verilog holds instances of cores and wires between them, nothing else: the nets are read from it. The
 cores are shared objects that ``build.py`` made; they are no input here but are loaded, as ``CORE.so`` beside the memory
-files, when a simulation is constructed. What is built here takes a second and does not depend on any core.
+files, when a simulation is constructed. What drives them is compiled once for all designs (``linked_driver.py``): of a
+design a table of its nets is compiled, which takes a fraction of a second.
 
 The shared object has the same functions as that of a core.
 """
@@ -17,9 +18,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from build import link, port_macros
+from build import link, missing_ports, port_macros, streams
+from linked_driver import DRIVER
+from toolchain import COMPILE
 
-CLOCK = "aclk"
 _MODULE = re.compile(r"module (\w+) \((.*?)\);(.*)endmodule\s*", re.DOTALL)
 _PORT = re.compile(r"(input|output)\s+wire\s+(?:\[(\d+):0\]\s+)?(\w+)")
 _WIRE = re.compile(r"wire (?:\[\d+:0\] )?(\w+);")
@@ -107,70 +109,81 @@ def net_numbers(design: Design) -> dict[str, int]:
     return {name: numbers.setdefault(find(name), len(numbers)) for name in group}
 
 
-def _type(width: int) -> str:
-    for bits, name in ((8, "CData"), (16, "SData"), (32, "IData"), (64, "QData")):
-        if width <= bits:
-            return name
-    return f"VlWide<{(width + 31) // 32}>"
+def tables(design: Design, top: str) -> str:
+    """The C++ text of a design: ``linked_tables.hpp`` filled in, and the symbols of its ports.
 
-
-def header(design: Design) -> str:
-    """``Vmodel.h``: the class that stream_driver.cpp drives."""
+    Raises:
+        ValueError: clock, reset or a part of a stream is missing.
+    """
     nets = net_numbers(design)
-    connections = [
-        f'    {{"{port}", {nets[net]}}},' for instance in design.instances for port, net in instance.connections.items()
-    ]
-    instances, first = [], 0
-    for instance in design.instances:
-        count = len(instance.connections)
-        instances.append(f'    {{"{instance.core}", "{instance.memories}", {first}, {count}}},')
-        first += count
-    ports = [
-        f'{{"{name}", &{name}, {width}, {"true" if direction == "output" else "false"}, {nets[name]}}}'
-        for direction, name, width in design.ports
-        if name != CLOCK
-    ]
+    found: dict[str, list[tuple[str, int]]] = {"IN": [], "OUT": [], "INOUT": []}
+    for direction, name, width in design.ports:
+        found["IN" if direction == "input" else "OUT"].append((name, width))
+    missing = missing_ports(found)
+    if missing:
+        raise ValueError(f"{top} has no port {', '.join(missing)}")
+    numbers = {name: number for number, (_, name, _) in enumerate(design.ports)}
+    entries = {
+        "LinkedPort ports": [
+            f'"{name}", {width}, {int(direction == "output")}, {nets[name]}' for direction, name, width in design.ports
+        ],
+        "LinkedStream input_streams": _stream_entries(found, "IN", numbers),
+        "LinkedStream output_streams": _stream_entries(found, "OUT", numbers),
+        "LinkedInstance instances": [
+            f'"{instance.core}", "{instance.memories}", {len(instance.connections)}' for instance in design.instances
+        ],
+        "LinkedConnection connections": [
+            f'"{port}", {nets[net]}' for instance in design.instances for port, net in instance.connections.items()
+        ],
+    }
+    # Connections are counted by their instances.
+    counts = [len(entries[table]) for table in entries if table != "LinkedConnection connections"]
     lines = [
-        '#include "linked_design.hpp"',
-        '#include "Vmodel___024root.h"',
-        f"static const finnmake::LinkedConnection linked_connections[] = {{\n{chr(10).join(connections)}\n}};",
-        f"static const finnmake::LinkedInstance linked_instances[] = {{\n{chr(10).join(instances)}\n}};",
-        "struct Vmodel : finnmake::LinkedDesign {",
-        "    Vmodel___024root root;",
-        "    Vmodel___024root* const rootp = &root;",
-        *(f"    {_type(width)} {name}{{}};" for _, name, width in design.ports),
-        "    explicit Vmodel(VerilatedContext* context, const char*) {",
-        f"        connect({{{', '.join(ports)}}}, {nets[CLOCK]}, linked_instances, {len(instances)},",
-        f"                linked_connections, {max(nets.values()) + 1},",
-        "                context->randReset() == 0 ? 0 : context->randSeed());",
-        "    }",
-        f"    void eval() {{ eval_with({CLOCK}); }}",
+        '#include "linked_tables.hpp"',
+        "namespace finnmake {",
+        *(f"static const {table}[] = {{\n{_rows(rows)}}};" for table, rows in entries.items()),
+        "const LinkedTables linked_tables = {",
+        f"    {', '.join(table.split()[1] for table in entries)},",
+        f"    {', '.join(map(str, counts))}, {max(nets.values()) + 1}",
         "};",
+        "}",
+        *port_macros(top, found),
+        f"enum {{ {', '.join(f'port_{name} = {number}' for name, number in numbers.items())} }};",
+        "#define FINNMAKE_PORT(handle, name) finnmake::linked_port(handle, port_##name)",
+        '#define FINNMAKE_EXPORT __attribute__((visibility("default")))',
+        '#include "port_symbols.hpp"',
     ]
     return "\n".join([*lines, ""])
 
 
+def _stream_entries(found: dict[str, list[tuple[str, int]]], direction: str, numbers: dict[str, int]) -> list[str]:
+    signals = ("tdata", "tvalid", "tready")
+    return [
+        f'"{name}", {", ".join(str(numbers[f"{name}_{signal}"]) for signal in signals)}'
+        for name, _ in streams(found, direction)
+    ]
+
+
+def _rows(rows: list[str]) -> str:
+    return "".join(f"    {{{row}}},\n" for row in rows)
+
+
 def main() -> None:
-    """Reads, compiles and links."""
+    """Reads, writes the tables, and links."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--top", required=True)
     parser.add_argument("--output", required=True)
     parser.add_argument("--runtime", default="verilated.a")
+    parser.add_argument("--driver", default=DRIVER)
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("file")
     arguments = parser.parse_args()
     try:
-        design = read_design(Path(arguments.file).read_text(), arguments.top)
+        text = tables(read_design(Path(arguments.file).read_text(), arguments.top), arguments.top)
     except ValueError as problem:
         sys.exit(f"%Error: {arguments.file}: {problem}")
-    found: dict[str, list[tuple[str, int]]] = {"IN": [], "OUT": [], "INOUT": []}
-    for direction, name, width in design.ports:
-        found["IN" if direction == "input" else "OUT"].append((name, width))
-    Path("Vmodel.h").write_text(header(design))
-    # The state is that of the cores.
-    Path("Vmodel___024root.h").write_text("#pragma once\nstruct Vmodel___024root {};\n")
-    Path("model.cpp").write_text("\n".join([*port_macros(arguments.top, found), '#include "stream_driver.cpp"', ""]))
-    link(arguments.compiler, arguments.output, arguments.runtime, ["-O2"])
+    Path("model.cpp").write_text(text)
+    link(arguments.compiler, arguments.output, [arguments.driver, arguments.runtime], [*COMPILE, "-O0"])
 
 
 if __name__ == "__main__":

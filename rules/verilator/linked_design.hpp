@@ -1,8 +1,8 @@
 // A stitched design that is simulated as what it is made of: the simulations of its cores, loaded when the design is
 // constructed, and the nets between them. No core is compiled for a design, none again after a change of another one.
 //
-// link.py reads the nets from the design's Verilog and writes Vmodel.h, in which the class Vmodel derives from
-// LinkedDesign; stream_driver.cpp includes it, behind its own finnmake_port, and drives it as it drives a core.
+// Nor is this: link.py reads the nets from the design's Verilog and writes them as data (linked_tables.hpp).
+// stream_driver.cpp includes this, behind its own finnmake_port, and drives the class Vmodel as it drives that of a core.
 
 #include <dlfcn.h>
 
@@ -15,23 +15,12 @@
 #include <utility>
 #include <vector>
 
+#include "linked_tables.hpp"
 #include "verilated.h"
 
 namespace finnmake {
 
 extern thread_local const char* memory_prefix;
-
-// Of an instance, as link.py writes it: its core, what its memory files' names begin with, its connections.
-struct LinkedConnection {
-    const char* port;
-    std::uint32_t net;
-};
-struct LinkedInstance {
-    const char* core;
-    const char* memories;
-    std::uint32_t first_connection;
-    std::uint32_t connections;
-};
 
 // Shared object of a core: stays loaded while the design lives.
 class LinkedCore {
@@ -72,6 +61,18 @@ class LinkedCore {
 // changes. Most layers wait for others most of the time. Comparing states costs more than a cycle where they hold memories:
 // an instance that was found awake is looked at later the next time.
 class LinkedDesign {
+  public:
+    struct Stream {
+        const char* name;
+        std::uint32_t width;
+        std::size_t size;
+        void* tdata;
+        CData *tvalid, *tready;
+    };
+
+  private:
+    static constexpr const LinkedTables& tables = linked_tables;
+
     struct Reader {
         std::uint32_t instance;
         void* data;
@@ -101,11 +102,8 @@ class LinkedDesign {
     std::vector<std::unique_ptr<LinkedCore>> cores;
     std::vector<Instance> instances;
     std::vector<Driver> inputs;
+    std::vector<std::vector<std::uint64_t>> values;  // of the design's ports
     CData before = 0;
-
-    static std::size_t bytes_of(std::uint32_t width) {
-        return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4;
-    }
 
     template <typename Word>
     static bool copy_word(void* target, const void* source) {
@@ -159,18 +157,34 @@ class LinkedDesign {
         if (instance.core->eval(instance.handle) != 0) throw std::runtime_error("a core has stopped");
     }
 
-  protected:
-    struct Port {  // of the design
-        const char* name;
-        void* data;
-        std::uint32_t width;
-        bool is_output;
-        std::uint32_t net;
-    };
+    static std::vector<std::vector<std::uint64_t>> values_of_ports() {
+        std::vector<std::vector<std::uint64_t>> made;
+        for (std::uint32_t number = 0; number < tables.port_count; ++number)
+            made.emplace_back((tables.ports[number].width + 63) / 64);
+        return made;
+    }
+    template <typename Value>
+    Value& value_of(std::uint32_t port) {
+        return *reinterpret_cast<Value*>(values[port].data());
+    }
+    std::uint32_t number_of(const char* name) const {
+        std::uint32_t port = 0;
+        while (port < tables.port_count && std::strcmp(tables.ports[port].name, name) != 0) ++port;
+        if (port == tables.port_count) throw std::runtime_error(std::string("the design has no port ") + name);
+        return port;
+    }
+    static std::size_t port_bytes(std::uint32_t width) { return finnmake_port{nullptr, nullptr, width, 0}.bytes(); }
+    std::vector<Stream> streams(const LinkedStream* list, std::uint32_t count) {
+        std::vector<Stream> found;
+        for (std::uint32_t index = 0; index < count; ++index) {
+            const std::uint32_t width = tables.ports[list[index].tdata].width;
+            found.push_back({list[index].name, width, port_bytes(width), values[list[index].tdata].data(),
+                             &value_of<CData>(list[index].tvalid), &value_of<CData>(list[index].tready)});
+        }
+        return found;
+    }
 
-    // Ports of the design but its clock, whose net is `clock_net`.
-    void connect(const std::vector<Port>& ports, std::uint32_t clock_net, const LinkedInstance* list, std::size_t count,
-                 const LinkedConnection* connections, std::uint32_t nets, int random_seed) {
+    void connect(int random_seed) {
         struct End {
             std::uint32_t instance;
             void* data;
@@ -179,14 +193,21 @@ class LinkedDesign {
         struct Net {
             std::vector<End> drivers, readers;
         };
-        std::vector<Net> found(nets);
-        const std::string folder = memory_prefix == nullptr ? "" : memory_prefix;
+        std::vector<Net> found(tables.net_count);
+        const std::uint32_t clock_net = tables.ports[number_of("aclk")].net;
+        // A name without a slash would be looked for where the system's libraries are.
+        const std::string folder = memory_prefix == nullptr ? "./" : memory_prefix;
         std::vector<std::string> names;
         std::vector<finnmake_port> table(most_ports);
-        instances.resize(count);
-        for (const Port& port : ports)
-            (port.is_output ? found[port.net].readers : found[port.net].drivers).push_back({outside, port.data, port.width});
-        for (std::uint32_t position = 0; position < count; ++position) {
+        const LinkedInstance* const list = tables.instances;
+        const LinkedConnection* connection = tables.connections;
+        instances.resize(tables.instance_count);
+        for (std::uint32_t number = 0; number < tables.port_count; ++number) {
+            const LinkedPort& port = tables.ports[number];
+            (port.is_output != 0 ? found[port.net].readers : found[port.net].drivers)
+                .push_back({outside, values[number].data(), port.width});
+        }
+        for (std::uint32_t position = 0; position < tables.instance_count; ++position) {
             std::size_t known = 0;
             while (known < names.size() && names[known] != list[position].core) ++known;
             if (known == names.size()) {
@@ -203,26 +224,25 @@ class LinkedDesign {
             instance.state = static_cast<const char*>(instance.core->state(instance.handle, &size));
             instance.before.resize(size);
             instance.core->ports(instance.handle, table.data(), table.size());
-            for (std::uint32_t index = 0; index < list[position].connections; ++index) {
-                const LinkedConnection& connection = connections[list[position].first_connection + index];
+            for (std::uint32_t index = 0; index < list[position].connections; ++index, ++connection) {
                 const finnmake_port* port = table.data();
-                while (port->name != nullptr && std::strcmp(port->name, connection.port) != 0) ++port;
+                while (port->name != nullptr && std::strcmp(port->name, connection->port) != 0) ++port;
                 if (port->name == nullptr)
-                    throw std::runtime_error(std::string(list[position].core) + " has no port " + connection.port);
-                if (connection.net == clock_net)
+                    throw std::runtime_error(std::string(list[position].core) + " has no port " + connection->port);
+                if (connection->net == clock_net)
                     instance.clock = static_cast<CData*>(port->data);
                 else
-                    (port->is_output != 0 ? found[connection.net].drivers : found[connection.net].readers)
+                    (port->is_output != 0 ? found[connection->net].drivers : found[connection->net].readers)
                         .push_back({position, port->data, port->width});
             }
             if (instance.clock == nullptr) throw std::runtime_error(std::string(list[position].core) + " has no clock");
         }
-        for (std::uint32_t net = 0; net < nets; ++net) {
+        for (std::uint32_t net = 0; net < tables.net_count; ++net) {
             if (net == clock_net) continue;
             if (found[net].drivers.size() != 1)
                 throw std::runtime_error("a net of the design has " + std::to_string(found[net].drivers.size()) + " drivers");
             const End& end = found[net].drivers[0];
-            Driver driver{end.data, bytes_of(end.width), {}};
+            Driver driver{end.data, port_bytes(end.width), {}};
             for (const End& reader : found[net].readers) {
                 if (reader.width != end.width) throw std::runtime_error("a net of the design has two widths");
                 driver.readers.push_back({reader.instance, reader.data});
@@ -264,10 +284,31 @@ class LinkedDesign {
     }
 
   public:
+    CData& aclk;
+    CData& aresetn;
+
+    LinkedDesign(VerilatedContext* context, const char*)
+        : values(values_of_ports()), aclk(value_of<CData>(number_of("aclk"))),
+          aresetn(value_of<CData>(number_of("aresetn"))) {
+        connect(context->randReset() == 0 ? 0 : context->randSeed());
+    }
     ~LinkedDesign() {
         for (const Instance& instance : instances)
             if (instance.handle != nullptr) instance.core->destruct(instance.handle);
     }
+    void eval() { eval_with(aclk); }
+    void* port(std::uint32_t number) { return values[number].data(); }
+    std::vector<finnmake_port> ports() {
+        std::vector<finnmake_port> found;
+        for (std::uint32_t number = 0; number < tables.port_count; ++number)
+            found.push_back({tables.ports[number].name, port(number), tables.ports[number].width,
+                             tables.ports[number].is_output});
+        return found;
+    }
+    std::vector<Stream> input_streams() { return streams(tables.input_streams, tables.input_stream_count); }
+    std::vector<Stream> output_streams() { return streams(tables.output_streams, tables.output_stream_count); }
 };
 
 }  // namespace finnmake
+
+using Vmodel = finnmake::LinkedDesign;

@@ -1,10 +1,10 @@
 // Drives one Verilated core: whole batches through its AXI4-Stream ports in one call, and single signals for PyVerilator.
 //
-// Included at the end of the translation unit that build.py writes, which defines FINNMAKE_TOP, FINNMAKE_INPUTS(X),
-// FINNMAKE_OUTPUTS(X) (X(name, width) for every port), FINNMAKE_INPUT_STREAMS(X) and FINNMAKE_OUTPUT_STREAMS(X) (X(name,
-// width of tdata) for every AXI4-Stream, with commas between them).
+// Included at the end of the translation unit that build.py writes, which defines the macros of port_symbols.hpp. With
+// FINNMAKE_LINKED it is compiled by itself, once, and drives any stitched design: what link.py writes of one is data.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -17,17 +17,25 @@
 #include <utility>
 #include <vector>
 
-// One port of a simulation: where its value is, and how wide it is.
+// One port of a simulation: where its value is, 1, 2, 4 or 8 bytes, or words of 32 bits.
 struct finnmake_port {
     const char* name;
     void* data;
     std::uint32_t width;
     std::uint32_t is_output;
+
+    std::size_t bytes() const {
+        return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4;
+    }
 };
 
+#include "verilated.h"
+#ifdef FINNMAKE_LINKED
+#include "linked_design.hpp"
+#else
 #include "Vmodel.h"
 #include "Vmodel___024root.h"
-#include "verilated.h"
+#endif
 #ifdef FINNMAKE_TRACE
 #include "verilated_vcd_c.h"
 #endif
@@ -75,37 +83,6 @@ extern "C" int __wrap___cxa_thread_atexit(void (*)(void*), void*, void*) { retur
 
 namespace finnmake {
 
-// ---- ports of any width ---------------------------------------------------------------------------------------------
-
-template <int Width, typename Port>
-void write_port(Port& port, const std::uint8_t* bytes) {
-    std::memset(&port, 0, sizeof(Port));
-    std::memcpy(&port, bytes, (Width + 7) / 8);
-    if constexpr (Width % 8 != 0) reinterpret_cast<std::uint8_t*>(&port)[Width / 8] &= (1u << (Width % 8)) - 1u;
-}
-
-template <int Width, typename Port>
-void read_port(const Port& port, std::uint8_t* bytes) {
-    std::memcpy(bytes, &port, (Width + 7) / 8);
-}
-
-template <typename Port>
-std::uint64_t get_signal(const Port& port, std::uint32_t) {
-    return port;
-}
-template <std::size_t Words>
-std::uint64_t get_signal(const VlWide<Words>& port, std::uint32_t word) {
-    return port[word];
-}
-template <typename Port>
-void set_signal(Port& port, std::uint64_t value, std::uint32_t) {
-    port = static_cast<Port>(value);
-}
-template <std::size_t Words>
-void set_signal(VlWide<Words>& port, std::uint64_t word, std::uint32_t value) {
-    port[word] = value;
-}
-
 // ---- the simulation -------------------------------------------------------------------------------------------------
 
 // xorshift64*: the same stalls on every machine.
@@ -131,6 +108,19 @@ class Random {
 inline void evaluate(Vmodel& model) { Vmodel___024root___eval(model.rootp); }
 #else
 inline void evaluate(Vmodel& model) { model.eval(); }
+#endif
+
+// Everything that a simulation holds, its ports among it. That of a linked design is its cores'.
+struct State {
+    const char* bytes;
+    std::size_t size;
+};
+#ifdef FINNMAKE_LINKED
+inline State state_of(const Vmodel&) { return {"", 0}; }
+#else
+inline State state_of(const Vmodel& model) {
+    return {reinterpret_cast<const char*>(model.rootp), sizeof(Vmodel___024root)};
+}
 #endif
 
 struct Simulation {
@@ -169,93 +159,186 @@ struct Words {
     std::uint64_t moved;
 };
 
-// Offers words; one that was offered stays until it is taken.
-template <int Width, typename Data>
-class Source {
-    Data& tdata;
-    CData& tvalid;
-    const CData& tready;
-    Words& words;
+// A stream's tdata of any width. The compiler knows that of a core.
+template <int Width, typename Port>
+struct CoreData {
+    using Word = std::array<std::uint8_t, (Width + 7) / 8>;
+    static constexpr std::size_t width = Width, size = sizeof(Port);
+    Port* port;
+    static Word word() { return {}; }
+};
+struct LinkedData {
+    using Word = std::vector<std::uint8_t>;
+    std::size_t width, size;
+    void* port;
+    Word word() const { return Word((width + 7) / 8); }
+};
+
+template <typename Data>
+class Stream {
     Random random;
     std::uint64_t stall;
 
+  protected:
+    Data tdata;
+    Words& words;
+    bool taken = false;
+
+    std::size_t bytes() const { return (tdata.width + 7) / 8; }
+    bool may_move_now(bool may_move) { return !finished() && may_move && !random.below(stall); }
+
   public:
-    Source(Data& data, CData& valid, const CData& ready, Words& input, std::uint64_t seed, std::uint64_t threshold)
-        : tdata(data), tvalid(valid), tready(ready), words(input), random(seed), stall(threshold) {
-        tvalid = 0;
+    Stream(Data data, Words& list, std::uint64_t seed, std::uint64_t threshold)
+        : random(seed), stall(threshold), tdata(data), words(list) {
         words.moved = 0;
     }
     bool finished() const { return words.moved == words.count; }
+    bool is_taken() const { return taken; }
+};
+
+// Offers words; one that was offered stays until it is taken.
+template <typename Data>
+class Source : public Stream<Data> {
+    CData& tvalid;
+    const CData& tready;
+
+    void write(const std::uint8_t* word) {
+        const std::size_t width = this->tdata.width;
+        auto* const target = reinterpret_cast<std::uint8_t*>(this->tdata.port);
+        std::memset(target, 0, this->tdata.size);
+        std::memcpy(target, word, this->bytes());
+        if (width % 8 != 0) target[width / 8] &= (1u << (width % 8)) - 1u;
+    }
+
+  public:
+    Source(Data data, CData& valid, const CData& ready, Words& input, std::uint64_t seed, std::uint64_t threshold)
+        : Stream<Data>(data, input, seed, threshold), tvalid(valid), tready(ready) {
+        tvalid = 0;
+    }
     void before_edge(bool may_move) {
-        if (tvalid == 0 && !finished() && may_move && !random.below(stall)) {
+        if (tvalid == 0 && this->may_move_now(may_move)) {
             tvalid = 1;
-            write_port<Width>(tdata, words.bytes + words.moved * ((Width + 7) / 8));
+            write(this->words.bytes + this->words.moved * this->bytes());
         }
     }
-    bool is_taken() const { return tvalid != 0 && tready != 0; }
+    // Whether a word moves is known before the edge, which changes the core's outputs.
+    void note() { this->taken = tvalid != 0 && tready != 0; }
     void take(std::uint64_t cycle) {
-        words.cycles[words.moved++] = static_cast<std::int64_t>(cycle);
+        this->words.cycles[this->words.moved++] = static_cast<std::int64_t>(cycle);
         tvalid = 0;
     }
 };
 
 // Takes words until all have come; looks that none is taken back.
-template <int Width, typename Data>
-class Sink {
-    static constexpr std::size_t bytes = (Width + 7) / 8;
+template <typename Data>
+class Sink : public Stream<Data> {
     const char* name;
-    const Data& tdata;
     const CData& tvalid;
     CData& tready;
-    Words& words;
-    Random random;
-    std::uint64_t stall;
-    std::uint8_t word[bytes], held_word[bytes];
+    typename Data::Word word, held_word;
     bool held = false;  // a word was offered and not taken: it must stay
 
   public:
-    Sink(const char* port, const Data& data, const CData& valid, CData& ready, Words& output, std::uint64_t seed,
+    Sink(const char* port, Data data, const CData& valid, CData& ready, Words& output, std::uint64_t seed,
          std::uint64_t threshold)
-        : name(port), tdata(data), tvalid(valid), tready(ready), words(output), random(seed), stall(threshold) {
+        : Stream<Data>(data, output, seed, threshold), name(port), tvalid(valid), tready(ready), word(data.word()),
+          held_word(data.word()) {
         tready = 0;
-        words.moved = 0;
     }
-    bool finished() const { return words.moved == words.count; }
-    void before_edge(bool may_move) { tready = !finished() && may_move && !random.below(stall); }
+    void before_edge(bool may_move) { tready = this->may_move_now(may_move); }
     // What is wrong with what the core offers; nullptr: nothing.
     const char* look() {
-        if (tvalid != 0) read_port<Width>(tdata, word);
-        if (held && (tvalid == 0 || std::memcmp(word, held_word, bytes) != 0))
+        if (tvalid != 0) std::memcpy(word.data(), this->tdata.port, this->bytes());
+        if (held && (tvalid == 0 || std::memcmp(word.data(), held_word.data(), this->bytes()) != 0))
             return tvalid != 0 ? "tdata changed" : "tvalid fell";
-        held = tvalid != 0 && !is_taken();
-        if (held) std::memcpy(held_word, word, bytes);
+        held = tvalid != 0 && tready == 0;
+        if (held) held_word = word;
         return nullptr;
     }
     const char* port_name() const { return name; }
-    bool is_surplus() const { return tvalid != 0 && finished(); }
-    bool is_taken() const { return tvalid != 0 && tready != 0; }
+    bool is_surplus() const { return tvalid != 0 && this->finished(); }
+    void note() { this->taken = tvalid != 0 && tready != 0; }
     void take(std::uint64_t cycle) {
-        std::memcpy(words.bytes + words.moved * bytes, word, bytes);
-        words.cycles[words.moved++] = static_cast<std::int64_t>(cycle);
+        std::memcpy(this->words.bytes + this->words.moved * this->bytes(), word.data(), this->bytes());
+        this->words.cycles[this->words.moved++] = static_cast<std::int64_t>(cycle);
     }
 };
 
-template <int Width, typename Data>
-Source<Width, Data> source(Data& data, CData& valid, const CData& ready, Words& words, std::uint64_t seed,
-                           std::uint64_t stall) {
-    return {data, valid, ready, words, seed, stall};
+// The streams of a core are of different types, those of a linked design as many as it has.
+template <typename... Streams, typename Function>
+void for_each(std::tuple<Streams...>& streams, Function function) {
+    std::apply([&](auto&... each) { (function(each), ...); }, streams);
 }
-template <int Width, typename Data>
-Sink<Width, Data> sink(const char* name, const Data& data, const CData& valid, CData& ready, Words& words,
-                       std::uint64_t seed, std::uint64_t stall) {
-    return {name, data, valid, ready, words, seed, stall};
+template <typename Each, typename Function>
+void for_each(std::vector<Each>& streams, Function function) {
+    for (Each& each : streams) function(each);
 }
+
+// Their stalls are independent of each other.
+class Seeds {
+    std::uint64_t seed;
+
+  public:
+    explicit Seeds(std::uint64_t first) : seed(first) {}
+    std::uint64_t next() { return seed += std::uint64_t{1} << 32; }
+};
+
+#ifdef FINNMAKE_LINKED
+inline auto sources(Vmodel& design, Words* input, Seeds seeds, std::uint64_t stall) {
+    std::vector<Source<LinkedData>> made;
+    for (const Vmodel::Stream& port : design.input_streams())
+        made.emplace_back(LinkedData{port.width, port.size, port.tdata}, *port.tvalid, *port.tready, *input++,
+                          seeds.next(), stall);
+    return made;
+}
+inline auto sinks(Vmodel& design, Words* output, Seeds seeds, std::uint64_t stall) {
+    std::vector<Sink<LinkedData>> made;
+    for (const Vmodel::Stream& port : design.output_streams())
+        made.emplace_back(port.name, LinkedData{port.width, port.size, port.tdata}, *port.tvalid, *port.tready, *output++,
+                          seeds.next(), stall);
+    return made;
+}
+inline std::vector<finnmake_port> ports(Vmodel& design) { return design.ports(); }
+#else
+template <int Width, typename Port>
+Source<CoreData<Width, Port>> source(Port& data, CData& valid, const CData& ready, Words& words, std::uint64_t seed,
+                                     std::uint64_t stall) {
+    return {{&data}, valid, ready, words, seed, stall};
+}
+template <int Width, typename Port>
+Sink<CoreData<Width, Port>> sink(const char* name, Port& data, const CData& valid, CData& ready, Words& words,
+                                 std::uint64_t seed, std::uint64_t stall) {
+    return {name, {&data}, valid, ready, words, seed, stall};
+}
+inline auto sources(Vmodel& core, Words* input, Seeds seeds, std::uint64_t stall) {
+#define X(name, width) \
+    source<width>(core.name##_tdata, core.name##_tvalid, core.name##_tready, *input++, seeds.next(), stall)
+    return std::tuple{FINNMAKE_INPUT_STREAMS(X)};
+#undef X
+}
+inline auto sinks(Vmodel& core, Words* output, Seeds seeds, std::uint64_t stall) {
+#define X(name, width) \
+    sink<width>(#name, core.name##_tdata, core.name##_tvalid, core.name##_tready, *output++, seeds.next(), stall)
+    return std::tuple{FINNMAKE_OUTPUT_STREAMS(X)};
+#undef X
+}
+inline std::vector<finnmake_port> ports(Vmodel& core) {
+    return {
+#define X(name, width) {#name, &core.name, width, 0},
+        FINNMAKE_INPUTS(X)
+#undef X
+#define X(name, width) {#name, &core.name, width, 1},
+            FINNMAKE_OUTPUTS(X)
+#undef X
+    };
+}
+#endif
 
 // Sees when a core does nothing any more: nothing moves, and its state is what it was a cycle before. A state may hold large
 // memories: where it differed last, most often a counter, is looked at first.
 class Stillness {
     static constexpr std::size_t window = 64;
-    const char* state;
+    const State state;
     std::vector<char> before;
     char there[window] = {};  // what stood where the state differed last, a cycle ago
     std::size_t place = 0;
@@ -264,22 +347,21 @@ class Stillness {
     std::size_t length() const { return std::min(window, before.size() - place); }
 
   public:
-    explicit Stillness(const Simulation& simulation)
-        : state(reinterpret_cast<const char*>(simulation.model->rootp)), before(sizeof(Vmodel___024root)) {}
+    explicit Stillness(const Simulation& simulation) : state(state_of(*simulation.model)), before(state.size) {}
     // To be asked in every cycle, at the same place of it.
     bool look(bool moved) {
         if (moved) return compared = false;
-        if (std::memcmp(there, state + place, length()) != 0) {
-            std::memcpy(there, state + place, length());
+        if (std::memcmp(there, state.bytes + place, length()) != 0) {
+            std::memcpy(there, state.bytes + place, length());
             return compared = false;
         }
         if (compared) {
-            if (std::memcmp(before.data(), state, before.size()) == 0) return true;
+            if (std::memcmp(before.data(), state.bytes, before.size()) == 0) return true;
             place = 0;
-            while (std::memcmp(before.data() + place, state + place, length()) == 0) place += window;
-            std::memcpy(there, state + place, length());
+            while (std::memcmp(before.data() + place, state.bytes + place, length()) == 0) place += window;
+            std::memcpy(there, state.bytes + place, length());
         }
-        std::memcpy(before.data(), state, before.size());
+        std::memcpy(before.data(), state.bytes, before.size());
         compared = true;
         return false;
     }
@@ -310,11 +392,6 @@ struct finnmake_run_arguments {
     char message[1024];
 };
 
-// Widths of tdata in the order of the streams; a zero ends each.
-#define X(name, width) width
-FINNMAKE_EXPORT extern const std::uint32_t finnmake_input_widths[] = {FINNMAKE_INPUT_STREAMS(X), 0};
-FINNMAKE_EXPORT extern const std::uint32_t finnmake_output_widths[] = {FINNMAKE_OUTPUT_STREAMS(X), 0};
-#undef X
 #ifdef FINNMAKE_TRACE
 FINNMAKE_EXPORT extern const std::uint32_t finnmake_has_trace = 1;
 #else
@@ -327,9 +404,8 @@ FINNMAKE_EXPORT void* finnmake_construct(const char* prefix, int random_seed, ch
     void* result = nullptr;
     try {
         auto simulation = std::make_unique<finnmake::Simulation>(random_seed);
-#define X(name, width) std::memset(&simulation->model->name, 0, sizeof(simulation->model->name));
-        FINNMAKE_INPUTS(X)
-#undef X
+        for (const finnmake_port& port : finnmake::ports(*simulation->model))
+            if (port.is_output == 0) std::memset(port.data, 0, port.bytes());
         simulation->model->eval();
         result = simulation.release();
     } catch (const std::exception& error) {
@@ -340,18 +416,11 @@ FINNMAKE_EXPORT void* finnmake_construct(const char* prefix, int random_seed, ch
 }
 
 // The ports of a simulation, and where their values are; one without a name ends them.
-FINNMAKE_EXPORT const finnmake_port* finnmake_ports(void* handle, finnmake_port* ports, std::size_t count) {
-    Vmodel& model = *static_cast<finnmake::Simulation*>(handle)->model;
-    const finnmake_port found[] = {
-#define X(name, width) {#name, &model.name, width, 0},
-        FINNMAKE_INPUTS(X)
-#undef X
-#define X(name, width) {#name, &model.name, width, 1},
-            FINNMAKE_OUTPUTS(X)
-#undef X
-                {nullptr, nullptr, 0, 0}};
-    std::memcpy(ports, found, std::min(sizeof found, count * sizeof *ports));
-    return ports;
+FINNMAKE_EXPORT const finnmake_port* finnmake_ports(void* handle, finnmake_port* list, std::size_t count) {
+    std::vector<finnmake_port> found = finnmake::ports(*static_cast<finnmake::Simulation*>(handle)->model);
+    found.push_back({nullptr, nullptr, 0, 0});
+    std::copy_n(found.begin(), std::min(found.size(), count), list);
+    return list;
 }
 
 // What a linked design calls: see `evaluate`.
@@ -365,10 +434,10 @@ FINNMAKE_EXPORT int finnmake_eval(void* handle) {
     }
 }
 
-// Everything that a simulation holds, its ports among it.
 FINNMAKE_EXPORT const void* finnmake_state(void* handle, std::size_t* size) {
-    *size = sizeof(Vmodel___024root);
-    return static_cast<finnmake::Simulation*>(handle)->model->rootp;
+    const finnmake::State state = finnmake::state_of(*static_cast<finnmake::Simulation*>(handle)->model);
+    *size = state.size;
+    return state.bytes;
 }
 
 // Resets the core, offers the input words in order and takes output words until all have come.
@@ -389,25 +458,12 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             if (!simulation.trace->isOpen()) throw std::runtime_error(std::string(a.trace_file) + ": cannot be written");
         }
 #endif
-        // The streams' stalls are independent of each other.
-        Words *input = a.inputs, *output = a.outputs;
-        std::uint64_t input_seed = 2 * a.seed, output_seed = 2 * a.seed + 1;
-        constexpr std::uint64_t next_seed = std::uint64_t{1} << 32;
-#define X(name, width)                                                                                          \
-    source<width>(core.name##_tdata, core.name##_tvalid, core.name##_tready, *input++, input_seed += next_seed, \
-                  a.input_stall)
-        std::tuple sources{FINNMAKE_INPUT_STREAMS(X)};
-#undef X
-#define X(name, width)                                                                                                 \
-    sink<width>(#name, core.name##_tdata, core.name##_tvalid, core.name##_tready, *output++, output_seed += next_seed, \
-                a.output_stall)
-        std::tuple sinks{FINNMAKE_OUTPUT_STREAMS(X)};
-#undef X
-        const auto all_finished = [](const auto&... streams) { return (streams.finished() && ...); };
+        auto sources = finnmake::sources(core, a.inputs, Seeds(2 * a.seed), a.input_stall);
+        auto sinks = finnmake::sinks(core, a.outputs, Seeds(2 * a.seed + 1), a.output_stall);
+        bool all_finished = false;
+        const auto note_unfinished = [&](const auto& stream) { all_finished &= stream.finished(); };
         std::uint64_t number = 0, burst_left = 0;
-        const auto before_edge = [&](auto&... streams) {
-            (streams.before_edge(++number != a.throttled || burst_left != 0), ...);
-        };
+        const auto before_edge = [&](auto& stream) { stream.before_edge(++number != a.throttled || burst_left != 0); };
         Stillness stillness(simulation);
         core.aresetn = 0;
         for (std::uint64_t cycle = 0; cycle < a.reset_cycles; ++cycle) {
@@ -419,15 +475,17 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
         core.aresetn = 1;
         std::uint64_t idle = 0, settled = 0;
         for (;; ++a.cycles) {
-            if (std::apply(all_finished, sources) && std::apply(all_finished, sinks) && settled++ == a.surplus_cycles)
-                break;
+            all_finished = true;
+            for_each(sources, note_unfinished);
+            for_each(sinks, note_unfinished);
+            if (all_finished && settled++ == a.surplus_cycles) break;
             // Inputs change after the rising edge.
             number = 0;
-            std::apply(before_edge, sources);
-            std::apply(before_edge, sinks);
+            for_each(sources, before_edge);
+            for_each(sinks, before_edge);
             core.aclk = 0;
             simulation.eval();
-            const auto look = [&](auto& port) {
+            for_each(sinks, [&](auto& port) {
                 if (const char* wrong = port.look()) {
                     std::snprintf(a.message, sizeof a.message, "%s_%s before it was taken, in cycle %llu",
                                   port.port_name(), wrong, static_cast<unsigned long long>(a.cycles));
@@ -436,28 +494,24 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
                     std::snprintf(a.message, sizeof a.message, "%s", port.port_name());
                     status = surplus;
                 }
-            };
-            std::apply([&](auto&... ports) { (look(ports), ...); }, sinks);
+            });
             if (status != done) break;
-            // The transfers are known before the edge, which changes the core's outputs.
-            bool taken[std::tuple_size_v<decltype(sources)> + std::tuple_size_v<decltype(sinks)>], *next = taken;
-            const auto note = [&](const auto&... streams) { ((*next++ = streams.is_taken()), ...); };
-            std::apply(note, sources);
-            std::apply(note, sinks);
+            const auto note = [](auto& stream) { stream.note(); };
+            for_each(sources, note);
+            for_each(sinks, note);
             core.aclk = 1;
             simulation.eval();
             ++idle;
-            next = taken;
             number = 0;
             const auto take = [&](auto& stream) {
                 ++number;
-                if (!*next++) return;
+                if (!stream.is_taken()) return;
                 stream.take(a.cycles);
                 idle = 0;
                 if (number == a.throttled) --burst_left;
             };
-            std::apply([&](auto&... streams) { (take(streams), ...); }, sources);
-            std::apply([&](auto&... streams) { (take(streams), ...); }, sinks);
+            for_each(sources, take);
+            for_each(sinks, take);
             if (a.throttled != 0 && stillness.look(idle == 0)) burst_left = a.burst;
             if (idle > a.max_idle_cycles) {
                 status = deadlock;
@@ -475,24 +529,8 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
     return status;
 }
 
-// ---- PyVerilator's symbol convention ----------------------------------------------------------------------------------
+// ---- PyVerilator's symbol convention; what depends on the ports is in port_symbols.hpp ----------------------------------------------------------------------------------
 
-#define X(name, width) #name,
-FINNMAKE_EXPORT extern const char* _pyverilator_module_name;
-const char* _pyverilator_module_name = FINNMAKE_TOP;
-FINNMAKE_EXPORT extern const char* _pyverilator_inputs[];
-const char* _pyverilator_inputs[] = {FINNMAKE_INPUTS(X)};
-FINNMAKE_EXPORT extern const char* _pyverilator_outputs[];
-const char* _pyverilator_outputs[] = {FINNMAKE_OUTPUTS(X)};
-#undef X
-#define X(name, width) width,
-FINNMAKE_EXPORT extern const std::uint32_t _pyverilator_input_widths[] = {FINNMAKE_INPUTS(X)};
-FINNMAKE_EXPORT extern const std::uint32_t _pyverilator_output_widths[] = {FINNMAKE_OUTPUTS(X)};
-#undef X
-FINNMAKE_EXPORT extern const std::uint32_t _pyverilator_num_inputs =
-    sizeof _pyverilator_input_widths / sizeof(std::uint32_t);
-FINNMAKE_EXPORT extern const std::uint32_t _pyverilator_num_outputs =
-    sizeof _pyverilator_output_widths / sizeof(std::uint32_t);
 FINNMAKE_EXPORT extern const std::uint32_t _pyverilator_num_internal_signals = 0;
 FINNMAKE_EXPORT extern const char* _pyverilator_internal_signals[];
 const char* _pyverilator_internal_signals[] = {nullptr};
@@ -548,21 +586,13 @@ FINNMAKE_EXPORT void set_command_args(int count, char** values) {
     Verilated::threadContextp()->commandArgs(count, values);
 }
 
-// Ports wider than 64 bits are read and written in words of 32 bits, as PyVerilator does. A caller of a narrow port passes
-// one argument less; what the calling convention leaves in its place is not looked at.
-#define X(name, width)                                                                                             \
-    FINNMAKE_EXPORT std::uint64_t get_##name(void* handle, std::uint32_t word) {                                   \
-        return finnmake::get_signal(static_cast<finnmake::Simulation*>(handle)->model->name, word);                \
-    }
-FINNMAKE_INPUTS(X)
-FINNMAKE_OUTPUTS(X)
-#undef X
-#define X(name, width)                                                                                             \
-    FINNMAKE_EXPORT int set_##name(void* handle, std::uint64_t value, std::uint32_t word_value) {                  \
-        finnmake::set_signal(static_cast<finnmake::Simulation*>(handle)->model->name, value, word_value);          \
-        return 0;                                                                                                  \
-    }
-FINNMAKE_INPUTS(X)
-#undef X
-
 }  // extern "C"
+
+#ifdef FINNMAKE_LINKED
+void* finnmake::linked_port(void* simulation, std::uint32_t number) {
+    return static_cast<Simulation*>(simulation)->model->port(number);
+}
+#else
+#define FINNMAKE_PORT(handle, name) &static_cast<finnmake::Simulation*>(handle)->model->name
+#include "port_symbols.hpp"
+#endif

@@ -128,6 +128,15 @@ class Bench:
                 (folder / "complete").touch()
         return archive
 
+    def linked_driver(self) -> Path:
+        """What drives linked designs, compiled; once for a test process."""
+        folder = self.folder / "linked_driver"
+        made = folder / "linked_driver.o"
+        if not made.exists():
+            copy_sources(folder, VERILATOR_RULE, ())
+            run_script(folder, "linked_driver.py", "--output", made.name)
+        return made
+
     def put_runtime(self, simulations: Simulations) -> None:
         """Spares a folder of simulations the compilation of Verilator's runtime."""
         entry = simulations.prepare_verilator_runtime()

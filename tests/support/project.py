@@ -28,8 +28,9 @@ BUILD_FILE = """from finnmake import Accelerator
 
 net = Accelerator({arguments})
 """
+SHARED_TOOL_STEPS = frozenset({"simulator", "linked_driver"})
 TOOL_STEPS = frozenset({"lint", "cppsim_build", "rtlsim_build", "synth"})
-"""Steps of a layer, and of the design, that run a tool. ``simulator`` runs one too."""
+"""Steps of a layer, and of the design, that run a tool. Those above are of no layer and of no design."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Build:
     @property
     def tools(self) -> set[str]:
         """Those of ``ran`` that ran a tool."""
-        return {name for name in self.ran if name.rpartition(".")[2] in TOOL_STEPS or name == "simulator"}
+        return {name for name in self.ran if name.rpartition(".")[2] in TOOL_STEPS or name in SHARED_TOOL_STEPS}
 
     def steps(self, layer: str) -> set[str]:
         """Steps of a layer that ran."""
