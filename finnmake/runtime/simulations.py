@@ -126,7 +126,10 @@ class Simulations:
         return {
             f"{layer.core_name()}.v": top.encode(),
             **self._kernel_files(layer.verilog_files),
-            **self._rule_files("verilator", ("build.py", "toolchain.py", "stream_driver.cpp", "port_symbols.hpp")),
+            **self._rule_files(
+                "verilator",
+                ("build.py", "evaluation.py", "toolchain.py", "stream_driver.cpp", "streams.hpp", "port_symbols.hpp"),
+            ),
         }
 
     def _kernel_files(self, names: Sequence[str]) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+from evaluation import read_evaluation
 from toolchain import compiler_flags, run, verilator
 
 FOLDER = Path("verilated")
@@ -51,7 +52,15 @@ def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
     files = sorted(path.name for path in FOLDER.glob("*.cpp"))
     lines = [f'#include "{FOLDER}/{name}"' for name in files if "Slow" not in name]
     lines += port_macros(top, found)
-    lines.append("#define FINNMAKE_DIRECT_EVAL")
+    names = {direction: frozenset(name for name, _ in entries) for direction, entries in found.items()}
+    text = "".join((FOLDER / name).read_text() for name in files)
+    allowed = read_evaluation(text, names["IN"] | names["INOUT"], names["OUT"] | names["INOUT"])
+    entries = " ".join(f"X({name})" for name in sorted(allowed.combinational))
+    lines.append(f"#define FINNMAKE_COMBINATIONAL_INPUTS(X) {entries}")
+    if allowed.direct:
+        lines.append("#define FINNMAKE_DIRECT_REGIONS")
+    if allowed.rising_only:
+        lines.append("#define FINNMAKE_RISING_ONLY")
     lines.append('#include "stream_driver.cpp"')
     # What runs once, at construction, is half of the text.
     lines.append('#pragma GCC optimize("O0")')

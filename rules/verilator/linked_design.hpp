@@ -26,36 +26,81 @@ extern thread_local const char* memory_prefix;
 class LinkedCore {
     void* library;
 
-    template <typename Function>
-    void find(Function& function, const char* name) {
-        function = reinterpret_cast<Function>(dlsym(library, name));
-        if (function == nullptr) throw std::runtime_error(std::string("no simulation of a core: it lacks ") + name);
+    template <typename Symbol>
+    void find(Symbol& symbol, const char* name) {
+        symbol = reinterpret_cast<Symbol>(dlsym(library, name));
+        if (symbol == nullptr) throw std::runtime_error(std::string("no simulation of a core: it lacks ") + name);
     }
 
   public:
     void* (*construct)(const char*, int, char*, std::size_t) = nullptr;
     int (*destruct)(void*) = nullptr;
-    int (*eval)(void*) = nullptr;
+    int (*settle)(void*) = nullptr;
+    int (*rise)(void*, int) = nullptr;
     const finnmake_port* (*ports)(void*, finnmake_port*, std::size_t) = nullptr;
-    const void* (*state)(void*, std::size_t*) = nullptr;
+    void* (*state)(void*, std::size_t*) = nullptr;
+    const FallingEdge* falling_edge = nullptr;
 
     explicit LinkedCore(const std::string& path) : library(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
         if (library == nullptr) throw std::runtime_error(dlerror());
         find(construct, "finnmake_construct");
         find(destruct, "destruct");
-        find(eval, "finnmake_eval");
+        find(settle, "finnmake_settle");
+        find(rise, "finnmake_rise");
         find(ports, "finnmake_ports");
         find(state, "finnmake_state");
+        find(falling_edge, "finnmake_falling_edge");
     }
     LinkedCore(const LinkedCore&) = delete;
     LinkedCore& operator=(const LinkedCore&) = delete;
     ~LinkedCore() { dlclose(library); }
 };
 
-// A falling edge of the clock settles the design; its outputs count from then on.
-//
-// All instances see the rising edge before any of them sees what the others make of it. Then what has changed is passed on
-// until nothing changes any more, the last instance first: a stream's ready goes from the end of a design to its start.
+// A set of small numbers.
+class Numbers {
+    std::vector<std::uint64_t> words;
+
+  public:
+    explicit Numbers(std::size_t size, bool full = false) : words((size + 63) / 64) {
+        if (full)
+            for (std::size_t number = 0; number < size; ++number) add(number);
+    }
+    void add(std::size_t number) { words[number / 64] |= std::uint64_t{1} << (number % 64); }
+    void remove(std::size_t number) { words[number / 64] &= ~(std::uint64_t{1} << (number % 64)); }
+    void clear() { std::fill(words.begin(), words.end(), 0); }
+    void add_common(const Numbers& left, const Numbers& right) {
+        for (std::size_t word = 0; word < words.size(); ++word) words[word] |= left.words[word] & right.words[word];
+    }
+    // Those that are in it when their word's turn comes.
+    template <typename Function>
+    void for_each_but(const Numbers& others, Function function) const {
+        for (std::size_t word = 0; word < words.size(); ++word)
+            for (std::uint64_t left = words[word] & ~others.words[word]; left != 0; left &= left - 1)
+                function(64 * word + static_cast<std::size_t>(__builtin_ctzll(left)));
+    }
+    // Takes all out, the largest first; those that come in behind the place where it is stay. Whether there were any.
+    template <typename Function>
+    bool take_descending(Function function) {
+        bool any = false;
+        for (std::size_t word = words.size(); word-- > 0;) {
+            std::uint64_t ahead = ~std::uint64_t{0};
+            while ((words[word] & ahead) != 0) {
+                const int bit = 63 - __builtin_clzll(words[word] & ahead);
+                const std::uint64_t taken = std::uint64_t{1} << bit;
+                words[word] &= ~taken;
+                ahead = taken - 1;
+                any = true;
+                function(64 * word + static_cast<std::size_t>(bit));
+            }
+        }
+        return any;
+    }
+};
+
+// All instances see a rising edge before any of them sees what the others make of it. Then what has changed is passed on
+// until nothing changes any more, the last instance first: a stream's ready goes from the end of a design to its start. An
+// instance is evaluated then only where an output may follow from what has changed, with no register between: most have none
+// of that kind. The others catch up at the next rising edge.
 //
 // An instance whose inputs and whose whole state a cycle has left as they were sleeps: no clock changes it until an input
 // changes. Most layers wait for others most of the time. Comparing states costs more than a cycle where they hold memories:
@@ -73,26 +118,31 @@ class LinkedDesign {
   private:
     static constexpr const LinkedTables& tables = linked_tables;
 
-    struct Reader {
-        std::uint32_t instance;
-        void* data;
-    };
-    struct Driver {  // an output of an instance, and where it goes
-        const void* data;
-        std::size_t bytes;
-        std::vector<Reader> readers;
+    // From an output to an input. What the input holds is kept here, too: whether an output has changed is asked right after
+    // its core was evaluated, when that and this are at hand and the reader is not.
+    struct Wire {
+        const char* from;
+        char* to;
+        std::uint64_t value;
+        std::vector<char> long_value;  // instead of it, above 8 bytes
+        std::uint32_t bytes;
+        std::uint32_t reader;
+        bool is_combinational;  // an output of the reader may follow at once
     };
     struct Instance {
-        const LinkedCore* core = nullptr;
-        void* handle = nullptr;
-        CData* clock = nullptr;
-        std::vector<Driver> drivers;
-        bool changed = true;
-        bool asleep = false;
-        bool moved = true;  // an input or an output has changed in this cycle
+        void* state = nullptr;
+        int (*rise)(void*, int) = nullptr;
+        std::uint32_t first_wire = 0, end_wire = 0;
+        bool is_behind = true;  // inputs have changed since it was evaluated
+    };
+    struct Rest {  // what tells whether an instance sleeps
         std::uint32_t quiet = 0, patience = shortest_wait, next_look = shortest_wait;
-        const char* state = nullptr;
+        bool is_possible = true;  // what happens at falling edges, too, would miss one
         std::vector<char> before;
+    };
+    struct Made {
+        const LinkedCore* core;
+        std::unique_ptr<void, int (*)(void*)> handle;
     };
     static constexpr std::uint32_t shortest_wait = 2, longest_wait = 512, most_patience = 64;
     static constexpr std::uint32_t outside = 0xffffffff;
@@ -100,61 +150,87 @@ class LinkedDesign {
     static constexpr std::size_t most_ports = 4096;
 
     std::vector<std::unique_ptr<LinkedCore>> cores;
+    std::vector<Made> made;  // gone before their cores are
     std::vector<Instance> instances;
-    std::vector<Driver> inputs;
+    std::vector<Rest> rests;
+    std::vector<Wire> wires;  // those of the instances, one after the other; at the end those of the design's inputs
+    std::uint32_t first_input_wire = 0;
+    std::vector<std::uint32_t> changed;  // wires
     std::vector<std::vector<std::uint64_t>> values;  // of the design's ports
-    CData before = 0;
+    Numbers awake, moved, waiting, falling;  // moved: an input or an output has changed in this cycle
+    const Numbers none;
+    CData clock_before = 0;
+    bool has_risen = true;
 
     template <typename Word>
-    static bool copy_word(void* target, const void* source) {
-        Word& word = *static_cast<Word*>(target);
-        const Word now = *static_cast<const Word*>(source);
-        return std::exchange(word, now) != now;
+    static bool take_word(Wire& wire) {
+        Word now;
+        std::memcpy(&now, wire.from, sizeof now);
+        return std::exchange(wire.value, now) != now;
     }
-    // Whether that changed the target. Most nets are valid and ready signals.
-    static bool copy(void* target, const void* source, std::size_t bytes) {
-        switch (bytes) {
-            case sizeof(CData): return copy_word<CData>(target, source);
-            case sizeof(SData): return copy_word<SData>(target, source);
-            case sizeof(IData): return copy_word<IData>(target, source);
-            case sizeof(QData): return copy_word<QData>(target, source);
-            default: return std::memcmp(target, source, bytes) != 0 && std::memcpy(target, source, bytes);
+    // Takes the output's value over; whether it is another one. Most nets are valid and ready signals.
+    static bool take(Wire& wire) {
+        switch (wire.bytes) {
+            case sizeof(CData): return take_word<CData>(wire);
+            case sizeof(SData): return take_word<SData>(wire);
+            case sizeof(IData): return take_word<IData>(wire);
+            case sizeof(QData): return take_word<QData>(wire);
+            default: break;
+        }
+        if (std::memcmp(wire.long_value.data(), wire.from, wire.bytes) == 0) return false;
+        std::memcpy(wire.long_value.data(), wire.from, wire.bytes);
+        return true;
+    }
+    template <typename Word>
+    static void put_word(const Wire& wire) {
+        const Word now = static_cast<Word>(wire.value);
+        std::memcpy(wire.to, &now, sizeof now);
+    }
+    static void put(const Wire& wire) {
+        switch (wire.bytes) {
+            case sizeof(CData): return put_word<CData>(wire);
+            case sizeof(SData): return put_word<SData>(wire);
+            case sizeof(IData): return put_word<IData>(wire);
+            case sizeof(QData): return put_word<QData>(wire);
+            default: std::memcpy(wire.to, wire.long_value.data(), wire.bytes);
         }
     }
-    bool pass_on(const Driver& driver) {
-        bool changed = false;
-        for (const Reader& reader : driver.readers)
-            if (copy(reader.data, driver.data, driver.bytes)) {
-                changed = true;
-                if (reader.instance == outside) continue;
-                Instance& instance = instances[reader.instance];
-                instance.changed = instance.moved = true;
-                instance.asleep = false;
-            }
-        return changed;
+    void pass_on(const Wire& wire) {
+        put(wire);
+        if (wire.reader == outside) return;
+        instances[wire.reader].is_behind = true;
+        awake.add(wire.reader);
+        moved.add(wire.reader);
+        if (wire.is_combinational) waiting.add(wire.reader);
     }
-    void pass_on(Instance& instance) {
-        for (const Driver& driver : instance.drivers) instance.moved |= pass_on(driver);
+    // What the outputs of an instance, or the inputs of the design, are now goes on at once.
+    void pass_on_changes(std::uint32_t first, std::uint32_t end) {
+        for (std::uint32_t number = first; number < end; ++number)
+            if (take(wires[number])) pass_on(wires[number]);
     }
-    // At the end of a cycle.
-    static void look_for_sleep(Instance& instance) {
-        if (instance.moved) {
-            instance.moved = false;
-            instance.quiet = 0;
-            instance.next_look = instance.patience;
-            return;
+    // It goes on when all have seen the rising edge.
+    void note_changes(std::size_t number) {
+        const std::size_t before = changed.size();
+        for (std::uint32_t wire = instances[number].first_wire; wire < instances[number].end_wire; ++wire)
+            if (take(wires[wire])) changed.push_back(wire);
+        if (changed.size() != before) moved.add(number);
+    }
+    // At the end of a cycle in which nothing has moved at an instance.
+    void look_for_sleep(std::size_t number) {
+        Rest& rest = rests[number];
+        if (!rest.is_possible) return;
+        const void* const state = instances[number].state;
+        if (++rest.quiet == rest.next_look) {
+            std::memcpy(rest.before.data(), state, rest.before.size());
+        } else if (rest.quiet > rest.next_look) {
+            const bool sleeps = std::memcmp(rest.before.data(), state, rest.before.size()) == 0;
+            if (sleeps) awake.remove(number);
+            rest.patience = sleeps ? std::max(rest.patience / 2, shortest_wait) : std::min(rest.patience * 2, most_patience);
+            rest.next_look += std::min(rest.next_look, longest_wait);
         }
-        if (++instance.quiet == instance.next_look) {
-            std::memcpy(instance.before.data(), instance.state, instance.before.size());
-        } else if (instance.quiet > instance.next_look) {
-            instance.asleep = std::memcmp(instance.before.data(), instance.state, instance.before.size()) == 0;
-            instance.patience = instance.asleep ? std::max(instance.patience / 2, shortest_wait)
-                                                : std::min(instance.patience * 2, most_patience);
-            instance.next_look += std::min(instance.next_look, longest_wait);
-        }
     }
-    static void evaluate(const Instance& instance) {
-        if (instance.core->eval(instance.handle) != 0) throw std::runtime_error("a core has stopped");
+    static void check(int failed) {
+        if (failed != 0) throw std::runtime_error("a core has stopped");
     }
 
     static std::vector<std::vector<std::uint64_t>> values_of_ports() {
@@ -173,7 +249,7 @@ class LinkedDesign {
         if (port == tables.port_count) throw std::runtime_error(std::string("the design has no port ") + name);
         return port;
     }
-    static std::size_t port_bytes(std::uint32_t width) { return finnmake_port{nullptr, nullptr, width, 0}.bytes(); }
+    static std::size_t port_bytes(std::uint32_t width) { return finnmake_port{nullptr, nullptr, width, 0, 0}.bytes(); }
     std::vector<Stream> streams(const LinkedStream* list, std::uint32_t count) {
         std::vector<Stream> found;
         for (std::uint32_t index = 0; index < count; ++index) {
@@ -189,6 +265,7 @@ class LinkedDesign {
             std::uint32_t instance;
             void* data;
             std::uint32_t width;
+            bool is_combinational;
         };
         struct Net {
             std::vector<End> drivers, readers;
@@ -201,11 +278,10 @@ class LinkedDesign {
         std::vector<finnmake_port> table(most_ports);
         const LinkedInstance* const list = tables.instances;
         const LinkedConnection* connection = tables.connections;
-        instances.resize(tables.instance_count);
         for (std::uint32_t number = 0; number < tables.port_count; ++number) {
             const LinkedPort& port = tables.ports[number];
             (port.is_output != 0 ? found[port.net].readers : found[port.net].drivers)
-                .push_back({outside, values[number].data(), port.width});
+                .push_back({outside, values[number].data(), port.width, false});
         }
         for (std::uint32_t position = 0; position < tables.instance_count; ++position) {
             std::size_t known = 0;
@@ -214,73 +290,57 @@ class LinkedDesign {
                 cores.push_back(std::make_unique<LinkedCore>(folder + list[position].core + ".so"));
                 names.emplace_back(list[position].core);
             }
-            Instance& instance = instances[position];
-            instance.core = cores[known].get();
+            const LinkedCore& core = *cores[known];
             char message[1024] = "";
             const std::string memories = folder + list[position].memories;
-            instance.handle = instance.core->construct(memories.c_str(), random_seed, message, sizeof message);
-            if (instance.handle == nullptr) throw std::runtime_error(message);
+            void* const handle = core.construct(memories.c_str(), random_seed, message, sizeof message);
+            if (handle == nullptr) throw std::runtime_error(message);
+            made.push_back({&core, {handle, core.destruct}});
             std::size_t size = 0;
-            instance.state = static_cast<const char*>(instance.core->state(instance.handle, &size));
-            instance.before.resize(size);
-            instance.core->ports(instance.handle, table.data(), table.size());
+            instances[position].state = core.state(handle, &size);
+            instances[position].rise = core.rise;
+            rests[position].before.resize(size);
+            if (*core.falling_edge != FallingEdge::not_needed) falling.add(position);
+            rests[position].is_possible = *core.falling_edge != FallingEdge::active;
+            core.ports(handle, table.data(), table.size());
+            bool has_clock = false;
             for (std::uint32_t index = 0; index < list[position].connections; ++index, ++connection) {
                 const finnmake_port* port = table.data();
                 while (port->name != nullptr && std::strcmp(port->name, connection->port) != 0) ++port;
                 if (port->name == nullptr)
                     throw std::runtime_error(std::string(list[position].core) + " has no port " + connection->port);
                 if (connection->net == clock_net)
-                    instance.clock = static_cast<CData*>(port->data);
+                    has_clock = true;
                 else
                     (port->is_output != 0 ? found[connection->net].drivers : found[connection->net].readers)
-                        .push_back({position, port->data, port->width});
+                        .push_back({position, port->data, port->width, port->is_combinational != 0});
             }
-            if (instance.clock == nullptr) throw std::runtime_error(std::string(list[position].core) + " has no clock");
+            if (!has_clock) throw std::runtime_error(std::string(list[position].core) + " has no clock");
         }
+        std::vector<std::vector<Wire>> outgoing(tables.instance_count + 1);
         for (std::uint32_t net = 0; net < tables.net_count; ++net) {
             if (net == clock_net) continue;
             if (found[net].drivers.size() != 1)
                 throw std::runtime_error("a net of the design has " + std::to_string(found[net].drivers.size()) + " drivers");
-            const End& end = found[net].drivers[0];
-            Driver driver{end.data, port_bytes(end.width), {}};
+            const End& driver = found[net].drivers[0];
             for (const End& reader : found[net].readers) {
-                if (reader.width != end.width) throw std::runtime_error("a net of the design has two widths");
-                driver.readers.push_back({reader.instance, reader.data});
-            }
-            (end.instance == outside ? inputs : instances[end.instance].drivers).push_back(driver);
-        }
-    }
-
-    void eval_with(CData clock) {
-        const bool falling = clock == 0 && before != 0;
-        if (clock != before) {
-            before = clock;
-            for (Instance& instance : instances) {
-                if (instance.asleep) continue;
-                *instance.clock = clock;
-                if (clock != 0) evaluate(instance);
-                instance.changed = true;
-            }
-            if (clock != 0) return;
-            for (Instance& instance : instances)
-                if (!instance.asleep) pass_on(instance);
-        }
-        for (const Driver& driver : inputs) pass_on(driver);
-        bool settled = false;
-        for (int round = 0; !settled; ++round) {
-            if (round == most_rounds) throw std::runtime_error("the design does not settle: a loop without a register");
-            settled = true;
-            for (std::size_t position = instances.size(); position-- > 0;) {
-                Instance& instance = instances[position];
-                if (!instance.changed) continue;
-                instance.changed = settled = false;
-                evaluate(instance);
-                pass_on(instance);
+                if (reader.width != driver.width) throw std::runtime_error("a net of the design has two widths");
+                const std::size_t bytes = port_bytes(driver.width);
+                // All inputs are zero at first.
+                outgoing[std::min(driver.instance, tables.instance_count)].push_back(
+                    {static_cast<const char*>(driver.data), static_cast<char*>(reader.data), 0,
+                     std::vector<char>(bytes > sizeof(QData) ? bytes : 0), static_cast<std::uint32_t>(bytes), reader.instance,
+                     reader.is_combinational});
             }
         }
-        if (falling)
-            for (Instance& instance : instances)
-                if (!instance.asleep) look_for_sleep(instance);
+        for (std::uint32_t position = 0; position < tables.instance_count; ++position) {
+            instances[position].first_wire = static_cast<std::uint32_t>(wires.size());
+            wires.insert(wires.end(), outgoing[position].begin(), outgoing[position].end());
+            instances[position].end_wire = static_cast<std::uint32_t>(wires.size());
+        }
+        first_input_wire = static_cast<std::uint32_t>(wires.size());
+        wires.insert(wires.end(), outgoing.back().begin(), outgoing.back().end());
+        for (std::size_t position = 0; position < instances.size(); ++position) note_changes(position);
     }
 
   public:
@@ -288,21 +348,58 @@ class LinkedDesign {
     CData& aresetn;
 
     LinkedDesign(VerilatedContext* context, const char*)
-        : values(values_of_ports()), aclk(value_of<CData>(number_of("aclk"))),
+        : instances(tables.instance_count), rests(tables.instance_count), values(values_of_ports()),
+          awake(tables.instance_count, true), moved(tables.instance_count), waiting(tables.instance_count),
+          falling(tables.instance_count), none(tables.instance_count), aclk(value_of<CData>(number_of("aclk"))),
           aresetn(value_of<CData>(number_of("aresetn"))) {
         connect(context->randReset() == 0 ? 0 : context->randSeed());
     }
-    ~LinkedDesign() {
-        for (const Instance& instance : instances)
-            if (instance.handle != nullptr) instance.core->destruct(instance.handle);
+    // Brings all up to date after a rising edge and a change of inputs.
+    void settle() {
+        const bool is_new_cycle = std::exchange(has_risen, false);
+        if (is_new_cycle) {
+            waiting.add_common(awake, falling);
+            for (const std::uint32_t number : changed) pass_on(wires[number]);
+            changed.clear();
+        }
+        pass_on_changes(first_input_wire, static_cast<std::uint32_t>(wires.size()));
+        int round = 0;
+        while (waiting.take_descending([&](std::size_t number) {
+            check(made[number].core->settle(instances[number].state));
+            instances[number].is_behind = false;
+            pass_on_changes(instances[number].first_wire, instances[number].end_wire);
+        }))
+            if (++round == most_rounds) throw std::runtime_error("the design does not settle: a loop without a register");
+        if (is_new_cycle) {
+            awake.for_each_but(moved, [&](std::size_t number) { look_for_sleep(number); });
+            moved.for_each_but(none, [&](std::size_t number) {
+                rests[number].quiet = 0;
+                rests[number].next_look = rests[number].patience;
+            });
+            moved.clear();
+        }
     }
-    void eval() { eval_with(aclk); }
+    void rise() {
+        awake.for_each_but(none, [&](std::size_t number) {
+            Instance& instance = instances[number];
+            check(instance.rise(instance.state, instance.is_behind));
+            instance.is_behind = false;
+            note_changes(number);
+        });
+        has_risen = true;
+    }
+    void eval() {
+        const bool rises = aclk != 0 && clock_before == 0;
+        clock_before = aclk;
+        settle();
+        if (rises) rise();
+    }
     void* port(std::uint32_t number) { return values[number].data(); }
     std::vector<finnmake_port> ports() {
         std::vector<finnmake_port> found;
         for (std::uint32_t number = 0; number < tables.port_count; ++number)
             found.push_back({tables.ports[number].name, port(number), tables.ports[number].width,
-                             tables.ports[number].is_output});
+                             tables.ports[number].is_output, 1});
         return found;
     }
     std::vector<Stream> input_streams() { return streams(tables.input_streams, tables.input_stream_count); }

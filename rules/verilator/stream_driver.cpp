@@ -4,7 +4,6 @@
 // FINNMAKE_LINKED it is compiled by itself, once, and drives any stitched design: what link.py writes of one is data.
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -23,12 +22,21 @@ struct finnmake_port {
     void* data;
     std::uint32_t width;
     std::uint32_t is_output;
+    std::uint32_t is_combinational;  // of an input: an output may follow from it with no register between
 
     std::size_t bytes() const {
         return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4;
     }
 };
 
+namespace finnmake {
+
+// What becomes of a core at a falling edge of its clock. Where it only must be seen, by eval(), nothing changes at it.
+enum class FallingEdge : std::uint32_t { not_needed, to_be_seen, active };
+
+}  // namespace finnmake
+
+#include "streams.hpp"
 #include "verilated.h"
 #ifdef FINNMAKE_LINKED
 #include "linked_design.hpp"
@@ -85,41 +93,69 @@ namespace finnmake {
 
 // ---- the simulation -------------------------------------------------------------------------------------------------
 
-// xorshift64*: the same stalls on every machine.
-class Random {
-    std::uint64_t state;
-
-  public:
-    explicit Random(std::uint64_t seed) : state(seed * 0x9E3779B97F4A7C15u + 0xD1B54A32D192ED03u) {
-        if (state == 0) state = 1;
-    }
-    bool below(std::uint64_t threshold) {  // true with probability threshold / 2^32
-        if (threshold == 0) return false;
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        return ((state * 0x2545F4914F6CDD1Du) >> 32) < threshold;
-    }
-};
-
 // The model's own eval() takes a lock and empties queues for what these models do not have, threads and dynamic objects: a
-// third of the time of a small core. What is evaluated directly must have been so once by eval(), which initialises it.
-#if defined(FINNMAKE_DIRECT_EVAL) && !defined(FINNMAKE_TRACE)
-inline void evaluate(Vmodel& model) { Vmodel___024root___eval(model.rootp); }
+// third of the time of a small core. Its loops ask what has changed: another third. FINNMAKE_DIRECT_REGIONS says that what
+// they call can be called instead (evaluation.py). What is evaluated so must have been evaluated once by eval(), which
+// initialises it.
+#ifdef FINNMAKE_LINKED
+inline void settle(Vmodel& design) { design.settle(); }
+inline void rise(Vmodel& design) { design.rise(); }
 #else
-inline void evaluate(Vmodel& model) { model.eval(); }
+#ifdef FINNMAKE_DIRECT_REGIONS
+constexpr FallingEdge falling_edge = FallingEdge::not_needed;
+// After a change of inputs.
+inline void settle(Vmodel___024root& root) {
+    root.__VicoTriggered[0] = 1;
+    Vmodel___024root___eval_ico(&root);
+    root.__VicoTriggered[0] = 0;
+}
+// The inputs must have been settled, or be said to be behind.
+inline void rise(Vmodel___024root& root, bool is_behind) {
+    if (is_behind) settle(root);
+    root.__VnbaTriggered[0] = 1;
+    Vmodel___024root___eval_nba(&root);
+    root.__VnbaTriggered[0] = 0;
+}
+#else
+#ifdef FINNMAKE_RISING_ONLY
+constexpr FallingEdge falling_edge = FallingEdge::to_be_seen;
+#else
+constexpr FallingEdge falling_edge = FallingEdge::active;
+#endif
+inline void settle(Vmodel___024root& root) {
+    root.aclk = 0;
+    Vmodel___024root___eval(&root);
+}
+inline void rise(Vmodel___024root& root, bool) {
+    root.aclk = 1;
+    Vmodel___024root___eval(&root);
+}
+#endif
+#ifdef FINNMAKE_TRACE
+inline void settle(Vmodel& core) {
+    core.aclk = 0;
+    core.eval();
+}
+inline void rise(Vmodel& core) {
+    core.aclk = 1;
+    core.eval();
+}
+#else
+inline void settle(Vmodel& core) { settle(*core.rootp); }
+inline void rise(Vmodel& core) { rise(*core.rootp, false); }
+#endif
 #endif
 
 // Everything that a simulation holds, its ports among it. That of a linked design is its cores'.
 struct State {
-    const char* bytes;
+    char* bytes;
     std::size_t size;
 };
 #ifdef FINNMAKE_LINKED
-inline State state_of(const Vmodel&) { return {"", 0}; }
+inline State state_of(Vmodel& design) { return {reinterpret_cast<char*>(&design.aclk), 0}; }
 #else
-inline State state_of(const Vmodel& model) {
-    return {reinterpret_cast<const char*>(model.rootp), sizeof(Vmodel___024root)};
+inline State state_of(Vmodel& core) {
+    return {reinterpret_cast<char*>(core.rootp), sizeof(Vmodel___024root)};
 }
 #endif
 
@@ -140,8 +176,17 @@ struct Simulation {
 #endif
         model = std::make_unique<Vmodel>(context.get(), "TOP");
     }
-    void eval() {
-        evaluate(*model);
+    void settle() {
+        finnmake::settle(*model);
+        pass_time();
+    }
+    void rise() {
+        finnmake::rise(*model);
+        pass_time();
+    }
+
+  private:
+    void pass_time() {
 #ifdef FINNMAKE_TRACE
         if (trace) trace->dump(context->time());
 #endif
@@ -149,139 +194,7 @@ struct Simulation {
     }
 };
 
-// ---- streams: one object for each port of the core, alive for one run -----------------------------------------------
-
-// Mirrored by finnmake.runtime.rtlsim.
-struct Words {
-    std::uint8_t* bytes;
-    std::int64_t* cycles;
-    std::uint64_t count;
-    std::uint64_t moved;
-};
-
-// A stream's tdata of any width. The compiler knows that of a core.
-template <int Width, typename Port>
-struct CoreData {
-    using Word = std::array<std::uint8_t, (Width + 7) / 8>;
-    static constexpr std::size_t width = Width, size = sizeof(Port);
-    Port* port;
-    static Word word() { return {}; }
-};
-struct LinkedData {
-    using Word = std::vector<std::uint8_t>;
-    std::size_t width, size;
-    void* port;
-    Word word() const { return Word((width + 7) / 8); }
-};
-
-template <typename Data>
-class Stream {
-    Random random;
-    std::uint64_t stall;
-
-  protected:
-    Data tdata;
-    Words& words;
-    bool taken = false;
-
-    std::size_t bytes() const { return (tdata.width + 7) / 8; }
-    bool may_move_now(bool may_move) { return !finished() && may_move && !random.below(stall); }
-
-  public:
-    Stream(Data data, Words& list, std::uint64_t seed, std::uint64_t threshold)
-        : random(seed), stall(threshold), tdata(data), words(list) {
-        words.moved = 0;
-    }
-    bool finished() const { return words.moved == words.count; }
-    bool is_taken() const { return taken; }
-};
-
-// Offers words; one that was offered stays until it is taken.
-template <typename Data>
-class Source : public Stream<Data> {
-    CData& tvalid;
-    const CData& tready;
-
-    void write(const std::uint8_t* word) {
-        const std::size_t width = this->tdata.width;
-        auto* const target = reinterpret_cast<std::uint8_t*>(this->tdata.port);
-        std::memset(target, 0, this->tdata.size);
-        std::memcpy(target, word, this->bytes());
-        if (width % 8 != 0) target[width / 8] &= (1u << (width % 8)) - 1u;
-    }
-
-  public:
-    Source(Data data, CData& valid, const CData& ready, Words& input, std::uint64_t seed, std::uint64_t threshold)
-        : Stream<Data>(data, input, seed, threshold), tvalid(valid), tready(ready) {
-        tvalid = 0;
-    }
-    void before_edge(bool may_move) {
-        if (tvalid == 0 && this->may_move_now(may_move)) {
-            tvalid = 1;
-            write(this->words.bytes + this->words.moved * this->bytes());
-        }
-    }
-    // Whether a word moves is known before the edge, which changes the core's outputs.
-    void note() { this->taken = tvalid != 0 && tready != 0; }
-    void take(std::uint64_t cycle) {
-        this->words.cycles[this->words.moved++] = static_cast<std::int64_t>(cycle);
-        tvalid = 0;
-    }
-};
-
-// Takes words until all have come; looks that none is taken back.
-template <typename Data>
-class Sink : public Stream<Data> {
-    const char* name;
-    const CData& tvalid;
-    CData& tready;
-    typename Data::Word word, held_word;
-    bool held = false;  // a word was offered and not taken: it must stay
-
-  public:
-    Sink(const char* port, Data data, const CData& valid, CData& ready, Words& output, std::uint64_t seed,
-         std::uint64_t threshold)
-        : Stream<Data>(data, output, seed, threshold), name(port), tvalid(valid), tready(ready), word(data.word()),
-          held_word(data.word()) {
-        tready = 0;
-    }
-    void before_edge(bool may_move) { tready = this->may_move_now(may_move); }
-    // What is wrong with what the core offers; nullptr: nothing.
-    const char* look() {
-        if (tvalid != 0) std::memcpy(word.data(), this->tdata.port, this->bytes());
-        if (held && (tvalid == 0 || std::memcmp(word.data(), held_word.data(), this->bytes()) != 0))
-            return tvalid != 0 ? "tdata changed" : "tvalid fell";
-        held = tvalid != 0 && tready == 0;
-        if (held) held_word = word;
-        return nullptr;
-    }
-    const char* port_name() const { return name; }
-    bool is_surplus() const { return tvalid != 0 && this->finished(); }
-    void note() { this->taken = tvalid != 0 && tready != 0; }
-    void take(std::uint64_t cycle) {
-        std::memcpy(this->words.bytes + this->words.moved * this->bytes(), word.data(), this->bytes());
-        this->words.cycles[this->words.moved++] = static_cast<std::int64_t>(cycle);
-    }
-};
-
-// The streams of a core are of different types, those of a linked design as many as it has.
-template <typename... Streams, typename Function>
-void for_each(std::tuple<Streams...>& streams, Function function) {
-    std::apply([&](auto&... each) { (function(each), ...); }, streams);
-}
-template <typename Each, typename Function>
-void for_each(std::vector<Each>& streams, Function function) {
-    for (Each& each : streams) function(each);
-}
-
-// Their stalls are independent of each other.
-class Seeds {
-    std::uint64_t seed;
-
-  public:
-    explicit Seeds(std::uint64_t first) : seed(first) {}
-    std::uint64_t next() { return seed += std::uint64_t{1} << 32; }
-};
+// ---- the streams and the ports of what is driven ---------------------------------------------------------------------
 
 #ifdef FINNMAKE_LINKED
 inline auto sources(Vmodel& design, Words* input, Seeds seeds, std::uint64_t stall) {
@@ -322,12 +235,18 @@ inline auto sinks(Vmodel& core, Words* output, Seeds seeds, std::uint64_t stall)
     return std::tuple{FINNMAKE_OUTPUT_STREAMS(X)};
 #undef X
 }
+inline std::uint32_t is_combinational(const char* name) {
+#define X(input) if (std::strcmp(name, #input) == 0) return 1;
+    FINNMAKE_COMBINATIONAL_INPUTS(X)
+#undef X
+    return 0;
+}
 inline std::vector<finnmake_port> ports(Vmodel& core) {
     return {
-#define X(name, width) {#name, &core.name, width, 0},
+#define X(name, width) {#name, &core.name, width, 0, is_combinational(#name)},
         FINNMAKE_INPUTS(X)
 #undef X
-#define X(name, width) {#name, &core.name, width, 1},
+#define X(name, width) {#name, &core.name, width, 1, 0},
             FINNMAKE_OUTPUTS(X)
 #undef X
     };
@@ -366,6 +285,18 @@ class Stillness {
         return false;
     }
 };
+
+// $stop in a core, and what else ends a simulation.
+template <typename Function>
+int has_stopped(Function function) {
+    try {
+        function();
+        return 0;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%%Error: %s\n", error.what());
+        return 1;
+    }
+}
 
 enum Status { done = 0, deadlock = 1, protocol = 2, surplus = 3, failed = 4 };
 
@@ -418,23 +349,23 @@ FINNMAKE_EXPORT void* finnmake_construct(const char* prefix, int random_seed, ch
 // The ports of a simulation, and where their values are; one without a name ends them.
 FINNMAKE_EXPORT const finnmake_port* finnmake_ports(void* handle, finnmake_port* list, std::size_t count) {
     std::vector<finnmake_port> found = finnmake::ports(*static_cast<finnmake::Simulation*>(handle)->model);
-    found.push_back({nullptr, nullptr, 0, 0});
+    found.push_back({nullptr, nullptr, 0, 0, 0});
     std::copy_n(found.begin(), std::min(found.size(), count), list);
     return list;
 }
 
-// What a linked design calls: see `evaluate`.
-FINNMAKE_EXPORT int finnmake_eval(void* handle) {
-    try {
-        finnmake::evaluate(*static_cast<finnmake::Simulation*>(handle)->model);
-        return 0;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%%Error: %s\n", error.what());
-        return 1;
-    }
+#ifndef FINNMAKE_LINKED
+// What a linked design calls, with what `finnmake_state` gives.
+FINNMAKE_EXPORT extern const finnmake::FallingEdge finnmake_falling_edge = finnmake::falling_edge;
+FINNMAKE_EXPORT int finnmake_settle(void* state) {
+    return finnmake::has_stopped([&] { finnmake::settle(*static_cast<Vmodel___024root*>(state)); });
 }
+FINNMAKE_EXPORT int finnmake_rise(void* state, int is_behind) {
+    return finnmake::has_stopped([&] { finnmake::rise(*static_cast<Vmodel___024root*>(state), is_behind != 0); });
+}
+#endif
 
-FINNMAKE_EXPORT const void* finnmake_state(void* handle, std::size_t* size) {
+FINNMAKE_EXPORT void* finnmake_state(void* handle, std::size_t* size) {
     const finnmake::State state = finnmake::state_of(*static_cast<finnmake::Simulation*>(handle)->model);
     *size = state.size;
     return state.bytes;
@@ -467,10 +398,8 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
         Stillness stillness(simulation);
         core.aresetn = 0;
         for (std::uint64_t cycle = 0; cycle < a.reset_cycles; ++cycle) {
-            core.aclk = 0;
-            simulation.eval();
-            core.aclk = 1;
-            simulation.eval();
+            simulation.settle();
+            simulation.rise();
         }
         core.aresetn = 1;
         std::uint64_t idle = 0, settled = 0;
@@ -483,8 +412,7 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             number = 0;
             for_each(sources, before_edge);
             for_each(sinks, before_edge);
-            core.aclk = 0;
-            simulation.eval();
+            simulation.settle();
             for_each(sinks, [&](auto& port) {
                 if (const char* wrong = port.look()) {
                     std::snprintf(a.message, sizeof a.message, "%s_%s before it was taken, in cycle %llu",
@@ -499,8 +427,7 @@ FINNMAKE_EXPORT int finnmake_run(void* handle, finnmake_run_arguments* arguments
             const auto note = [](auto& stream) { stream.note(); };
             for_each(sources, note);
             for_each(sinks, note);
-            core.aclk = 1;
-            simulation.eval();
+            simulation.rise();
             ++idle;
             number = 0;
             const auto take = [&](auto& stream) {
@@ -548,15 +475,12 @@ FINNMAKE_EXPORT int destruct(void* handle) {
 }
 FINNMAKE_EXPORT int eval(void* handle) {
     auto& simulation = *static_cast<finnmake::Simulation*>(handle);
-    try {
+    const int stopped = finnmake::has_stopped([&] {
         simulation.model->eval();
         simulation.context->timeInc(1);
-        return 0;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%%Error: %s\n", error.what());
-        simulation.context->gotFinish(true);
-        return 1;
-    }
+    });
+    if (stopped != 0) simulation.context->gotFinish(true);
+    return stopped;
 }
 #ifdef FINNMAKE_TRACE
 FINNMAKE_EXPORT void* start_vcd_trace(void* handle, const char* filename) {
