@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from netlist import fail, forget_sources, module_named, module_names, resources, run, write_resources
+from netlist import fail, forget_sources, module_named, module_names, resources, write_resources
+from passes import run
 from pyosys import libyosys as yosys
 
 

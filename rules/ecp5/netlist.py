@@ -1,4 +1,4 @@
-"""What synth.py and merge.py share: running Yosys passes, and counting the primitives of an ECP5 netlist."""
+"""What synth.py and merge.py share: counting the primitives of an ECP5 netlist."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from passes import run
 from pyosys import libyosys as yosys
 
 # LUT4s that a primitive takes, as nextpnr-ecp5 counts its "Total LUT4s": a distributed RAM takes two for its write
@@ -21,12 +22,6 @@ def fail(message: str) -> NoReturn:
     """Ends the process the way a tool does: one ERROR line, exit status 1."""
     print(f"ERROR: {message}", file=sys.stderr)
     sys.exit(1)
-
-
-def run(design: Any, *passes: str) -> None:
-    """Runs Yosys passes in order. Yosys prints its own ERROR line and ends the process when one fails."""
-    for line in passes:
-        yosys.run_pass(line, design)
 
 
 def module_names(design: Any) -> list[str]:

@@ -7,11 +7,47 @@ the initial values of the memories.
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
+from typing import Any
 
+from abc9 import map_logic
+from library import library, modules
+from luts import Primitive, map_luts
 from mapped_once import KEEP, MERGE
-from netlist import forget_sources, module_named, resources, run, write_resources
+from memories import map_memories
+from netlist import LUTS_OF_PRIMITIVE, OTHER_PRIMITIVES, forget_sources, module_named, resources, write_resources
+from passes import cell_types, finish, run
 from pyosys import libyosys as yosys
 from roms import narrow_roms
+
+# What each part of the flow may make; a CCU2C is described by a LUT2. ABC9 reads what wider LUTs would cost.
+_MULTIPLIERS = {"MULT18X18D"}
+_MEMORIES = {"TRELLIS_DPR16X4", "DP16KD"}
+_LOGIC = {*LUTS_OF_PRIMITIVE, *OTHER_PRIMITIVES, "LUT2"} - _MULTIPLIERS - _MEMORIES - {"ALU54B", "EHXPLLL"}
+_LIBRARIES = ("common_sim.vh", "ccu2c_sim.vh", "cells_sim_ecp5.v", "cells_bb_ecp5.v")
+
+# Steps map_ffram to map_luts of synth_ecp5.
+_TO_FLIP_FLOPS = (
+    "opt -fast -mux_undef -undriven -fine",
+    "memory_map",
+    "opt -undriven -fine -mux_undef",
+    "techmap -map +/techmap.v -map +/lattice/arith_map_ccu2c.v",
+    "opt -fast",
+    "opt_clean",
+    "dfflegalize -cell $_DFF_?_ 01 -cell $_DFF_?P?_ r -cell $_SDFF_?P?_ r -cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r "
+    "-cell $_SDFFE_?P??_ r -cell $_DLATCH_?_ x",
+    "opt_merge",
+    "techmap -map flip_flops.v",
+    "opt_expr -undriven -mux_undef",
+    "simplemap",
+    "lattice_gsr",
+    "attrmvcp -copy -attr syn_useioff",
+    "opt_clean",
+    "check -latchonly -assert",
+)
+_WIRE_DELAY = 300
+_INPUTS = 4
 
 
 def main() -> None:
@@ -31,18 +67,32 @@ def main() -> None:
         # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
         # need not be there.
         *(f"read_verilog -defer {source}" for source in options.sources),
-        # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
-        f"synth_ecp5 -run begin:coarse -top {options.top}",
-        "proc",
+        f"hierarchy -check -top {options.top}",
+        "proc -latches error",
         KEEP,
         "flatten",
+        # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         "check -noinit -assert",
-        f"{synth} -run begin:map_ram",
     )
-    narrow_roms(design)
+    if not options.no_dsp:
+        _read_cells(design, _MULTIPLIERS)
+    run(design, f"{synth} -run coarse:map_ram")
+    if any(kind.startswith("$mem") for kind in cell_types(design)):
+        narrow_roms(design)
+        _read_cells(design, _MEMORIES)
+        map_memories(design)
+    _read_cells(design, _LOGIC)
+    Path("flip_flops.v").write_text(_flip_flops(), encoding="utf-8")
+    run(design, *_TO_FLIP_FLOPS)
+    map_logic(design, _WIRE_DELAY, _INPUTS)
+    run(design, "clean")
+    map_luts(design, _lut)
     run(
         design,
-        f"{synth} -run map_ram:",
+        "opt_lut_ins -tech lattice",
+        "clean",
+        "autoname",
+        f"hierarchy -check -top {options.top}",
         *MERGE,
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
@@ -55,5 +105,26 @@ def main() -> None:
     write_resources(resources(module_named(design, options.top)), options.resources)
 
 
+def _read_cells(design: Any, names: set[str]) -> None:
+    """Reads some primitives: a small core's time is that of Yosys' libraries, at all of which every pass looks."""
+    text = "".join(modules(library(f"lattice/{name}"), names) for name in _LIBRARIES)
+    Path("cells.v").write_text(text, encoding="utf-8")
+    run(design, "read_verilog -lib -specify cells.v")
+
+
+def _flip_flops() -> str:
+    """The mappings of flip-flops, without LUTs and what Verilog for other tools names."""
+    text = library("lattice/cells_map_trellis.v")
+    return re.sub(r"^`include.*\n", "", text[: text.index("`ifndef NO_LUT")], flags=re.MULTILINE)
+
+
+def _lut(inputs: int, table: str) -> Primitive | None:
+    """A LUT4, whose last inputs are those that are used."""
+    unused = _INPUTS - inputs
+    ports = tuple("ABCD")
+    return Primitive("LUT4", ports[unused:], "Z", "".join(bit * 2**unused for bit in table), ports[:unused])
+
+
 if __name__ == "__main__":
     main()
+    finish()

@@ -11,11 +11,16 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from block_memories import map_memories
+from abc9 import map_logic
+from library import library, modules
+from luts import Primitive, map_luts
 from mapped_once import KEEP, MERGE
+from memories import map_memories
+from passes import cell_types, finish, run
 from pyosys import libyosys as yosys
 from roms import narrow_roms
 
@@ -45,8 +50,29 @@ _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 _MULTIPLIERS = ("DSP48E1", "DSP48E2")
 # Inside a slice, beside its LUTs. An inverter goes into the LUT or the pin behind it.
 _FREE = {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "INV"}
-_LARGE = ("RAMB18E2", "RAMB36E2", "URAM288", "DSP48E2")
-_OTHER = {*_FLIP_FLOPS, *_MULTIPLIERS, "URAM288", *_FREE}
+_ULTRA_RAM = "URAM288"
+_OTHER = {*_FLIP_FLOPS, *_MULTIPLIERS, _ULTRA_RAM, *_FREE}
+# What each part of the flow may make. ABC9 reads what wider LUTs would cost from two that are never made.
+_MEMORIES = {*(name for name in _LUTS_OF_PRIMITIVE if name.startswith("RAM")), *_BLOCKS_OF_PRIMITIVE, _ULTRA_RAM}
+_LOGIC = {*(set(_LUTS_OF_PRIMITIVE) - _MEMORIES), *_FLIP_FLOPS, *_FREE, "$__ABC9_LUT7", "$__ABC9_LUT8"}
+_LIBRARIES = ("xilinx/cells_sim.v", "xilinx/cells_xtra.v")
+
+# Steps map_ffram to map_luts of synth_xilinx.
+_TO_GATES = (
+    "opt -fast -full",
+    "memory_map",
+    "opt -full",
+    "xilinx_srl -variable -minlen 3",
+    "techmap -map +/techmap.v -D LUT_SIZE=6 -map +/xilinx/arith_map.v",
+    "opt -fast",
+)
+_TO_FLIP_FLOPS = (
+    "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P?P_ 01 -cell $_DLATCH_?P?_ 01",
+    "techmap -map +/xilinx/ff_map.v",
+    "opt_expr -mux_undef -noclkinv",
+    "read_verilog -icells -lib -specify +/xilinx/abc9_model.v",
+)
+_WIRE_DELAY = 300
 
 
 def main() -> None:
@@ -63,33 +89,42 @@ def main() -> None:
     # Out of context: no pads and no clock buffers.
     synth = f"synth_xilinx -family {options.family} -top {options.top} -noiopad -noclkbuf"
     synth += f"{' -nodsp' if options.no_dsp else ''}{' -uram' if options.family == 'xcup' else ''}"
-    _run(
+    run(
         design,
         # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
         # need not be there.
         *(f"read_verilog -defer {source}" for source in options.sources),
-        "read_verilog -lib -specify +/xilinx/cells_sim.v",
         f"hierarchy -check -top {options.top}",
         "proc",
         KEEP,
         "flatten",
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         "check -noinit -assert",
+        f"{synth} -run prepare:map_dsp",
     )
-    # A small core's time is that of Yosys' libraries, of which every pass looks at all cells: those that it has no use
-    # for are left out.
-    Path("large_cells.v").write_text(_large_cells(), encoding="utf-8")
-    _run(design, "read_verilog -lib large_cells.v", f"{synth} -run prepare:map_dsp")
     if not options.no_dsp:
-        _run(design, _small_products_to_dsp(options.family))
-    _run(design, f"{synth} -run map_dsp:map_memory")
-    cells = (cell for module in design.modules_.values() for cell in module.cells_.values())
-    if any(cell.type.str().startswith("$mem") for cell in cells):
+        _read_cells(design, _MULTIPLIERS)
+        run(design, _small_products_to_dsp(options.family))
+    run(design, f"{synth} -run map_dsp:map_memory")
+    if any(kind.startswith("$mem") for kind in cell_types(design)):
         narrow_roms(design)
+        _read_cells(design, _MEMORIES)
         map_memories(design, options.family)
-    _run(
+    _read_cells(design, _LOGIC)
+    run(design, *_TO_GATES)
+    _map_cells(design)
+    run(design, *_TO_FLIP_FLOPS)
+    map_logic(design, _WIRE_DELAY)
+    run(design, "clean", "xilinx_srl -fixed -minlen 3")
+    if not map_luts(design, _lut):
+        run(design, "techmap -map +/xilinx/lut_map.v -D LUT_WIDTH=6")
+    _map_cells(design)
+    run(
         design,
-        f"{synth} -run map_ffram:",
+        "xilinx_dffopt",
+        "opt_lut_ins -tech xilinx",
+        "clean",
+        f"hierarchy -check -top {options.top}",
         *MERGE,
         # What flattening left of the hierarchy; it is no hardware.
         f"delete {options.top}/t:$scopeinfo",
@@ -106,11 +141,27 @@ def main() -> None:
     Path(options.resources).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _large_cells() -> str:
-    """Of Yosys' larger library the few cells that it maps to."""
-    library = Path(yosys.proc_share_dirname(), "xilinx", "cells_xtra.v").read_text(encoding="utf-8")
-    modules = [re.search(rf"^module {name} ?\(.*?^endmodule$", library, re.MULTILINE | re.DOTALL) for name in _LARGE]
-    return "\n".join(module.group() for module in modules if module is not None) + "\n"
+def _read_cells(design: Any, names: Collection[str]) -> None:
+    """Reads some primitives: a small core's time is that of Yosys' libraries, at all of which every pass looks."""
+    first, second = (modules(library(name), names) for name in _LIBRARIES)
+    for text, options in ((first, "-specify"), (second, "")):
+        if text:
+            Path("cells.v").write_text(text, encoding="utf-8")
+            run(design, f"read_verilog -lib {options} cells.v")
+
+
+def _map_cells(design: Any) -> None:
+    """Shift registers and wide multiplexers, where there are any."""
+    if any(kind.startswith(("$__XILINX_", "$__SHREG_")) for kind in cell_types(design)):
+        run(design, "techmap -map +/techmap.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6", "clean")
+
+
+def _lut(inputs: int, table: str) -> Primitive | None:
+    if inputs == 1 and table == "01":
+        return Primitive("INV", ("I",), "O")
+    return (
+        Primitive(f"LUT{inputs}", tuple(f"I{number}" for number in range(inputs)), "O", table) if inputs <= 6 else None
+    )
 
 
 def _small_products_to_dsp(family: str) -> str:
@@ -127,12 +178,6 @@ def _small_products_to_dsp(family: str) -> str:
         f"techmap -map +/mul2dsp.v -map +/xilinx/{library}_dsp_map.v{limits} -D DSP_SIGNEDONLY=1 -D DSP_NAME={name}"
         " t:$mul r:Y_WIDTH<9 %i"
     )
-
-
-def _run(design: Any, *passes: str) -> None:
-    """Runs Yosys passes in order. Yosys prints its own ERROR line and ends the process when one fails."""
-    for line in passes:
-        yosys.run_pass(line, design)
 
 
 def _count_cells(design: Any, module: str) -> Counter[str]:
@@ -167,3 +212,4 @@ def _resources(found: Counter[str]) -> dict[str, int]:
 
 if __name__ == "__main__":
     main()
+    finish()
