@@ -23,8 +23,7 @@ def map_memories(design: Any) -> None:
     run(design, "memory_libmap -lib +/lattice/lutrams_trellis.txt -lib +/lattice/brams_16kd.txt")
     map_cells(design, ["lattice/lutrams_map_trellis.v"])
     without_contents = re.sub(r"^\s*\.INITVAL_.*\n", "", library("lattice/brams_map_16kd.v"), flags=re.MULTILINE)
-    for prefix in ("$__DP16KD_", "$__PDPW16KD_"):
-        map_block_memories(design, prefix, without_contents, _parameters)
+    map_block_memories(design, ("$__DP16KD_", "$__PDPW16KD_"), without_contents, _parameters)
 
 
 def _parameters(bits: str) -> Iterator[tuple[str, str]]:

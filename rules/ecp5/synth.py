@@ -17,7 +17,7 @@ from luts import Primitive, map_luts
 from mapped_once import KEEP, MERGE
 from memories import map_memories
 from netlist import LUTS_OF_PRIMITIVE, OTHER_PRIMITIVES, forget_sources, module_named, resources, write_resources
-from passes import cell_types, finish, run
+from passes import PREPARE, cell_types, finish, run
 from pyosys import libyosys as yosys
 from roms import narrow_roms
 
@@ -27,6 +27,12 @@ _MEMORIES = {"TRELLIS_DPR16X4", "DP16KD"}
 _LOGIC = {*LUTS_OF_PRIMITIVE, *OTHER_PRIMITIVES, "LUT2"} - _MULTIPLIERS - _MEMORIES - {"ALU54B", "EHXPLLL"}
 _LIBRARIES = ("common_sim.vh", "ccu2c_sim.vh", "cells_sim_ecp5.v", "cells_bb_ecp5.v")
 
+_TO_MULTIPLIERS = (
+    "techmap -map +/mul2dsp.v -D DSP_A_MAXWIDTH=18 -D DSP_B_MAXWIDTH=18 -D DSP_A_MINWIDTH=2 -D DSP_B_MINWIDTH=2 "
+    "-D DSP_NAME=$__MUL18X18",
+    "chtype -set $mul t:$__soft_mul",
+    "techmap -map +/lattice/dsp_map_18x18.v",
+)
 # Steps map_ffram to map_luts of synth_ecp5.
 _TO_FLIP_FLOPS = (
     "opt -fast -mux_undef -undriven -fine",
@@ -60,8 +66,6 @@ def main() -> None:
     arguments.add_argument("sources", nargs="+", help="Verilog files")
     options = arguments.parse_args()
     design = yosys.Design()
-    # No wide multiplexers: they cost nearly twice the LUTs for few-bit arithmetic, and no clock.
-    synth = f"synth_ecp5 -nowidelut -top {options.top}{' -nodsp' if options.no_dsp else ''}"
     run(
         design,
         # Deferred: a module is elaborated for the parameters of its instances, not for its defaults, whose memory files
@@ -73,10 +77,17 @@ def main() -> None:
         "flatten",
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         "check -noinit -assert",
+        "opt_clean -purge",
+        *PREPARE,
+        "share",
+        "techmap -map +/cmp2lut.v -D LUT_WIDTH=4",
+        "opt_expr",
+        "opt_clean",
     )
     if not options.no_dsp:
         _read_cells(design, _MULTIPLIERS)
-    run(design, f"{synth} -run coarse:map_ram")
+        run(design, *_TO_MULTIPLIERS)
+    run(design, "alumacc", "opt", "memory -nomap", "opt_clean")
     if any(kind.startswith("$mem") for kind in cell_types(design)):
         narrow_roms(design)
         _read_cells(design, _MEMORIES)

@@ -31,7 +31,8 @@ def map_memories(design: Any, family: str) -> None:
     """
     run(design, f"memory_libmap -logic-cost-rom 0.015625 {_LIBRARIES[family]}")
     map_cells(design, ["xilinx/lutrams_xc5v_map.v"])
-    map_block_memories(design, "$__XILINX_BLOCKRAM_", _without_contents(_BLOCK_MEMORIES[family]), _parameters)
+    types = ("$__XILINX_BLOCKRAM_TDP_", "$__XILINX_BLOCKRAM_SDP_")
+    map_block_memories(design, types, _without_contents(_BLOCK_MEMORIES[family]), _parameters)
     map_cells(design, ["xilinx/urams_map.v"])
 
 

@@ -20,7 +20,7 @@ from library import library, modules
 from luts import Primitive, map_luts
 from mapped_once import KEEP, MERGE
 from memories import map_memories
-from passes import cell_types, finish, run
+from passes import PREPARE, cell_types, finish, run
 from pyosys import libyosys as yosys
 from roms import narrow_roms
 
@@ -57,12 +57,15 @@ _MEMORIES = {*(name for name in _LUTS_OF_PRIMITIVE if name.startswith("RAM")), *
 _LOGIC = {*(set(_LUTS_OF_PRIMITIVE) - _MEMORIES), *_FLIP_FLOPS, *_FREE, "$__ABC9_LUT7", "$__ABC9_LUT8"}
 _LIBRARIES = ("xilinx/cells_sim.v", "xilinx/cells_xtra.v")
 
-# Steps map_ffram to map_luts of synth_xilinx.
+# Steps map_ffram to map_luts of synth_xilinx, and what it makes of comparisons before memories are mapped: gates for a
+# bit each, ten times the cells of a layer with thresholds in all passes between, and constant bits are seen too late.
 _TO_GATES = (
     "opt -fast -full",
     "memory_map",
     "opt -full",
     "xilinx_srl -variable -minlen 3",
+    "techmap -map +/cmp2lut.v -map +/cmp2lcu.v -D LUT_WIDTH=6",
+    "alumacc",
     "techmap -map +/techmap.v -D LUT_SIZE=6 -map +/xilinx/arith_map.v",
     "opt -fast",
 )
@@ -100,12 +103,16 @@ def main() -> None:
         "flatten",
         # A loop or an undriven wire is a fault of the kernel, found before mapping makes some value of it.
         "check -noinit -assert",
-        f"{synth} -run prepare:map_dsp",
+        "opt_clean -purge",
+        *PREPARE,
+        "pmux2shiftx",
+        "clean",
+        "sort",
     )
     if not options.no_dsp:
         _read_cells(design, _MULTIPLIERS)
         run(design, _small_products_to_dsp(options.family))
-    run(design, f"{synth} -run map_dsp:map_memory")
+    run(design, f"{synth} -run map_dsp:coarse", "share", "opt", "memory -nomap", "opt_clean")
     if any(kind.startswith("$mem") for kind in cell_types(design)):
         narrow_roms(design)
         _read_cells(design, _MEMORIES)

@@ -32,16 +32,15 @@ def map_logic(design: Any, wire_delay: int, most_inputs: int = 0) -> None:
         design,
         "abc9_ops -check",
         "abc9_ops -prep_hier",
-        "scc -specify -set_attr abc9_scc_id {}",
         "abc9_ops -prep_bypass",
     )
     bypassed = any(name.str().endswith(_BYPASS) for name in design.modules_)
     if bypassed:
-        run(design, f"techmap -wb -max_iter 1 -map %{_MAP} a:abc9_scc_id %n")
+        run(design, f"techmap -wb -max_iter 1 -map %{_MAP}")
     run(
         design,
         "read_verilog -icells -lib -specify +/abc9_model.v",
-        "abc9_ops -break_scc -prep_delays -prep_xaiger",
+        "abc9_ops -prep_delays -prep_xaiger",
         f"abc9_ops -prep_lut {most_inputs}",
         "abc9_ops -prep_box",
     )

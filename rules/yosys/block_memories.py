@@ -26,22 +26,22 @@ def map_cells(design: Any, files: Iterable[str]) -> None:
 
 
 def map_block_memories(
-    design: Any, prefix: str, mappings: str, parameters: Callable[[str], Iterable[tuple[str, str]]]
+    design: Any, types: tuple[str, ...], mappings: str, parameters: Callable[[str], Iterable[tuple[str, str]]]
 ) -> None:
     """Maps block memories.
 
     Args:
         design: behind ``memory_libmap``.
-        prefix: of the names of their types.
-        mappings: Verilog of all mappings, without contents.
+        types: of what ``memory_libmap`` made for them.
+        mappings: Verilog that maps these, without contents.
         parameters: from contents, the last bit first, the names and values of the primitive's parameters.
     """
     contents = {
         (module.name.str(), cell.name.str()): _put_aside(cell)
         for module, cell in cells(design)
-        if cell.type.str().startswith(prefix)
+        if cell.type.str() in types
     }
-    _map(design, modules(mappings, cell_types(design)), "block_memories.v")
+    _map(design, modules(mappings, cell_types(design) & {*types}), "block_memories.v")
     for (module, name), bits in contents.items():
         primitive = design.module(yosys.IdString(module)).cell(yosys.IdString(name))
         for parameter, value in parameters(bits):

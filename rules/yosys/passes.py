@@ -9,6 +9,21 @@ from typing import Any, NoReturn
 
 from pyosys import libyosys as yosys
 
+# Threads that share the work of a pass cost more processor time than they save, and an action counts as one process.
+os.environ["YOSYS_MAX_THREADS"] = "1"
+
+PREPARE = (
+    "opt_expr",
+    "opt_clean",
+    "opt -nodffe -nosdff",
+    "fsm",
+    "opt",
+    "wreduce",
+    "peepopt",
+    "opt_clean",
+)
+"""The passes behind flattening."""
+
 
 def run(design: Any, *passes: str) -> None:
     """Runs Yosys passes in order. Yosys prints its own ERROR line and ends the process when one fails."""

@@ -74,6 +74,55 @@ module slices (
     endgenerate
 endmodule
 """
+LOGIC = """
+module logic_of_all_kinds (
+    input  wire aclk,
+    input  wire [8:0] a,
+    input  wire [8:0] b,
+    input  wire enable,
+    output reg  [9:0] sum,
+    output reg  larger, few, all_of_many, one_of_many, inverted
+);
+    always @(posedge aclk) begin
+        sum <= a + b;
+        larger <= $signed(a) > $signed(b);
+        few <= b < 9'd37;
+        inverted <= ~a[0];
+        if (enable) all_of_many <= &{a, b};
+        if (!enable) one_of_many <= 1'b0;
+        else one_of_many <= TABLE >> a[7:0];
+    end
+endmodule
+"""
+DELAY = """
+module delay (
+    input  wire aclk,
+    input  wire [2:0] a,
+    output wire [2:0] b
+);
+    reg [2:0] kept [0:11];
+    integer i;
+    always @(posedge aclk) begin
+        kept[0] <= a;
+        for (i = 1; i < 12; i = i + 1) kept[i] <= kept[i-1];
+    end
+    assign b = kept[11];
+endmodule
+"""
+QUEUE = """
+module queue (
+    input  wire aclk,
+    input  wire write,
+    input  wire [4:0] there,
+    input  wire [4:0] here,
+    input  wire [7:0] value,
+    output wire [7:0] word
+);
+    reg [7:0] words [0:31];
+    always @(posedge aclk) if (write) words[there] <= value;
+    assign word = words[here];
+endmodule
+"""
 CELLS = {"xc7": "+/xilinx/cells_sim.v", "xcup": "+/xilinx/cells_sim.v", "ecp5": "+/ecp5/cells_sim.v"}
 SOURCES = ["many.v", "accumulator.v"]
 
@@ -107,9 +156,49 @@ def test_narrowed_memories_are_proved_to_be_their_verilog(tmp_path: Path, family
     assert "unproven" in prove(folder, "slices", ["slices.v"], CELLS[family])
 
 
+@pytest.mark.parametrize("family", CELLS)
+def test_logic_is_proved_to_be_its_verilog(tmp_path: Path, family: str) -> None:
+    table = f"256'h{random.Random(3).getrandbits(256):x}"
+    parameters = {"top": "logic_of_all_kinds", "sources": ["logic.v"], "dsp_options": ["--no-dsp"]}
+    verilog = LOGIC.replace("TABLE", table)
+    folder = must_run(f"{family}_synth", tmp_path / "core", parameters, {"logic.v": verilog})
+    assert json.loads((folder / "resources.json").read_text())["FF"] == 15
+    # A table of eight inputs is wider than a LUT: multiplexers join several, where there are any.
+    assert ("MUXF8" in (folder / "netlist.il").read_text()) == (family != "ecp5")
+    assert prove(folder, "logic_of_all_kinds", ["logic.v"], CELLS[family]) == ""
+    (folder / "logic.v").write_text(verilog.replace("9'd37", "9'd38"))
+    assert "unproven" in prove(folder, "logic_of_all_kinds", ["logic.v"], CELLS[family])
+
+
+@pytest.mark.parametrize("family", CELLS)
+@pytest.mark.parametrize(("top", "verilog", "most", "registers"), [("delay", DELAY, 3, 36), ("queue", QUEUE, 12, 0)])
+def test_memories_of_luts(tmp_path: Path, family: str, top: str, verilog: str, most: int, registers: int) -> None:
+    parameters = {"top": top, "sources": ["core.v"], "dsp_options": ["--no-dsp"]}
+    folder = must_run(f"{family}_synth", tmp_path / "core", parameters, {"core.v": verilog})
+    counts = json.loads((folder / "resources.json").read_text())
+    if family == "ecp5" and top == "delay":  # no shift registers
+        assert (counts["LUT"], counts["FF"]) == (0, registers)
+    elif family == "ecp5":
+        assert (counts["TRELLIS_DPR16X4"], counts["FF"]) == (4, 0)
+    else:
+        assert 0 < counts["LUT"] <= most
+        assert counts["FF"] == 0
+
+
 @pytest.mark.parametrize(
     ("family", "width", "depth"),
-    [("xcup", 72, 512), ("xcup", 72, 500), ("xcup", 9, 4096), ("xcup", 100, 1300), ("xc7", 36, 1024), ("xc7", 5, 3000)],
+    [
+        ("xcup", 72, 512),
+        ("xcup", 72, 500),
+        ("xcup", 9, 4096),
+        ("xcup", 100, 1300),
+        ("xc7", 36, 1024),
+        ("xc7", 5, 3000),
+        ("ecp5", 36, 512),
+        ("ecp5", 18, 1000),
+        ("ecp5", 4, 5000),
+        ("ecp5", 100, 700),
+    ],
 )
 def test_block_memories_hold_what_yosys_alone_puts_there(tmp_path: Path, family: str, width: int, depth: int) -> None:
     drawn = random.Random(width)
@@ -124,7 +213,9 @@ def test_block_memories_hold_what_yosys_alone_puts_there(tmp_path: Path, family:
     plain = run_passes(
         folder,
         "read_verilog memory.v",
-        f"synth_xilinx -family {family} -top memory -noiopad -noclkbuf -flatten",
+        "synth_ecp5 -top memory"
+        if family == "ecp5"
+        else f"synth_xilinx -family {family} -top memory -noiopad -noclkbuf -flatten",
         "write_rtlil plain.il",
     )
     assert plain.returncode == 0, plain.stdout[-2000:]
@@ -135,7 +226,7 @@ def test_block_memories_hold_what_yosys_alone_puts_there(tmp_path: Path, family:
 
 def block_memories(netlist: Path) -> Counter[tuple[str, ...]]:
     """The block memories of a netlist, each its type and its parameters."""
-    cells = re.findall(r"\n  cell (\\RAMB\S+) .*?\n(.*?)\n  end", netlist.read_text(), re.DOTALL)
+    cells = re.findall(r"\n  cell (\\(?:RAMB|DP16)\S+) .*?\n(.*?)\n  end", netlist.read_text(), re.DOTALL)
     return Counter(
         (kind, *sorted(line.strip() for line in body.splitlines() if "parameter" in line)) for kind, body in cells
     )
