@@ -19,7 +19,7 @@ from finnmake.flow.manifest import RTL, Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.resource_table_task import FINN_FOLDINGS, FINN_REPORTS, plan_resource_table
 from finnmake.flow.stages import Stage
-from finnmake.flow.steps import behind_own_steps, compile_steps
+from finnmake.flow.steps import COMPLETE, behind_own_steps, compile_steps
 from finnmake.flow.target import Target
 from finnmake.flow.transformation_steps import TransformationEntry, transformation_steps
 from finnmake.resources import Resources, find_resources
@@ -166,7 +166,8 @@ class Accelerator(Target):
         *before, _ = self._steps(board, clock_mhz)
         steps = [*before, choice.insert_step(unbuffered, context)]
         simulator = Stage.LAYERS if choice.measures(unbuffered) else Stage.RTLSIM
-        tasks = plan_compile(self._source(), steps, context, simulator=simulator)
+        unfolded = len(steps) - 1 - len(COMPLETE)
+        tasks = plan_compile(self._source(), steps, context, unfolded=unfolded, simulator=simulator)
         return [*tasks, *choice.plan(*step_output(before, context), unbuffered, context)]
 
     # -- parts -----------------------------------------------------------------------------------------------------

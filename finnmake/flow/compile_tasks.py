@@ -83,14 +83,16 @@ def plan_compile(
     steps: Sequence[Step],
     context: LayerContext,
     *,
+    unfolded: int,
     simulator: Stage = Stage.RTLSIM,
 ) -> list[PlannedTask]:
     """All tasks up to and including ``layers``, and the reference.
 
     Args:
         source: the model.
-        steps: the transformations, in order; the last inserts the FIFOs.
+        steps: the transformations, in order.
         context: of the accelerator.
+        unfolded: so many of them make the layers; those behind fold and connect them.
         simulator: the stage that first needs the runtime of RTL simulations.
     """
     tasks = [_simulator(context, simulator), _linked_driver(context), _import(source, context)]
@@ -99,9 +101,8 @@ def plan_compile(
     tasks.extend(plan_transformations(steps, context.task("import"), inputs, context))
     previous, graph = step_output(steps, context)
     tasks.append(_layers(previous, graph, context))
-    # FIFOs, which the last step inserts, change no integer: the reference need not wait for their depths.
-    folded = step_output(steps[:-1], context)
-    tasks.extend(_reference(source, *folded, context))
+    # Folding and what follows it change no integer.
+    tasks.extend(_reference(source, *step_output(steps[:unfolded], context), context))
     return tasks
 
 

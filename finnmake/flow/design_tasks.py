@@ -183,6 +183,7 @@ class _Design:
                     "manifest.json": self.file("manifest.json"),
                     "samples.npy": self.file("reference/samples.npy"),
                     "expected.npy": self.file("reference/expected.npy"),
+                    "reference.json": self.file("reference/reference.json"),
                     "rtlsim.so": self.file("stitched/rtlsim.so"),
                     **self._simulated_cores(),
                     **({"cycle_model.json": self.file("cycle_model.json")} if self.cycle_model else {}),
