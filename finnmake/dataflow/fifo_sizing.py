@@ -83,9 +83,7 @@ def join_depths(graph: StreamGraph) -> Mapping[Edge, int]:
 
 def named_depths(graph: StreamGraph, table: Mapping[str, Any]) -> dict[Edge, int]:
     """The depths that a table names, by the streams: see `depths_of`."""
-    inputs = {
-        name: len(layer.input_streams()) for name, layer in zip(layer_names(graph.layers), graph.layers, strict=True)
-    }
+    inputs = {name: len(layer.input_streams()) for name, layer in zip(layer_names(graph), graph.layers, strict=True)}
     return depths_of(list(inputs), list(inputs.values()), table)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -125,13 +124,28 @@ def stream_graph(model: ModelWrapper) -> StreamGraph:
     )
 
 
-def layer_names(layers: Sequence[Layer]) -> list[str]:
-    """Names of layers: op type, and number among those of the type in stream order."""
+def layer_names(graph: StreamGraph) -> list[str]:
+    """Names of layers: op type, and number among those of the type in stream order.
+
+    What is put between layers has the number of its stream: 0 is the accelerator's input, then come the outputs of the
+    layers in order. One more or less leaves the names of those in other streams.
+    """
     counts: Counter[str] = Counter()
+    streams: dict[Source, int] = {INPUT: 0}
+    number = 0
     names = []
-    for layer in layers:
-        names.append(f"{layer.op_type}_{counts[layer.op_type]}")
-        counts[layer.op_type] += 1
+    for position, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
+        if layer.op_type in PASSING:
+            streams[position, 0] = streams[sources[0]]
+            name = f"{layer.op_type}_{streams[position, 0]}"
+            names.append(f"{name}_{counts[name]}" if counts[name] else name)
+            counts[name] += 1
+        else:
+            for output in range(len(layer.output_streams())):
+                number += 1
+                streams[position, output] = number
+            names.append(f"{layer.op_type}_{counts[layer.op_type]}")
+            counts[layer.op_type] += 1
     return names
 
 

@@ -86,7 +86,7 @@ def write_layers(engines: Engines) -> None:
     model = ModelWrapper(Path("in/graph.onnx"))
     entries: list[LayerEntry] = []
     graph = stream_graph(model)
-    for name, layer, sources in zip(layer_names(graph.layers), graph.layers, graph.sources, strict=True):
+    for name, layer, sources in zip(layer_names(graph), graph.layers, graph.sources, strict=True):
         folder = Path("out/layers", name)
         folder.mkdir(parents=True)
         (folder / "layer.json").write_text(layer_text(layer), encoding="utf-8")

@@ -38,7 +38,7 @@ def test_a_change_of_one_layer_measures_its_core(built: Project) -> None:
     assert simulated["first_latency_cycles"] == pytest.approx(model["first_latency_cycles"], rel=0.02)
     built.write_folding(FOLDED)
     # The layer itself, and what stands behind it because its words are wider now.
-    assert measured(built.build("net:fifo_depths")) == {"MatrixVectorActivation_0", "StreamingDataWidthConverter_0"}
+    assert measured(built.build("net:fifo_depths")) == {"MatrixVectorActivation_0", "StreamingDataWidthConverter_2"}
     built.build("net:rtlsim")
     # Without the width converter, which the layers of the last build have.
     built.write_folding(FOLDING)

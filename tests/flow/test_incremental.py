@@ -42,7 +42,7 @@ def test_folding_of_one_layer_and_back(built: Project) -> None:
     changed = built.build(*UNTIL)
     new = {name for name, core in cores(built).items() if core not in cores_before.values()}
     # The layer itself, and what stands behind it because its words are wider now.
-    assert new == {"MatrixVectorActivation_0", "StreamingDataWidthConverter_0"}
+    assert new == {"MatrixVectorActivation_0", "StreamingDataWidthConverter_2"}
     assert changed.tools == {f"{layer}.{step}" for layer in new for step in SIMULATED} | DESIGN_TOOLS
     assert layers_of(changed.ran) == new
     assert {"ApplyFolding", "InsertDWC", "layers", "stitch", "rtlsim"} <= changed.ran
@@ -55,7 +55,7 @@ def test_folding_of_one_layer_and_back(built: Project) -> None:
     after = built.digests()
     assert {path: after[path] for path in before} == before
     # What a layer that is no more has left behind goes with `doit clean`.
-    assert {path.split("/")[3] for path in after.keys() - before.keys()} == {"StreamingDataWidthConverter_0"}
+    assert {path.split("/")[3] for path in after.keys() - before.keys()} == {"StreamingDataWidthConverter_2"}
     built.doit("clean")
     assert not built.output.exists()
 
@@ -88,7 +88,7 @@ def test_a_layer_in_the_middle_builds_no_other_core_again(built: Project) -> Non
     assert after["MatrixVectorActivation_0"] == cores_before["MatrixVectorActivation_0"]
     assert after["MatrixVectorActivation_2"] == cores_before["MatrixVectorActivation_1"]
     # The FIFO in front of it equals the one behind it, which there was before.
-    assert after["StreamingFIFO_2"] == after["StreamingFIFO_1"] == cores_before["StreamingFIFO_1"]
+    assert after["StreamingFIFO_3"] == after["StreamingFIFO_2"] == cores_before["StreamingFIFO_2"]
     assert layers_of(build.ran) == {"MatrixVectorActivation_1"}
     assert build.tools == {f"MatrixVectorActivation_1.{step}" for step in SIMULATED} | DESIGN_TOOLS
 

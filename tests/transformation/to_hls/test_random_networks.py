@@ -16,7 +16,7 @@ from finnmake.dataflow.insert_width_converters import InsertDWC
 from finnmake.dataflow.layer_file import layer_text
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.dataflow.set_folding import SetFolding
-from finnmake.dataflow.stream_graph import layer_names, stream_graph
+from finnmake.dataflow.stream_graph import PASSING, layer_names, stream_graph
 from finnmake.errors import FoldingError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import output_scaling
@@ -44,10 +44,11 @@ def check(seed: int, blocks: int, *, products: bool = False) -> None:
     expected = execute_onnx(model, {"global_in": frames})["global_out"]
     changed = folded(layers)
     converted = changed.transform(InsertDWC())
-    buffered = converted.transform(InsertFIFO(random_depths(converted, seed)))
+    buffered, less = (converted.transform(InsertFIFO(depths)) for depths in random_depths(converted, seed))
     # What is put between layers leaves the others' names.
     assert named(buffered, "StreamingFIFO") == named(converted)
     assert named(converted, "StreamingDataWidthConverter") == named(changed)
+    assert named(less).items() <= named(buffered).items()
     for each in (layers, buffered):
         integers = execute_onnx(each, {"global_in": frames})["global_out"]
         scale, bias = output_scaling(layers) or (np.float64(1), np.float64(0))
@@ -56,22 +57,29 @@ def check(seed: int, blocks: int, *, products: bool = False) -> None:
 
 def named(model: ModelWrapper, *left_out: str) -> dict[str, str]:
     """The files of layers by their names, but for those of some types."""
-    layers = stream_graph(model).layers
+    graph = stream_graph(model)
     return {
         name: layer_text(layer)
-        for name, layer in zip(layer_names(layers), layers, strict=True)
+        for name, layer in zip(layer_names(graph), graph.layers, strict=True)
         if layer.op_type not in left_out
     }
 
 
-def random_depths(model: ModelWrapper, seed: int) -> dict[str, dict[str, list[int]]]:
-    """FIFOs before about half of the layers."""
+def random_depths(model: ModelWrapper, seed: int) -> list[dict[str, dict[str, list[int]]]]:
+    """FIFOs before about half of the layers, and before half of these."""
     generator = np.random.default_rng(seed)
-    layers = stream_graph(model).layers
-    return {
-        name: {"inFIFODepths": (4 * generator.integers(0, 2, len(layer.input_streams()))).tolist()}
-        for name, layer in zip(layer_names(layers), layers, strict=True)
-    }
+    graph = stream_graph(model)
+    # One FIFO a stream: none in front of a width converter.
+    depths = [
+        4 * (layer.op_type not in PASSING) * generator.integers(0, 2, len(layer.input_streams()))
+        for layer in graph.layers
+    ]
+    fewer = [each * generator.integers(0, 2, len(each)) for each in depths]
+    names = layer_names(graph)
+    return [
+        {name: {"inFIFODepths": each.tolist()} for name, each in zip(names, all_of_them, strict=True)}
+        for all_of_them in (depths, fewer)
+    ]
 
 
 def folded(layers: ModelWrapper) -> ModelWrapper:
