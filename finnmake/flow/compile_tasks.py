@@ -157,30 +157,36 @@ def plan_transformations(
     return tasks
 
 
-def _simulator(context: LayerContext, stage: Stage) -> PlannedTask:
+def compile_once(context: LayerContext, name: str, rule: str, file: str, stage: Stage, doc: str) -> PlannedTask:
+    """Something that simulations share and that depends on no layer.
+
+    Args:
+        context: of the accelerator.
+        name: of the task.
+        rule: that compiles it, without inputs.
+        file: its output.
+        stage: the first that needs it.
+        doc: what is compiled.
+    """
     return PlannedTask(
-        name=context.task("simulator"),
-        doc="compile the runtime that all RTL simulations share",
+        name=context.task(name),
+        doc=f"compile {doc}",
         stage=stage,
-        action=context.rules["verilator_runtime"].action(
-            parameters={},
-            inputs={},
-            outputs={"verilated.a": f"{context.folder}/simulator/verilated.a"},
+        action=context.rules[rule].action(
+            parameters={}, inputs={}, outputs={file: f"{context.folder}/simulator/{file}"}
         ),
     )
+
+
+def _simulator(context: LayerContext, stage: Stage) -> PlannedTask:
+    doc = "the runtime that all RTL simulations share"
+    return compile_once(context, "simulator", "verilator_runtime", "verilated.a", stage, doc)
 
 
 def _linked_driver(context: LayerContext) -> PlannedTask:
-    return PlannedTask(
-        name=context.task("linked_driver"),
-        doc="compile what drives the simulations of a design's cores together",
-        stage=Stage.STITCHED,
-        action=context.rules["verilator_linked_driver"].action(
-            parameters={},
-            inputs={},
-            outputs={"linked_driver.o": f"{context.folder}/simulator/linked_driver.o"},
-        ),
-    )
+    doc = "what drives the simulations of a design's cores together"
+    rule, file = "verilator_linked_driver", "linked_driver.o"
+    return compile_once(context, "linked_driver", rule, file, Stage.STITCHED, doc)
 
 
 def _import(source: ModelSource, context: LayerContext) -> PlannedTask:

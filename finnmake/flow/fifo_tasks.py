@@ -12,7 +12,7 @@ from pathlib import Path
 
 from finnmake.build.action import Action, PythonCommand
 from finnmake.flow.commands import model_command
-from finnmake.flow.compile_tasks import Json, Step, graph_inputs
+from finnmake.flow.compile_tasks import Json, Step, compile_once, graph_inputs
 from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.layer_tasks import plan_layer, plan_simulation
 from finnmake.flow.manifest import RTL, LayerEntry, Manifest
@@ -172,11 +172,5 @@ def _schedule(layer: LayerEntry, context: LayerContext) -> PlannedTask:
 
 
 def _solver(context: LayerContext) -> PlannedTask:
-    return PlannedTask(
-        name=context.task("stream_timing"),
-        doc="compile what computes the timing of streams",
-        stage=Stage.LAYERS,
-        action=context.rules["stream_timing"].action(
-            parameters={}, inputs={}, outputs={"stream_timing.so": f"{context.folder}/simulator/stream_timing.so"}
-        ),
-    )
+    doc = "what computes the timing of streams"
+    return compile_once(context, "stream_timing", "stream_timing", "stream_timing.so", Stage.LAYERS, doc)
