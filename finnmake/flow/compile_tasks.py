@@ -95,7 +95,7 @@ def plan_compile(
         unfolded: so many of them make the layers; those behind fold and connect them.
         simulator: the stage that first needs the runtime of RTL simulations.
     """
-    tasks = [_simulator(context, simulator), _linked_driver(context), _import(source, context)]
+    tasks = [_simulator(context, simulator), _linked_design(context), _import(source, context)]
     imported = "graph/00-import.onnx"
     inputs = graph_inputs(context.task("import"), imported, context)
     tasks.extend(plan_transformations(steps, context.task("import"), inputs, context))
@@ -179,14 +179,14 @@ def compile_once(context: LayerContext, name: str, rule: str, file: str, stage: 
 
 
 def _simulator(context: LayerContext, stage: Stage) -> PlannedTask:
-    doc = "the runtime that all RTL simulations share"
+    doc = "the runtime and the driver that all RTL simulations share"
     return compile_once(context, "simulator", "verilator_runtime", "verilated.a", stage, doc)
 
 
-def _linked_driver(context: LayerContext) -> PlannedTask:
-    doc = "what drives the simulations of a design's cores together"
-    rule, file = "verilator_linked_driver", "linked_driver.o"
-    return compile_once(context, "linked_driver", rule, file, Stage.STITCHED, doc)
+def _linked_design(context: LayerContext) -> PlannedTask:
+    doc = "what all designs share that are simulated as their cores"
+    rule, file = "verilator_linked_design", "linked_design.o"
+    return compile_once(context, "linked_design", rule, file, Stage.STITCHED, doc)
 
 
 def _import(source: ModelSource, context: LayerContext) -> PlannedTask:

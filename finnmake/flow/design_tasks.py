@@ -128,13 +128,13 @@ class _Design:
             name=self.task("rtlsim_build"),
             doc="build the RTL simulation of the stitched design, out of those of its cores",
             stage=Stage.STITCHED,
-            after=(self.task("stitch"), self.task("simulator"), self.task("linked_driver")),
+            after=(self.task("stitch"), self.task("simulator"), self.task("linked_design")),
             action=self.context.rules["verilator_link"].action(
                 parameters={"top": self.manifest.stitched},
                 inputs={
                     "stitched.v": self.file("stitched/stitched.v"),
                     "verilated.a": self.file("simulator/verilated.a"),
-                    "linked_driver.o": self.file("simulator/linked_driver.o"),
+                    "linked_design.o": self.file("simulator/linked_design.o"),
                 },
                 outputs={"model.so": self.output("stitched/rtlsim.so")},
             ),

@@ -89,7 +89,7 @@ class Simulations:
         return self._found(layer, "rtlsim", self._rtl_sources(layer), [self._compiler, self._verilator])
 
     def verilator_runtime(self) -> Path:
-        """Verilator's own runtime, compiled once for all cores.
+        """Verilator's own runtime and the driver of simulations, compiled once for all cores.
 
         Raises:
             ToolError: Verilator or the compiler is missing, or fails.
@@ -98,7 +98,8 @@ class Simulations:
 
     def prepare_verilator_runtime(self) -> Path:
         """The entry's folder of Verilator's runtime, with all that its compilation reads beside Verilator itself."""
-        sources = self._rule_files("verilator", ("runtime.py", "toolchain.py"))
+        files = ("runtime.py", "toolchain.py", "stream_driver.cpp", "streams.hpp", "model.hpp")
+        sources = self._rule_files("verilator", files)
         return self._write("verilator_runtime", sources, [self._compiler, self._verilator])
 
     # -- parts -------------------------------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ class Simulations:
             **self._kernel_files(layer.verilog_files),
             **self._rule_files(
                 "verilator",
-                ("build.py", "evaluation.py", "toolchain.py", "stream_driver.cpp", "streams.hpp", "port_symbols.hpp"),
+                ("build.py", "evaluation.py", "toolchain.py", "core_model.hpp", "model.hpp", "port_symbols.hpp"),
             ),
         }
 

@@ -3,8 +3,8 @@
     python build.py --top NAME --output model.so --runtime verilated.a [--optimise 2] [--trace] FILES…
 
 The shared object follows PyVerilator's symbol convention (``pyverilator.PyVerilator("model.so")`` opens it) and holds
-the AXI4-Stream driver of ``stream_driver.cpp``. All generated C++ is one translation unit: one compiler call costs less
-than many.
+the AXI4-Stream driver of ``stream_driver.cpp``, which is in the archive of the runtime. All generated C++ is one
+translation unit: one compiler call costs less than many.
 The same inputs give the same bytes, wherever they lie.
 """
 
@@ -48,7 +48,7 @@ def missing_ports(found: dict[str, list[tuple[str, int]]]) -> list[str]:
 
 
 def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
-    """The C++ text that includes the model, describes its ports and includes the driver."""
+    """The C++ text that includes the model, describes its ports and includes what the driver drives."""
     files = sorted(path.name for path in FOLDER.glob("*.cpp"))
     lines = [f'#include "{FOLDER}/{name}"' for name in files if "Slow" not in name]
     lines += port_macros(top, found)
@@ -61,7 +61,7 @@ def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
         lines.append("#define FINNMAKE_DIRECT_REGIONS")
     if allowed.rising_only:
         lines.append("#define FINNMAKE_RISING_ONLY")
-    lines.append('#include "stream_driver.cpp"')
+    lines.append('#include "core_model.hpp"')
     # What runs once, at construction, is half of the text.
     lines.append('#pragma GCC optimize("O0")')
     lines += [f'#include "{FOLDER}/{name}"' for name in files if "Slow" in name]
@@ -69,7 +69,7 @@ def translation_unit(top: str, found: dict[str, list[tuple[str, int]]]) -> str:
 
 
 def port_macros(top: str, found: dict[str, list[tuple[str, int]]]) -> list[str]:
-    """The macros by which ``stream_driver.cpp`` knows a model's name and ports."""
+    """The macros by which ``core_model.hpp`` and ``port_symbols.hpp`` know a model's name and ports."""
     lines = []
     for direction in ("IN", "OUT"):
         entries = " ".join(f"X({name}, {width})" for name, width in found[direction])
@@ -87,7 +87,7 @@ def link(compiler: str, output: str, inputs: list[str], options: list[str]) -> N
             compiler, *options, "-I.", "-w", "-shared", "-s", "-o", output, "model.cpp", *inputs,
             # fopen: memory files are read relative to the folder that the caller names.
             "-Wl,--wrap=fopen", "-Wl,--wrap=__cxa_thread_atexit", "-Wl,--version-script=exports.map",
-            "-Wl,--build-id=none", "-Wl,--gc-sections", "-pthread",
+            "-Wl,--build-id=none", "-Wl,--gc-sections", "-Wl,--undefined=finnmake_run", "-pthread",
         ]
     )  # fmt: skip
 

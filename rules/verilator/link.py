@@ -1,10 +1,10 @@
 """Builds the simulation of a stitched design out of the simulations of its cores.
 
-    python link.py --top NAME --output model.so [--runtime verilated.a] [--driver linked_driver.o] stitched.v
+    python link.py --top NAME --output model.so [--runtime verilated.a] [--linked-design linked_design.o] stitched.v
 
 The design's Verilog holds instances of cores and wires between them, nothing else: the nets are read from it. The
 cores are shared objects that ``build.py`` made; they are no input here but are loaded, as ``CORE.so`` beside the memory
-files, when a simulation is constructed. What drives them is compiled once for all designs (``linked_driver.py``): of a
+files, when a simulation is constructed. All that designs share is compiled once (``linked_design.py``): of a
 design a table of its nets is compiled, which takes a fraction of a second.
 
 The shared object has the same functions as that of a core.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build import link, missing_ports, port_macros, streams
-from linked_driver import DRIVER
+from linked_design import LINKED_DESIGN
 from toolchain import COMPILE
 
 _MODULE = re.compile(r"module (\w+) \((.*?)\);(.*)endmodule\s*", re.DOTALL)
@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--top", required=True)
     parser.add_argument("--output", required=True)
     parser.add_argument("--runtime", default="verilated.a")
-    parser.add_argument("--driver", default=DRIVER)
+    parser.add_argument("--linked-design", default=LINKED_DESIGN)
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("file")
     arguments = parser.parse_args()
@@ -183,7 +183,7 @@ def main() -> None:
     except ValueError as problem:
         sys.exit(f"%Error: {arguments.file}: {problem}")
     Path("model.cpp").write_text(text)
-    link(arguments.compiler, arguments.output, [arguments.driver, arguments.runtime], [*COMPILE, "-O0"])
+    link(arguments.compiler, arguments.output, [arguments.linked_design, arguments.runtime], [*COMPILE, "-O0"])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Compiles Verilator's own runtime once; every simulation is linked with it.
+"""Compiles once what every simulation is linked with: Verilator's own runtime, and the driver of AXI4-Streams.
 
     python runtime.py --output verilated.a [--compiler g++]
 
-It is most of the compile time of a small core. The messages of ``$finish``, ``$stop`` and missing memory files are not
-in it: ``stream_driver.cpp`` turns them into errors that a caller can handle.
+They are most of the compile time of a small core. The messages of ``$finish``, ``$stop`` and missing memory files are
+not in it: ``stream_driver.cpp`` turns them into errors that a caller can handle.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def main() -> None:
         path = verilator_root() / "include" / f"{source}.cpp"
         run([arguments.compiler, *compiler_flags(), *OURS, "-O2", "-c", str(path), "-o", target])
         objects.append(target)
+    run([arguments.compiler, *compiler_flags(), "-I.", "-O2", "-c", "stream_driver.cpp", "-o", "stream_driver.o"])
     Path(arguments.output).unlink(missing_ok=True)
     # D: no times, users or modes in the archive.
-    run(["ar", "rcD", arguments.output, *objects])
+    run(["ar", "rcD", arguments.output, *objects, "stream_driver.o"])
 
 
 if __name__ == "__main__":

@@ -2,13 +2,11 @@
 
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <cstring>
-#include <tuple>
 #include <vector>
 
-#include "verilated.h"
+#include "model.hpp"
 
 namespace finnmake {
 
@@ -37,120 +35,83 @@ struct Words {
     std::uint64_t moved;
 };
 
-// A stream's tdata of any width. The compiler knows that of a core.
-template <int Width, typename Port>
-struct CoreData {
-    using Word = std::array<std::uint8_t, (Width + 7) / 8>;
-    static constexpr std::size_t width = Width, size = sizeof(Port);
-    Port* port;
-    static Word word() { return {}; }
-};
-struct LinkedData {
-    using Word = std::vector<std::uint8_t>;
-    std::size_t width, size;
-    void* port;
-    Word word() const { return Word((width + 7) / 8); }
-};
-
-template <typename Data>
 class Stream {
     Random random;
     std::uint64_t stall;
 
   protected:
-    Data tdata;
+    StreamPort port;
+    std::size_t bytes;  // of a word
     Words& words;
     bool taken = false;
 
-    std::size_t bytes() const { return (tdata.width + 7) / 8; }
     bool may_move_now(bool may_move) { return !finished() && may_move && !random.below(stall); }
 
   public:
-    Stream(Data data, Words& list, std::uint64_t seed, std::uint64_t threshold)
-        : random(seed), stall(threshold), tdata(data), words(list) {
+    Stream(const StreamPort& of, Words& list, std::uint64_t seed, std::uint64_t threshold)
+        : random(seed), stall(threshold), port(of), bytes((of.width + 7) / 8), words(list) {
         words.moved = 0;
     }
     bool finished() const { return words.moved == words.count; }
+    // Whether a word moves is known before the edge, which changes the core's outputs.
+    void note() { taken = *port.tvalid != 0 && *port.tready != 0; }
     bool is_taken() const { return taken; }
 };
 
 // Offers words; one that was offered stays until it is taken.
-template <typename Data>
-class Source : public Stream<Data> {
-    CData& tvalid;
-    const CData& tready;
-
+class Source : public Stream {
     void write(const std::uint8_t* word) {
-        const std::size_t width = this->tdata.width;
-        auto* const target = reinterpret_cast<std::uint8_t*>(this->tdata.port);
-        std::memset(target, 0, this->tdata.size);
-        std::memcpy(target, word, this->bytes());
-        if (width % 8 != 0) target[width / 8] &= (1u << (width % 8)) - 1u;
+        auto* const target = static_cast<std::uint8_t*>(port.tdata);
+        std::memset(target, 0, finnmake_port::bytes_of(port.width));
+        std::memcpy(target, word, bytes);
+        if (port.width % 8 != 0) target[port.width / 8] &= (1u << (port.width % 8)) - 1u;
     }
 
   public:
-    Source(Data data, CData& valid, const CData& ready, Words& input, std::uint64_t seed, std::uint64_t threshold)
-        : Stream<Data>(data, input, seed, threshold), tvalid(valid), tready(ready) {
-        tvalid = 0;
+    Source(const StreamPort& of, Words& input, std::uint64_t seed, std::uint64_t threshold)
+        : Stream(of, input, seed, threshold) {
+        *port.tvalid = 0;
     }
     void before_edge(bool may_move) {
-        if (tvalid == 0 && this->may_move_now(may_move)) {
-            tvalid = 1;
-            write(this->words.bytes + this->words.moved * this->bytes());
+        if (*port.tvalid == 0 && may_move_now(may_move)) {
+            *port.tvalid = 1;
+            write(words.bytes + words.moved * bytes);
         }
     }
-    // Whether a word moves is known before the edge, which changes the core's outputs.
-    void note() { this->taken = tvalid != 0 && tready != 0; }
     void take(std::uint64_t cycle) {
-        this->words.cycles[this->words.moved++] = static_cast<std::int64_t>(cycle);
-        tvalid = 0;
+        words.cycles[words.moved++] = static_cast<std::int64_t>(cycle);
+        *port.tvalid = 0;
     }
 };
 
 // Takes words until all have come; looks that none is taken back.
-template <typename Data>
-class Sink : public Stream<Data> {
-    const char* name;
-    const CData& tvalid;
-    CData& tready;
-    typename Data::Word word, held_word;
+class Sink : public Stream {
+    std::vector<std::uint8_t> word, held_word;
     bool held = false;  // a word was offered and not taken: it must stay
 
   public:
-    Sink(const char* port, Data data, const CData& valid, CData& ready, Words& output, std::uint64_t seed,
-         std::uint64_t threshold)
-        : Stream<Data>(data, output, seed, threshold), name(port), tvalid(valid), tready(ready), word(data.word()),
-          held_word(data.word()) {
-        tready = 0;
+    Sink(const StreamPort& of, Words& output, std::uint64_t seed, std::uint64_t threshold)
+        : Stream(of, output, seed, threshold), word(bytes), held_word(bytes) {
+        *port.tready = 0;
     }
-    void before_edge(bool may_move) { tready = this->may_move_now(may_move); }
+    void before_edge(bool may_move) { *port.tready = may_move_now(may_move); }
     // What is wrong with what the core offers; nullptr: nothing.
     const char* look() {
-        if (tvalid != 0) std::memcpy(word.data(), this->tdata.port, this->bytes());
-        if (held && (tvalid == 0 || std::memcmp(word.data(), held_word.data(), this->bytes()) != 0))
-            return tvalid != 0 ? "tdata changed" : "tvalid fell";
-        held = tvalid != 0 && tready == 0;
-        if (held) held_word = word;
+        const bool is_valid = *port.tvalid != 0;
+        if (is_valid) std::memcpy(word.data(), port.tdata, bytes);
+        if (held && (!is_valid || std::memcmp(word.data(), held_word.data(), bytes) != 0))
+            return is_valid ? "tdata changed" : "tvalid fell";
+        held = is_valid && *port.tready == 0;
+        if (held) std::memcpy(held_word.data(), word.data(), bytes);
         return nullptr;
     }
-    const char* port_name() const { return name; }
-    bool is_surplus() const { return tvalid != 0 && this->finished(); }
-    void note() { this->taken = tvalid != 0 && tready != 0; }
+    const char* port_name() const { return port.name; }
+    bool is_surplus() const { return *port.tvalid != 0 && finished(); }
     void take(std::uint64_t cycle) {
-        std::memcpy(this->words.bytes + this->words.moved * this->bytes(), word.data(), this->bytes());
-        this->words.cycles[this->words.moved++] = static_cast<std::int64_t>(cycle);
+        std::memcpy(words.bytes + words.moved * bytes, word.data(), bytes);
+        words.cycles[words.moved++] = static_cast<std::int64_t>(cycle);
     }
 };
-
-// The streams of a core are of different types, those of a linked design as many as it has.
-template <typename... Streams, typename Function>
-void for_each(std::tuple<Streams...>& streams, Function function) {
-    std::apply([&](auto&... each) { (function(each), ...); }, streams);
-}
-template <typename Each, typename Function>
-void for_each(std::vector<Each>& streams, Function function) {
-    for (Each& each : streams) function(each);
-}
 
 // Their stalls are independent of each other.
 class Seeds {
@@ -160,5 +121,13 @@ class Seeds {
     explicit Seeds(std::uint64_t first) : seed(first) {}
     std::uint64_t next() { return seed += std::uint64_t{1} << 32; }
 };
+
+// A source or a sink for each port.
+template <typename Each>
+std::vector<Each> streams(const std::vector<StreamPort>& ports, Words* words, Seeds seeds, std::uint64_t stall) {
+    std::vector<Each> made;
+    for (const StreamPort& port : ports) made.emplace_back(port, *words++, seeds.next(), stall);
+    return made;
+}
 
 }  // namespace finnmake

@@ -128,13 +128,13 @@ class Bench:
                 (folder / "complete").touch()
         return archive
 
-    def linked_driver(self) -> Path:
-        """What drives linked designs, compiled; once for a test process."""
-        folder = self.folder / "linked_driver"
-        made = folder / "linked_driver.o"
+    def linked_design(self) -> Path:
+        """What linked designs share, compiled; once for a test process."""
+        folder = self.folder / "linked_design"
+        made = folder / "linked_design.o"
         if not made.exists():
             copy_sources(folder, VERILATOR_RULE, ())
-            run_script(folder, "linked_driver.py", "--output", made.name)
+            run_script(folder, "linked_design.py", "--output", made.name)
         return made
 
     def put_runtime(self, simulations: Simulations) -> None:
@@ -274,7 +274,7 @@ def check_cycles(layer: Layer, result: StreamResult, batch: int, first_input: in
 def _runtime_key() -> str:
     """What the compiled runtime depends on: scripts, Verilator, compiler."""
     digest = hashlib.sha256()
-    for name in ("runtime.py", "toolchain.py"):
+    for name in ("runtime.py", "toolchain.py", "stream_driver.cpp", "streams.hpp", "model.hpp"):
         digest.update((VERILATOR_RULE / name).read_bytes())
     compiler = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True)
     digest.update(f"{importlib.metadata.version('verilator')} {compiler.stdout}".encode())

@@ -53,7 +53,7 @@ def linked(bench: Bench, folder: Path, design: ModelWrapper | Layers) -> RtlSimu
         bench.rtl(layer).close()
         shutil.copy(bench.folder / f"{layer.core_name()}-rtl" / "model.so", folder / f"{layer.core_name()}.so")
     (folder / "top.v").rename(folder / "stitched.v")
-    shutil.copy(bench.linked_driver(), folder)
+    shutil.copy(bench.linked_design(), folder)
     run_script(folder, "link.py", "--top", top, "--output", "model.so", "stitched.v")
     return RtlSimulation(folder / "model.so", folder)
 

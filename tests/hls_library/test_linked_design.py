@@ -219,7 +219,7 @@ def built_chain(bench: Bench, folder: Path, cores: Sequence[str], text: str) -> 
     """A stitched design in one simulation, and out of those of its cores."""
     copy_rule(VERILATOR_RULE, folder)
     shutil.copy(bench.runtime(), folder)
-    shutil.copy(bench.linked_driver(), folder)
+    shutil.copy(bench.linked_design(), folder)
     for core in set(cores):
         (folder / f"{core}.v").write_text(CORES[core])
         run_script(folder, "build.py", "--top", core, "--output", f"{core}.so", f"{core}.v")

@@ -28,7 +28,7 @@ BUILD_FILE = """from finnmake import Accelerator
 
 net = Accelerator({arguments})
 """
-SHARED_TOOL_STEPS = frozenset({"simulator", "linked_driver"})
+SHARED_TOOL_STEPS = frozenset({"simulator", "linked_design"})
 TOOL_STEPS = frozenset({"lint", "cppsim_build", "rtlsim_build", "synth"})
 """Steps of a layer, and of the design, that run a tool. Those above are of no layer and of no design."""
 

@@ -2,7 +2,6 @@
 // constructed, and the nets between them. No core is compiled for a design, none again after a change of another one.
 //
 // Nor is this: link.py reads the nets from the design's Verilog and writes them as data (linked_tables.hpp).
-// stream_driver.cpp includes this, behind its own finnmake_port, and drives the class Vmodel as it drives that of a core.
 
 #include <dlfcn.h>
 
@@ -16,11 +15,9 @@
 #include <vector>
 
 #include "linked_tables.hpp"
-#include "verilated.h"
+#include "model.hpp"
 
 namespace finnmake {
-
-extern thread_local const char* memory_prefix;
 
 // Shared object of a core: stays loaded while the design lives.
 class LinkedCore {
@@ -105,17 +102,7 @@ class Numbers {
 // An instance whose inputs and whose whole state a cycle has left as they were sleeps: no clock changes it until an input
 // changes. Most layers wait for others most of the time. Comparing states costs more than a cycle where they hold memories:
 // an instance that was found awake is looked at later the next time.
-class LinkedDesign {
-  public:
-    struct Stream {
-        const char* name;
-        std::uint32_t width;
-        std::size_t size;
-        void* tdata;
-        CData *tvalid, *tready;
-    };
-
-  private:
+class LinkedDesign final : public Model {
     static constexpr const LinkedTables& tables = linked_tables;
 
     // From an output to an input. What the input holds is kept here, too: whether an output has changed is asked right after
@@ -249,12 +236,10 @@ class LinkedDesign {
         if (port == tables.port_count) throw std::runtime_error(std::string("the design has no port ") + name);
         return port;
     }
-    static std::size_t port_bytes(std::uint32_t width) { return finnmake_port{nullptr, nullptr, width, 0, 0}.bytes(); }
-    std::vector<Stream> streams(const LinkedStream* list, std::uint32_t count) {
-        std::vector<Stream> found;
+    std::vector<StreamPort> streams(const LinkedStream* list, std::uint32_t count) {
+        std::vector<StreamPort> found;
         for (std::uint32_t index = 0; index < count; ++index) {
-            const std::uint32_t width = tables.ports[list[index].tdata].width;
-            found.push_back({list[index].name, width, port_bytes(width), values[list[index].tdata].data(),
+            found.push_back({list[index].name, tables.ports[list[index].tdata].width, port(list[index].tdata),
                              &value_of<CData>(list[index].tvalid), &value_of<CData>(list[index].tready)});
         }
         return found;
@@ -325,7 +310,7 @@ class LinkedDesign {
             const End& driver = found[net].drivers[0];
             for (const End& reader : found[net].readers) {
                 if (reader.width != driver.width) throw std::runtime_error("a net of the design has two widths");
-                const std::size_t bytes = port_bytes(driver.width);
+                const std::size_t bytes = finnmake_port::bytes_of(driver.width);
                 // All inputs are zero at first.
                 outgoing[std::min(driver.instance, tables.instance_count)].push_back(
                     {static_cast<const char*>(driver.data), static_cast<char*>(reader.data), 0,
@@ -343,19 +328,17 @@ class LinkedDesign {
         for (std::size_t position = 0; position < instances.size(); ++position) note_changes(position);
     }
 
-  public:
     CData& aclk;
-    CData& aresetn;
 
-    LinkedDesign(VerilatedContext* context, const char*)
+  public:
+    explicit LinkedDesign(const VerilatedContext& context)
         : instances(tables.instance_count), rests(tables.instance_count), values(values_of_ports()),
           awake(tables.instance_count, true), moved(tables.instance_count), waiting(tables.instance_count),
-          falling(tables.instance_count), none(tables.instance_count), aclk(value_of<CData>(number_of("aclk"))),
-          aresetn(value_of<CData>(number_of("aresetn"))) {
-        connect(context->randReset() == 0 ? 0 : context->randSeed());
+          falling(tables.instance_count), none(tables.instance_count), aclk(value_of<CData>(number_of("aclk"))) {
+        connect(context.randReset() == 0 ? 0 : context.randSeed());
     }
     // Brings all up to date after a rising edge and a change of inputs.
-    void settle() {
+    void settle() override {
         const bool is_new_cycle = std::exchange(has_risen, false);
         if (is_new_cycle) {
             waiting.add_common(awake, falling);
@@ -379,7 +362,7 @@ class LinkedDesign {
             moved.clear();
         }
     }
-    void rise() {
+    void rise() override {
         awake.for_each_but(none, [&](std::size_t number) {
             Instance& instance = instances[number];
             check(instance.rise(instance.state, instance.is_behind));
@@ -388,24 +371,32 @@ class LinkedDesign {
         });
         has_risen = true;
     }
-    void eval() {
+    void eval() override {
         const bool rises = aclk != 0 && clock_before == 0;
         clock_before = aclk;
         settle();
         if (rises) rise();
     }
     void* port(std::uint32_t number) { return values[number].data(); }
-    std::vector<finnmake_port> ports() {
+    CData& aresetn() override { return value_of<CData>(number_of("aresetn")); }
+    State state() override { return {nullptr, 0}; }
+    std::vector<finnmake_port> ports() override {
         std::vector<finnmake_port> found;
         for (std::uint32_t number = 0; number < tables.port_count; ++number)
             found.push_back({tables.ports[number].name, port(number), tables.ports[number].width,
                              tables.ports[number].is_output, 1});
         return found;
     }
-    std::vector<Stream> input_streams() { return streams(tables.input_streams, tables.input_stream_count); }
-    std::vector<Stream> output_streams() { return streams(tables.output_streams, tables.output_stream_count); }
+    std::vector<StreamPort> input_streams() override { return streams(tables.input_streams, tables.input_stream_count); }
+    std::vector<StreamPort> output_streams() override { return streams(tables.output_streams, tables.output_stream_count); }
 };
+
+std::unique_ptr<Model> make_model(VerilatedContext& context) { return std::make_unique<LinkedDesign>(context); }
+
+void* linked_port(void* simulation, std::uint32_t number) {
+    return static_cast<LinkedDesign&>(model_of(simulation)).port(number);
+}
 
 }  // namespace finnmake
 
-using Vmodel = finnmake::LinkedDesign;
+extern "C" FINNMAKE_EXPORT const std::uint32_t finnmake_has_trace = 0;
