@@ -209,7 +209,8 @@ class State:
 
     def record_memo(self, kind: str, name: str, stamp: str, value: str) -> None:
         """Remember a text that stays true as long as ``stamp`` does."""
-        self._memos[kind, name] = (stamp, value)
+        with self._lock:
+            self._memos[kind, name] = (stamp, value)
         self._execute(("insert or replace into memo values (?,?,?,?)", (kind, name, stamp, value)))
 
     def ingredients(self, name: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
@@ -222,11 +223,13 @@ class State:
 
     def memos(self, kind: str) -> dict[str, str]:
         """All texts of a kind by name."""
-        return {name: value for (of_kind, name), (_, value) in self._memos.items() if of_kind == kind}
+        with self._lock:
+            return {name: value for (of_kind, name), (_, value) in self._memos.items() if of_kind == kind}
 
     def remove_memo(self, kind: str, name: str) -> None:
         """Forget a text."""
-        self._memos.pop((kind, name), None)
+        with self._lock:
+            self._memos.pop((kind, name), None)
         self._execute(("delete from memo where kind=? and name=?", (kind, name)))
 
     def record_task(self, record: TaskRecord, ingredients: Mapping[str, str]) -> None:

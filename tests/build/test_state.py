@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -68,6 +70,23 @@ def test_unusable_place_is_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="cannot be used"):
         State(tmp_path / "file" / "state.sqlite")
+
+
+def test_memos_of_a_kind_are_asked_for_while_others_are_recorded(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.sqlite")
+    for number in range(500):
+        state.record_memo("old", str(number), "", "")
+    switch_interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            recording = threads.submit(lambda: [state.record_memo("new", str(number), "", "") for number in range(500)])
+            while not recording.done():
+                assert len(state.memos("old")) == 500
+            recording.result()
+    finally:
+        sys.setswitchinterval(switch_interval)
+    state.shut()
 
 
 def test_memos_hold_as_long_as_their_stamp(tmp_path: Path) -> None:
