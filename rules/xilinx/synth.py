@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from abc9 import map_logic
+from comparisons import map_comparisons
 from library import library, modules
 from luts import Primitive, map_luts
 from mapped_once import KEEP, MERGE
@@ -59,12 +60,14 @@ _LIBRARIES = ("xilinx/cells_sim.v", "xilinx/cells_xtra.v")
 
 # Steps map_ffram to map_luts of synth_xilinx, and what it makes of comparisons before memories are mapped: gates for a
 # bit each, ten times the cells of a layer with thresholds in all passes between, and constant bits are seen too late.
-_TO_GATES = (
+_TO_ARITHMETIC = (
     "opt -fast -full",
     "memory_map",
     "opt -full",
     "xilinx_srl -variable -minlen 3",
-    "techmap -map +/cmp2lut.v -map +/cmp2lcu.v -D LUT_WIDTH=6",
+    "techmap -map +/cmp2lut.v -D LUT_WIDTH=6",
+)
+_TO_GATES = (
     "alumacc",
     "techmap -map +/techmap.v -D LUT_SIZE=6 -map +/xilinx/arith_map.v",
     "opt -fast",
@@ -118,6 +121,8 @@ def main() -> None:
         _read_cells(design, _MEMORIES)
         map_memories(design, options.family)
     _read_cells(design, _LOGIC)
+    run(design, *_TO_ARITHMETIC)
+    map_comparisons(design, lut_inputs=6)
     run(design, *_TO_GATES)
     _map_cells(design)
     run(design, *_TO_FLIP_FLOPS)

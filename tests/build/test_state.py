@@ -76,11 +76,16 @@ def test_memos_of_a_kind_are_asked_for_while_others_are_recorded(tmp_path: Path)
     state = State(tmp_path / "state.sqlite")
     for number in range(500):
         state.record_memo("old", str(number), "", "")
+
+    def record_more() -> None:
+        for number in range(500):
+            state.record_memo("new", str(number), "", "")
+
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(1) as threads:
-            recording = threads.submit(lambda: [state.record_memo("new", str(number), "", "") for number in range(500)])
+            recording = threads.submit(record_more)
             while not recording.done():
                 assert len(state.memos("old")) == 500
             recording.result()

@@ -94,6 +94,18 @@ module logic_of_all_kinds (
     end
 endmodule
 """
+COMPARISONS = """
+module comparisons (
+    input  wire aclk,
+    input  wire [8:0] a,
+    input  wire [8:0] b,
+    output reg  [LAST:0] results
+);
+    always @(posedge aclk) begin
+LINES
+    end
+endmodule
+"""
 DELAY = """
 module delay (
     input  wire aclk,
@@ -168,6 +180,37 @@ def test_logic_is_proved_to_be_its_verilog(tmp_path: Path, family: str) -> None:
     assert prove(folder, "logic_of_all_kinds", ["logic.v"], CELLS[family]) == ""
     (folder / "logic.v").write_text(verilog.replace("9'd37", "9'd38"))
     assert "unproven" in prove(folder, "logic_of_all_kinds", ["logic.v"], CELLS[family])
+
+
+def comparison_verilog(seed: int, comparisons: int = 12) -> str:
+    """Comparisons of all kinds, widths and signs; some operands have constant bits."""
+    drawn = random.Random(seed)
+
+    def operand(name: str, signed: bool) -> str:
+        constant = drawn.choice((0, 0, 0.3, 0.8))
+        bits = [
+            drawn.choice(("1'b0", "1'b1")) if drawn.random() < constant else f"{name}[{position}]"
+            for position in range(drawn.randint(1, 9))
+        ]
+        return f"{'$signed' if signed else '$unsigned'}({{{', '.join(bits)}}})"
+
+    lines = []
+    for number in range(comparisons):
+        signs = drawn.choice(((True, True), (True, True), (False, False), (True, False)))
+        left, right = operand("a", signs[0]), operand("b", signs[1])
+        lines.append(f"        results[{number}] <= {left} {drawn.choice(('<', '<=', '>', '>='))} {right};")
+    return COMPARISONS.replace("LAST", str(comparisons - 1)).replace("LINES", "\n".join(lines))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("family", CELLS)
+def test_comparisons_are_proved_to_be_their_verilog(tmp_path: Path, family: str, seed: int) -> None:
+    parameters = {"top": "comparisons", "sources": ["comparisons.v"], "dsp_options": ["--no-dsp"]}
+    verilog = comparison_verilog(seed)
+    folder = must_run(f"{family}_synth", tmp_path / "core", parameters, {"comparisons.v": verilog})
+    assert prove(folder, "comparisons", ["comparisons.v"], CELLS[family]) == ""
+    (folder / "comparisons.v").write_text(verilog.replace(" >= ", " > "))
+    assert "unproven" in prove(folder, "comparisons", ["comparisons.v"], CELLS[family])
 
 
 @pytest.mark.parametrize("family", CELLS)
