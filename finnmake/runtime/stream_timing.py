@@ -127,7 +127,9 @@ class StreamTiming:
         self._library = load_shared_object(shared_object)
         try:
             functions = [
-                (self._library.finnmake_solve, "pnpppnnpp"),
+                (self._library.finnmake_memory, ""),
+                (self._library.finnmake_forget, "p"),
+                (self._library.finnmake_solve, "ppnppnnpnp"),
                 (self._library.finnmake_cycles, "pnpnnnp"),
                 (self._library.finnmake_trace, "pnppnnnpn"),
                 (self._library.finnmake_waiting, "pnpnnn"),
@@ -138,14 +140,15 @@ class StreamTiming:
         for function, arguments in functions:
             function.restype = ctypes.c_int64
             function.argtypes = [ctypes.c_int64 if argument == "n" else ctypes.c_void_p for argument in arguments]
-        self._tables, self._rows = _Tables(), _Rows()
-        # Whose frames the rows hold.
+        self._tables = _Tables()
+        # Holds the words of the system, and those of the first frame of what the next run is like.
+        self._memory: int = self._library.finnmake_memory()
         self._system: _System | None = None
-        # What the next run is like: its first frame is in a row of its own.
         self._pattern: _System | None = None
 
     def close(self) -> None:
         """Releases the library."""
+        self._library.finnmake_forget(self._memory)
         unload(self._library)
 
     def __enter__(self) -> StreamTiming:
@@ -197,25 +200,23 @@ class StreamTiming:
         return replace(times, waiting=waiting)
 
     def _solved(self, cores: Sequence[TimedCore], fifos: Mapping[Edge, Fifo], frames: int) -> _System:
-        """The system of a graph; its frames are in the rows unless it is stuck."""
+        """The system of a graph; its frames are in the memory unless it is stuck."""
         system = self._system
         if system is None or system.stuck or not system.is_of(cores, fifos):
             if system is not None and not system.stuck:
                 self._pattern = system
-                self._rows.keep_first()
             if self._pattern is not None and self._pattern.cores != tuple(cores):
                 self._pattern = None
             system = _System(cores, fifos, self._tables, self._pattern)
-            self._rows.reserve(system.room)
-        # What is in the rows is of no system should this fail.
+        # What is in the memory is of no system should this fail.
         self._system = None
         if system.frames < frames:
-            rows = self._rows.addresses(frames)
             system.reserve(frames)
             series, count, cells = system.computed
+            like, liked = (None, 0) if self._pattern is None else self._pattern.first_frame
             stuck = self._library.finnmake_solve(
-                series, count, system.constraints.ctypes.data, cells, rows.ctypes.data, system.frames, frames,
-                None if self._pattern is None else self._pattern.computed[2], system.blocked_on.ctypes.data,
+                self._memory, series, count, system.constraints.ctypes.data, cells, system.frames, frames,
+                like, liked, system.blocked_on.ctypes.data,
             )  # fmt: skip
             if stuck < 0:
                 raise VerificationError(
@@ -245,32 +246,6 @@ class StreamTiming:
             if between > interval:
                 slow[between] = series
         return list(slow.values())
-
-
-class _Rows:
-    """Memory for the cycles of all words of a graph, a row for each frame, and that of the first row of another run."""
-
-    def __init__(self) -> None:
-        self._rows: list[NDArray[np.int32]] = []
-        self._kept: NDArray[np.int32] | None = None
-        self._size = 0
-
-    def keep_first(self) -> None:
-        """What the first row holds stays there until this is called again."""
-        first, *others = self._rows
-        self._rows = others if self._kept is None else [self._kept, *others]
-        self._kept = first
-
-    def reserve(self, size: int) -> None:
-        """Rows of at least so many words from now on; what is not kept is lost."""
-        self._size = max(size, self._size)
-        self._rows = [row for row in self._rows if len(row) >= size]
-
-    def addresses(self, frames: int) -> NDArray[np.uint64]:
-        """Of the rows of the first frames."""
-        while len(self._rows) < frames:
-            self._rows.append(np.empty(self._size, dtype=np.int32))
-        return np.array([row.ctypes.data for row in self._rows[:frames]], dtype=np.uint64)
 
 
 class _Memory:
@@ -339,7 +314,6 @@ class _System:
         numbers: of the series, by what they are.
         edges: the stream of each number that a constraint names.
         fifos: of each FIFO the series of words that enter and leave.
-        room: words of a frame, of all series that there would be with a FIFO in every stream.
         frames: so many have been computed.
         stuck: they cannot all be.
         blocked_on: then the constraint that each series waits on.
@@ -354,7 +328,6 @@ class _System:
         self.frames, self.stuck = 0, False
         self.edges: list[Edge] = []
         self.fifos: dict[Edge, tuple[int, int]] = {}
-        self.room = 0
         self._words: list[int] = []
         self.numbers: dict[_Key, int] = {}
         self._constraints: list[list[_Row]] = []
@@ -370,9 +343,7 @@ class _System:
                 asked = any(relation.source == Event(EventKind.OFFER, port) for relation in core.schedule.relations)
                 offer, transfer = self._stream(words, edge, "", asked=asked and fifo is None)
                 made[source] = (offer, transfer, number)
-                if fifo is None:
-                    self.room += (1 + asked) * words
-                else:
+                if fifo is not None:
                     behind = self._stream(words, edge, "behind ", asked=asked)
                     self._wait(transfer, behind[1], lag=fifo.depth, delay=1, stream=number)
                     self._wait(behind[0], transfer, delay=fifo.latency)
@@ -385,7 +356,6 @@ class _System:
         self.transfers = [transfer for _, transfer, _ in made.values()]
         for position, core in enumerate(cores):
             self._core(core, position, made, taken)
-        self.room += sum(self._words)
         self.series, self.constraints = self._arrays(pattern)
         self._cells = np.zeros((0, len(self.series)), dtype=_CELL)
         self.blocked_on = np.full(len(self.series), -1, dtype=np.int64)
@@ -398,6 +368,11 @@ class _System:
     def computed(self) -> tuple[int, int, int]:
         """Series, how many, and cells, as the solver takes them."""
         return self.series.ctypes.data, len(self.series), self._cells.ctypes.data
+
+    @property
+    def first_frame(self) -> tuple[int, int]:
+        """Its cells, and how many."""
+        return self._cells.ctypes.data, len(self.series)
 
     def reserve(self, frames: int) -> None:
         """Cells for so many frames."""

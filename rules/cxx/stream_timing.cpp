@@ -12,11 +12,16 @@
 // that of a graph that differs in a few series.
 //
 // Delays are not negative: what a word waits for stands in the same step of the pattern, or before it. Where a series is new or
-// changed that may fail; the step then becomes a larger one.
+// changed that may fail; the step then becomes a larger one. A series all of whose other words are going to be copies rests: steps
+// pass it by until something that it waits for comes at another shift. Copies take no memory.
 
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #define FINNMAKE_EXPORT extern "C" __attribute__((visibility("default")))
@@ -64,6 +69,8 @@ constexpr std::int64_t latest_cycle = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t no_shift = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t always = -(std::int64_t{1} << 40);
 constexpr std::int64_t steps = 512, smallest_step = 256;   // of the time of a frame's pattern; cycles
+constexpr std::int64_t steps_each = 32;        // between looks for what rests
+constexpr std::int64_t smallest_room = 1024;   // words
 
 std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
 std::size_t wide(std::int64_t value) { return static_cast<std::size_t>(value); }
@@ -103,12 +110,60 @@ struct Times {
     }
 };
 
+// Cycles of words, as long as cells refer to them. What is free is used again: memory that is new to a process costs more time
+// than most of what is written there.
+class Memory {
+  public:
+    struct Block {
+        std::int32_t* cycles = nullptr;
+        std::int64_t room = 0;
+    };
+
+    Block take(std::int64_t words) {
+        const auto found = free_.lower_bound(words);
+        Block block;
+        if (found != free_.end() && found->first / 2 <= words) {
+            block = {found->second, found->first};
+            free_.erase(found);
+        } else {
+            std::unique_ptr<std::int32_t[]> made(new std::int32_t[wide(words)]);
+            block = {made.get(), words};
+            all_.emplace(block.cycles, std::move(made));
+        }
+        used_.emplace(block.cycles, block.room);
+        return block;
+    }
+
+    void give_back(const Block& block) {
+        used_.erase(block.cycles);
+        free_.emplace(block.room, block.cycles);
+    }
+
+    // Gives all back but what some cells refer to.
+    void keep(const std::unordered_set<const std::int32_t*>& these) {
+        for (auto entry = used_.begin(); entry != used_.end();) {
+            if (these.count(entry->first) == 0) {
+                free_.emplace(entry->second, entry->first);
+                entry = used_.erase(entry);
+            } else {
+                ++entry;
+            }
+        }
+    }
+
+  private:
+    std::unordered_map<const std::int32_t*, std::unique_ptr<std::int32_t[]>> all_;
+    std::unordered_map<std::int32_t*, std::int64_t> used_;
+    std::multimap<std::int64_t, std::int32_t*> free_;
+};
+
 class Solver {
   public:
-    Solver(Series* all, std::int64_t count, const Constraint* constraints, Cell* cells, std::int32_t* const* rows)
-        : all_(all), count_(narrow(count)), constraints_(constraints), cells_(cells), times_{all, count, cells}, rows_(rows),
+    Solver(Memory& memory, Series* all, std::int64_t count, const Constraint* constraints, Cell* cells)
+        : memory_(memory), all_(all), count_(narrow(count)), constraints_(constraints), cells_(cells), times_{all, count, cells},
           progress_(wide(count)), known_(wide(count)), start_(wide(count)), limit_(wide(count)), from_(wide(count)),
-          marks_(wide(count)), dependents_(wide(count)), rules_of_(wide(count)), own_(wide(count)), patterns_(wide(count)) {
+          marks_(wide(count)), rests_(wide(count)), watched_(wide(count)), dependents_(wide(count)), rules_of_(wide(count)),
+          own_(wide(count)), patterns_(wide(count)) {
         for (std::int32_t s = 0; s < count_; ++s) {
             every_.push_back(s);
             for (std::int64_t c = all[s].first; c < all[s].end; ++c) {
@@ -117,6 +172,7 @@ class Solver {
                 std::vector<std::int32_t>& those = dependents_[wide(constraints[c].source)];
                 if (those.empty() || those.back() != s) those.push_back(s);
                 rules_of_[wide(constraints[c].source)].push_back(narrow(c));
+                if (all[s].changed != 0) watched_[wide(constraints[c].source)] = true;
             }
         }
     }
@@ -124,24 +180,22 @@ class Solver {
     // Computes a frame, with a pattern if there is one; false where not all series can be completed, or a cycle is too large.
     bool frame(std::int64_t number, const Cell* first_patterns) {
         frame_ = number;
-        used_ = 0;
         const bool has_pattern = number > 0 || first_patterns != nullptr;
         for (std::int32_t s = 0; s < count_; ++s) {
-            own_[wide(s)] = nullptr;
+            own_[wide(s)] = {};
             start_[wide(s)] = 0;
             if (number < 2) {
                 // What refers to words before the first does not count there: words before the second frame are no copies.
                 all_[s].shift = number == 0 ? 0 : no_shift;
                 all_[s].since = number == 0 ? always : 0;
             }
-            if (has_pattern) patterns_[wide(s)] = number > 0 ? times_.cell(s, number - 1) : first_patterns[all_[s].like];
-            // The first frame's pattern does not last.
-            if (number == 0) make(s);
-            else point(s, taken(s));
+            if (!has_pattern) continue;
+            patterns_[wide(s)] = number > 0 ? times_.cell(s, number - 1) : first_patterns[all_[s].like];
+            point(s, taken(s));
         }
         if ((!has_pattern || !copied()) && !computed()) return false;
         for (std::int32_t s = 0; s < count_; ++s) {
-            cells_[number * count_ + s] = own_[wide(s)] != nullptr ? Cell{own_[wide(s)], 0} : taken(s);
+            cells_[number * count_ + s] = is_own(s) ? Cell{own_[wide(s)].cycles, 0} : taken(s);
             all_[s].since = std::max(all_[s].since - all_[s].words, always);
         }
         return true;
@@ -161,24 +215,27 @@ class Solver {
     }
 
   private:
+    Memory& memory_;
     Series* all_;
     std::int32_t count_;
     const Constraint* constraints_;
     Cell* cells_;
     Times times_;
-    std::int32_t* const* rows_;
-    std::int64_t frame_ = 0, used_ = 0;   // words of the frame's row
+    std::int64_t frame_ = 0;
+    std::int64_t begin_ = 0, end_ = 0, last_ = 0;   // cycles of the pattern: this step, and the last word
     bool overflow_ = false;
     std::vector<Progress> progress_;
     std::vector<std::int32_t> known_;           // words of this frame
     std::vector<std::int32_t> start_, limit_;   // the words of this step: from, up to
     std::vector<std::int32_t> from_;            // those of them to be computed
     std::vector<char> marks_;
+    std::vector<char> rests_;     // its words from `start_` on are copies as long as nothing wakes it
+    std::vector<char> watched_;   // by what is changed
     std::vector<std::vector<std::int32_t>> dependents_;
     std::vector<Rule> rules_;
-    std::vector<std::int32_t> every_, todo_, chosen_;
+    std::vector<std::int32_t> every_, todo_, chosen_, awake_;
     std::vector<std::vector<std::int32_t>> rules_of_;   // those whose source a series is
-    std::vector<std::int32_t*> own_;                    // its words in this frame; null as long as they are all copies
+    std::vector<Memory::Block> own_;                    // its words in this frame; none as long as they are all copies
     std::vector<Cell> patterns_;
 
     enum Mark : char { copy = 0, compute = 1, differs = 2 };
@@ -197,19 +254,34 @@ class Solver {
         }
     }
 
-    // Words that are not all copies get a place of their own.
-    void make(std::int32_t s) {
-        if (own_[wide(s)] != nullptr) return;
-        own_[wide(s)] = rows_[frame_] + used_;
-        used_ += all_[s].words;
-        copy_words(s, 0, start_[wide(s)]);
-        point(s, {own_[wide(s)], 0});
+    bool is_own(std::int32_t s) const { return own_[wide(s)].cycles != nullptr; }
+
+    // Words that are not all copies get a place of their own; there is room for those before `limit`.
+    void make(std::int32_t s, std::int32_t limit) {
+        Memory::Block& own = own_[wide(s)];
+        if (limit <= own.room) return;
+        const Memory::Block before = own;
+        own = memory_.take(std::min(std::max(2 * std::int64_t{limit}, smallest_room), all_[s].words));
+        if (before.cycles == nullptr) {
+            copy_words(s, 0, start_[wide(s)]);
+        } else {
+            std::copy(before.cycles, before.cycles + start_[wide(s)], own.cycles);
+            memory_.give_back(before);
+        }
+        point(s, {own.cycles, 0});
+    }
+
+    // They are all copies after all.
+    void drop(std::int32_t s) {
+        memory_.give_back(own_[wide(s)]);
+        own_[wide(s)] = {};
+        point(s, taken(s));
     }
 
     void copy_words(std::int32_t s, std::int32_t from, std::int32_t to) {
         const Cell cell = taken(s);
         const std::int32_t shift = narrow(cell.shift);
-        std::int32_t* const own = own_[wide(s)];
+        std::int32_t* const own = own_[wide(s)].cycles;
         for (std::int32_t word = from; word < to; ++word) own[word] = cell.cycles[word] + shift;
     }
 
@@ -217,7 +289,7 @@ class Solver {
     bool computed() {
         for (std::int32_t s = 0; s < count_; ++s) {
             start_[wide(s)] = 0;
-            make(s);
+            make(s, narrow(all_[s].words));
             from_[wide(s)] = 0;
             limit_[wide(s)] = narrow(all_[s].words);
             all_[s].shift = no_shift;
@@ -248,7 +320,7 @@ class Solver {
             std::int64_t latest = own.latest;
             std::int32_t done = known[s];
             const std::int32_t limit = limit_[wide(s)];
-            std::int32_t* const cycles = own_[wide(s)];
+            std::int32_t* const cycles = own_[wide(s)].cycles;
             while (done < limit) {
                 for (; rule != end; ++rule) {
                     std::int32_t index = done - rule->lag, delay = rule->delay;
@@ -304,29 +376,74 @@ class Solver {
 
     // A frame like its pattern. False where it is not complete.
     bool copied() {
-        std::int64_t begin = latest_cycle, last = 0;
+        begin_ = latest_cycle;
+        last_ = 0;
+        awake_ = every_;
         for (std::int32_t s = 0; s < count_; ++s) {
             marks_[wide(s)] = copy;
-            begin = std::min(begin, pattern(s, 0));
-            last = std::max(last, pattern(s, all_[s].words - 1));
+            rests_[wide(s)] = false;
+            begin_ = std::min(begin_, pattern(s, 0));
+            last_ = std::max(last_, pattern(s, all_[s].words - 1));
         }
-        const std::int64_t step = std::max((last - begin) / steps, smallest_step);
+        rest();
+        const std::int64_t step = std::max((last_ - begin_) / steps, smallest_step);
         std::int64_t size = step;
-        while (begin <= last) {
-            for (std::int32_t s = 0; s < count_; ++s) limit_[wide(s)] = place_of(s, begin + size);
-            choose(last);
+        for (std::int64_t number = 1; begin_ <= last_;) {
+            end_ = begin_ + size;
+            for (const std::int32_t s : awake_) limit_[wide(s)] = place_of(s, end_);
+            choose();
             if (settled()) {
                 for (const std::int32_t s : chosen_) compare(s);
-                start_ = limit_;
-                begin += size;
+                for (const std::int32_t s : awake_) start_[wide(s)] = limit_[wide(s)];
+                begin_ = end_;
                 size = step;
-            } else if (overflow_ || begin + size > last) {
+                if ((number & (number - 1)) == 0 || number % steps_each == 0) rest();
+                ++number;
+            } else if (overflow_ || end_ > last_) {
                 return false;
             } else {
                 size *= 4;
             }
         }
+        for (std::int32_t s = 0; s < count_; ++s) {
+            if (is_own(s) && is_like_pattern(s)) drop(s);
+        }
         return true;
+    }
+
+    // Whether all words of a series so far have its shift.
+    bool is_like_pattern(std::int32_t s) const { return all_[s].shift != no_shift && all_[s].since <= 0; }
+
+    // Between steps: what no step has to look at from now on.
+    void rest() {
+        std::size_t left = 0;
+        for (const std::int32_t s : awake_) {
+            const std::int32_t words = narrow(all_[s].words);
+            // What a changed series waits for in the first frame may stand in a later step: it must not seem to be known.
+            rests_[wide(s)] = marks_[wide(s)] == copy && (frame_ > 0 || !watched_[wide(s)]) && is_copy(s, words);
+            if (!rests_[wide(s)]) {
+                awake_[left++] = s;
+                continue;
+            }
+            known_[wide(s)] = words;
+            if (!is_own(s)) continue;
+            if (is_like_pattern(s)) {
+                drop(s);
+            } else {
+                make(s, words);
+                copy_words(s, start_[wide(s)], words);
+            }
+        }
+        awake_.resize(left);
+    }
+
+    // In a step.
+    void wake(std::int32_t s) {
+        start_[wide(s)] = place_of(s, begin_);
+        limit_[wide(s)] = place_of(s, end_);
+        known_[wide(s)] = limit_[wide(s)];
+        rests_[wide(s)] = false;
+        awake_.push_back(s);
     }
 
     std::int64_t pattern(std::int32_t s, std::int64_t word) const {
@@ -348,10 +465,10 @@ class Solver {
     }
 
     // Copies what is sure to be one if nothing comes out at another shift; what is not has to be computed.
-    void choose(std::int64_t last) {
+    void choose() {
         chosen_.clear();
         todo_.clear();
-        for (std::int32_t s = 0; s < count_; ++s) {
+        for (const std::int32_t s : awake_) {
             const std::int32_t start = start_[wide(s)], limit = limit_[wide(s)];
             known_[wide(s)] = limit;
             if (start == limit) continue;
@@ -359,9 +476,10 @@ class Solver {
             const bool changes = marks_[wide(s)] == differs;
             if (changes) todo_.push_back(s);
             marks_[wide(s)] = copy;
-            if (changes || !is_copy(s, last)) {
+            if (changes || !is_copy(s, limit)) {
                 add(s);
-            } else if (own_[wide(s)] != nullptr) {
+            } else if (is_own(s)) {
+                make(s, limit);
                 copy_words(s, start, limit);
             }
         }
@@ -371,14 +489,16 @@ class Solver {
     void add(std::int32_t s) {
         marks_[wide(s)] = compute;
         chosen_.push_back(s);
-        make(s);
+        from_[wide(s)] = start_[wide(s)];
+        make(s, limit_[wide(s)]);
     }
 
-    // Whether everything that a series waits for in this step has its shift.
-    bool is_copy(std::int32_t s, std::int64_t last) const {
+    // Whether everything that a series waits for has its shift: from this step's start up to a word.
+    bool is_copy(std::int32_t s, std::int32_t limit) const {
         const Series& series = all_[s];
-        if (series.shift == no_shift || series.shift + last > latest_cycle || (frame_ == 0 && series.changed != 0)) return false;
-        const std::int32_t start = start_[wide(s)], limit = limit_[wide(s)];
+        if (series.shift == no_shift || series.shift + last_ > latest_cycle || (frame_ == 0 && series.changed != 0)) return false;
+        const std::int32_t start = start_[wide(s)];
+        if (start == limit) return true;
         for (std::int64_t c = series.first; c < series.end; ++c) {
             const Constraint& constraint = constraints_[c];
             const Series& source = all_[constraint.source];
@@ -396,7 +516,6 @@ class Solver {
 
     // Computes what was chosen, and more and more of what waits for it until the rest are copies indeed.
     bool settled() {
-        from_ = start_;
         for (std::int64_t reach = 1;; reach *= 2) {
             if (!run(chosen_)) return false;
             const std::size_t before = chosen_.size();
@@ -415,7 +534,7 @@ class Solver {
                 for (; at < end; ++at) add_dependents(chosen_[at]);
             }
             for (const std::int32_t s : chosen_) {
-                const std::int32_t* const cycles = own_[wide(s)];
+                const std::int32_t* const cycles = own_[wide(s)].cycles;
                 std::int32_t& word = from_[wide(s)];
                 while (word < limit_[wide(s)] && cycles[word] < right) ++word;
             }
@@ -424,10 +543,10 @@ class Solver {
 
     void add_dependents(std::int32_t s) {
         for (const std::int32_t other : dependents_[wide(s)]) {
+            if (rests_[wide(other)]) wake(other);
             if (marks_[wide(other)] != copy || start_[wide(other)] == limit_[wide(other)]) continue;
-            const bool made = own_[wide(other)] != nullptr;
             add(other);
-            if (!made) copy_words(other, start_[wide(other)], limit_[wide(other)]);
+            copy_words(other, start_[wide(other)], limit_[wide(other)]);
         }
     }
 
@@ -436,7 +555,7 @@ class Solver {
         std::int64_t first = latest_cycle;
         if (all_[s].shift == no_shift) return first;   // nothing was taken for granted
         const Cell guess = taken(s);
-        const std::int32_t* const cycles = own_[wide(s)];
+        const std::int32_t* const cycles = own_[wide(s)].cycles;
         for (std::int32_t word = start_[wide(s)]; word < limit_[wide(s)]; ++word) {
             const std::int64_t time = guess.cycles[word] + guess.shift;
             if (cycles[word] != time) first = std::min<std::int64_t>({first, cycles[word], time});
@@ -446,7 +565,7 @@ class Solver {
 
     // The shift of the last words of this step.
     void compare(std::int32_t s) {
-        const std::int32_t* const cycles = own_[wide(s)];
+        const std::int32_t* const cycles = own_[wide(s)].cycles;
         std::int32_t word = limit_[wide(s)] - 1;
         const std::int64_t shift = cycles[word] - pattern(s, word);
         while (word >= start_[wide(s)] && cycles[word] - pattern(s, word) == shift) --word;
@@ -457,14 +576,22 @@ class Solver {
 
 }  // namespace
 
-// Computes frames from one to another: their cells, and where those are no copies the words in the frame's row, which has room
-// for all. Gives the number of series that cannot be completed: a deadlock. `blocked_on` says for each series the constraint
-// that it waits on, -1 where it is complete. Gives -1 where a cycle is too large a number. `patterns` are cells for the first frame
-// to be like, or null.
-FINNMAKE_EXPORT std::int64_t finnmake_solve(Series* all, std::int64_t count, const Constraint* constraints, Cell* cells,
-                                            std::int32_t* const* rows, std::int64_t from, std::int64_t to,
-                                            const Cell* patterns, std::int64_t* blocked_on) {
-    Solver solver(all, count, constraints, cells, rows);
+// Where the words of some runs are kept.
+FINNMAKE_EXPORT void* finnmake_memory() { return new Memory; }
+FINNMAKE_EXPORT void finnmake_forget(void* memory) { delete static_cast<Memory*>(memory); }
+
+// Computes frames from one to another: their cells. Gives the number of series that cannot be completed: a deadlock. `blocked_on`
+// says for each series the constraint that it waits on, -1 where it is complete. Gives -1 where a cycle is too large a number.
+// `patterns` are `liked` cells for the first frame to be like, or null. Of what is in the memory no more is kept than these and the
+// frames before.
+FINNMAKE_EXPORT std::int64_t finnmake_solve(void* memory, Series* all, std::int64_t count, const Constraint* constraints,
+                                            Cell* cells, std::int64_t from, std::int64_t to, const Cell* patterns,
+                                            std::int64_t liked, std::int64_t* blocked_on) {
+    std::unordered_set<const std::int32_t*> kept;
+    for (std::int64_t cell = 0; cell < from * count; ++cell) kept.insert(cells[cell].cycles);
+    for (std::int64_t cell = 0; cell < liked; ++cell) kept.insert(patterns[cell].cycles);
+    static_cast<Memory*>(memory)->keep(kept);
+    Solver solver(*static_cast<Memory*>(memory), all, count, constraints, cells);
     for (std::int64_t frame = from; frame < to; ++frame) {
         if (!solver.frame(frame, patterns)) return solver.overflow() ? -1 : solver.blocked(blocked_on);
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from random import Random
 
 import numpy as np
 import pytest
@@ -170,3 +171,35 @@ def test_a_fifo_made_smaller_holds_up_words_that_came_long_before(timing: Stream
         output, waiting = defined(cores, fifos, 3)
         assert times.output_cycles.ravel().tolist() == output
         assert times.waiting == waiting
+
+
+@pytest.mark.parametrize("seed", [6, 7, 12, 15, 32])
+def test_frames_of_many_steps_are_as_defined(timing: StreamTiming, seed: int) -> None:
+    # Long enough for series to rest and to be woken again, with FIFOs that come, go and change from run to run.
+    draw = Random(seed)
+    words = draw.choice((40, 60, 100))
+
+    def slow_core(inputs: int = 1, outputs: int = 1) -> CoreSchedule:
+        pace = draw.randint(1, 60 if draw.random() < 0.2 else 9)
+        return core(words, 16 * draw.randint(1, 300), 16 * pace, inputs, outputs, draw.choice((1, 2, words)))
+
+    cores = [TimedCore(slow_core(), ((-1, 0),))]
+    while len(cores) < 10:
+        before = len(cores)
+        if draw.random() < 0.6:
+            cores.append(TimedCore(slow_core(), ((before - 1, 0),)))
+            continue
+        cores.append(TimedCore(slow_core(outputs=2), ((before - 1, 0),)))
+        cores += [TimedCore(slow_core(), ((before + at, 0),)) for at in range(draw.randint(1, 2))]
+        cores.append(TimedCore(slow_core(inputs=2), ((before, 1), (len(cores) - 1, 0))))
+    fifos = {(at, 0): Fifo(1 << 30) for at, each in enumerate(cores) if len(each.sources) > 1}
+    edges = [(at, port) for at, each in enumerate(cores) if at for port in range(len(each.sources))]
+    for _ in range(4):
+        fifos = {**fifos, **{edge: Fifo(draw.choice((2, 3, 5, 20, 60))) for edge in draw.sample(edges, 2)}}
+        frames = draw.randint(2, 5)
+        times = timing.run(cores, fifos, frames)
+        output, waiting = defined(cores, fifos, frames)
+        assert times.deadlock == (output is None)
+        if not times.deadlock:
+            assert times.output_cycles.ravel().tolist() == output
+            assert times.waiting == waiting
