@@ -39,6 +39,9 @@ class _Worker:
             "TZ": "UTC",
             # Sets of strings in the same order everywhere: bytes must not depend on the process that made them.
             "PYTHONHASHSEED": "0",
+            # An action is one task of the build, which counts the machine's cores by itself. OpenBLAS would start a
+            # thread for each, which spins when NumPy is imported.
+            "OPENBLAS_NUM_THREADS": "1",
         }
         with log.open("ab") as errors:
             self.process = subprocess.Popen(

@@ -43,6 +43,13 @@ def crash(source: str) -> None:
     raise ZeroDivisionError("one by none")
 
 
+def threads(target: str) -> None:
+    import numpy
+
+    (numpy.ones((300, 300)) @ numpy.ones((300, 300))).sum()
+    Path(target).write_text(str(len(list(Path("/proc/self/task").iterdir()))))
+
+
 def die() -> None:
     os._exit(3)
 

@@ -39,6 +39,10 @@ def test_one_process_for_many_actions(pool: WorkerPool, tmp_path: Path) -> None:
     assert (run(pool, tmp_path / "b", "process", target="pid") / "pid").read_text() == first
 
 
+def test_an_action_computes_in_one_thread(pool: WorkerPool, tmp_path: Path) -> None:
+    assert (run(pool, tmp_path / "a", "threads", target="count") / "count").read_text() == "1"
+
+
 def test_an_exception_leaves_the_worker(pool: WorkerPool, tmp_path: Path) -> None:
     first = (run(pool, tmp_path / "a", "process", target="pid") / "pid").read_text()
     with pytest.raises(FinnmakeError):
