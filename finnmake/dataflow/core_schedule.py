@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from finnmake.dataflow.layer import IntegerArray
-from finnmake.dataflow.repetition import read_sequence, write_sequence
+from finnmake.dataflow.repetition import FoldedSequence, write_sequence
 from finnmake.errors import ModelError
 
 SCHEDULE_FORMAT = 1
@@ -54,8 +54,38 @@ class Relation:
 
     event: Event
     source: Event
-    words: IntegerArray
-    cycles: IntegerArray
+    words: IntegerArray | FoldedSequence
+    cycles: IntegerArray | FoldedSequence
+
+    def numbers(self) -> tuple[IntegerArray, IntegerArray]:
+        """Words and cycles, unfolded.
+
+        Raises:
+            ModelError: the file that they come from is damaged.
+        """
+        words, cycles = (
+            entry.unfolded() if isinstance(entry, FoldedSequence) else entry for entry in (self.words, self.cycles)
+        )
+        # What computes when words move takes for granted that none waits for a later one.
+        if cycles.min(initial=0) < 0:
+            raise ModelError("not a schedule: a word comes before what it waits for")
+        return words, cycles
+
+    def steady(self) -> tuple[int, int] | None:
+        """Words and cycles after the word of ``source`` with the same number, where these are the same for all words.
+
+        Raises:
+            ModelError: the file that they come from is damaged.
+        """
+        if isinstance(self.words, FoldedSequence) and isinstance(self.cycles, FoldedSequence):
+            match self.words.progression(), self.cycles.progression():
+                case (int(first), 1), (int(cycle), 0) if cycle >= 0:
+                    return -first, cycle
+        words, cycles = self.numbers()
+        # Most that are not the same differ at their ends.
+        same = words[-1] - words[0] == len(words) - 1 and bool((np.diff(words) == 1).all())
+        same = same and bool((cycles == cycles[0]).all())
+        return (-int(words[0]), int(cycles[0])) if same else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +115,8 @@ class CoreSchedule:
                 {
                     "event": [relation.event.kind, relation.event.port],
                     "source": [relation.source.kind, relation.source.port],
-                    "words": write_sequence(relation.words),
-                    "cycles": write_sequence(relation.cycles),
+                    "words": _tree(relation.words),
+                    "cycles": _tree(relation.cycles),
                 }
                 for relation in self.relations
             ],
@@ -95,7 +125,7 @@ class CoreSchedule:
 
 
 def read_schedule(text: str) -> CoreSchedule:
-    """The schedule in a text.
+    """The schedule in a text; its sequences stay folded.
 
     Raises:
         ModelError: it is none.
@@ -115,11 +145,11 @@ def read_schedule(text: str) -> CoreSchedule:
 def _relation(entry: Mapping[str, Any], words: Sequence[int]) -> Relation:
     event, source = (Event(EventKind(entry[name][0]), int(entry[name][1])) for name in ("event", "source"))
     length = words[event.port]
-    cycles = read_sequence(entry["cycles"], length)
-    # What computes when words move takes for granted that none waits for a later one.
-    if cycles.min(initial=0) < 0:
-        raise ValueError("a word comes before what it waits for")
-    return Relation(event, source, read_sequence(entry["words"], length), cycles)
+    return Relation(event, source, *(FoldedSequence(entry[name], length) for name in ("words", "cycles")))
+
+
+def _tree(values: IntegerArray | FoldedSequence) -> object:
+    return values.tree if isinstance(values, FoldedSequence) else write_sequence(values)
 
 
 def constant(length: int, value: int) -> IntegerArray:

@@ -8,6 +8,7 @@ numbers that way. Equal sequences have equal texts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,36 @@ _DEEPEST = 12
 """Loops in loops."""
 
 
+@dataclass(frozen=True, eq=False)
+class FoldedSequence:
+    """A sequence that is kept as its tree: in memory most are far smaller than their numbers.
+
+    Attributes:
+        tree: as ``write_sequence`` gives it, or whatever a file says instead.
+        length: that it has to have.
+    """
+
+    tree: object
+    length: int
+
+    def unfolded(self) -> IntegerArray:
+        """The numbers.
+
+        Raises:
+            ModelError: no tree, or one of another length.
+        """
+        return read_sequence(self.tree, self.length)
+
+    def progression(self) -> tuple[int, int] | None:
+        """First number and step where they are the same from number to number; None where that does not show."""
+        match self.tree:
+            case [int(first), [int(count), int(step)]] if count == self.length - 1:
+                return first, step
+            case [[int(count), int(step)]] if count == self.length:
+                return step, step
+        return None
+
+
 def write_sequence(values: IntegerArray) -> Tree:
     """The tree of a sequence, shape (length,)."""
     differences = np.diff(np.asarray(values, dtype=np.int64), prepend=0)
@@ -41,12 +72,9 @@ def read_sequence(tree: object, length: int) -> IntegerArray:
     Raises:
         ModelError: no tree, or one of another length.
     """
-    match tree:
-        # Most sequences are these. Constant ones take no memory; they cannot be written to.
-        case [int(first), [int(count), int(step)]] if count == length - 1:
-            return _progression(first, step, length)
-        case [[int(count), int(step)]] if count == length:
-            return _progression(step, step, length)
+    # Most sequences are these. Constant ones take no memory; they cannot be written to.
+    if (progression := FoldedSequence(tree, length).progression()) is not None:
+        return _progression(*progression, length)
     values = np.cumsum(_unfold(tree, length))
     if len(values) != length:
         raise ModelError(f"a sequence of {len(values)} numbers where {length} are wanted", where="schedule")

@@ -43,9 +43,6 @@ _MOST_BLOCKED = 1 << 16
 _BLOCK = 1 << 24
 """Numbers of a block of memory, at least."""
 
-_NO_WORD = (1 << 31) - 1
-"""The smallest word that is referred to where there is none."""
-
 _REFERENCES_EACH = 64
 """Words of a frame for which the smallest word that they refer to is kept."""
 
@@ -127,6 +124,7 @@ class StreamTiming:
         self._library = load_shared_object(shared_object)
         try:
             functions = [
+                (self._library.finnmake_table, "pnpnnpp"),
                 (self._library.finnmake_memory, ""),
                 (self._library.finnmake_forget, "p"),
                 (self._library.finnmake_solve, "ppnppnnpnp"),
@@ -140,7 +138,7 @@ class StreamTiming:
         for function, arguments in functions:
             function.restype = ctypes.c_int64
             function.argtypes = [ctypes.c_int64 if argument == "n" else ctypes.c_void_p for argument in arguments]
-        self._tables = _Tables()
+        self._tables = _Tables(self._library)
         # Holds the words of the system, and those of the first frame of what the next run is like.
         self._memory: int = self._library.finnmake_memory()
         self._system: _System | None = None
@@ -252,48 +250,47 @@ class _Memory:
     """Arrays of 32-bit numbers that are parts of few large ones: the system maps those by large pages."""
 
     def __init__(self) -> None:
-        self._block = np.empty(0, dtype=np.int32)
+        self._blocks = [np.empty(0, dtype=np.int32)]
         self._used = 0
 
     def take(self, count: int) -> NDArray[np.int32]:
         """An array of whatever was there."""
-        if self._used + count > len(self._block):
-            self._block, self._used = np.empty(max(_BLOCK, count), dtype=np.int32), 0
+        if self._used + count > len(self._blocks[-1]):
+            self._blocks.append(np.empty(max(_BLOCK, count), dtype=np.int32))
+            self._used = 0
         self._used += count
-        return self._block[self._used - count : self._used]
+        return self._blocks[-1][self._used - count : self._used]
 
 
 class _Tables:
     """What the words of a frame wait for, as the solver takes it; layers with equal cores share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
         self._memory = _Memory()
-        self._arrays: list[NDArray[np.int32]] = []
         self._addresses: dict[Relation, tuple[int, int]] = {}
         self._steady: dict[Relation, tuple[int, int] | None] = {}
 
     def addresses(self, relation: Relation) -> tuple[int, int]:
         """Of a table, a word and a delay for each word, and of the smallest words in it."""
         if relation not in self._addresses:
-            count = len(relation.words)
-            table = self._memory.take(2 * count)
-            words = table[0::2]
-            np.maximum(relation.words, _BEFORE_ALL, out=words, casting="same_kind")
-            table[1::2] = relation.cycles
-            counted = np.where(words == _BEFORE_ALL, _NO_WORD, words)
-            lowest = np.minimum.reduceat(counted, np.arange(0, count, _REFERENCES_EACH))
-            self._arrays += [table, lowest]
-            self._addresses[relation] = table.ctypes.data, lowest.ctypes.data
+            words, cycles = relation.numbers()
+            count = len(words)
+            table = self._memory.take(2 * count).ctypes.data
+            lowest = self._memory.take(-(-count // _REFERENCES_EACH)).ctypes.data
+            # Constant arrays have a stride of 0.
+            self._library.finnmake_table(
+                words.ctypes.data, words.strides[0] // words.itemsize,
+                cycles.ctypes.data, cycles.strides[0] // cycles.itemsize, count, table, lowest,
+            )  # fmt: skip
+            self._addresses[relation] = table, lowest
         return self._addresses[relation]
 
     def steady(self, relation: Relation) -> tuple[int, int] | None:
         """Lag and delay where they are the same for all words of streams of the same length: no table is needed."""
         if relation not in self._steady:
-            words, cycles = relation.words, relation.cycles
-            # Most that are not the same differ at their ends.
-            same = words[-1] - words[0] == len(words) - 1 and bool((np.diff(words) == 1).all())
-            same = same and bool((cycles == cycles[0]).all())
-            self._steady[relation] = (min(-int(words[0]), -_BEFORE_ALL), int(cycles[0])) if same else None
+            steady = relation.steady()
+            self._steady[relation] = None if steady is None else (min(steady[0], -_BEFORE_ALL), steady[1])
         return self._steady[relation]
 
 

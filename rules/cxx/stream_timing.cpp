@@ -65,6 +65,7 @@ namespace {
 constexpr std::int32_t none = -1;
 constexpr std::int32_t ahead = 16;             // references, two lines of a cache
 constexpr std::int64_t references_each = 64;   // of an entry of `lowest`
+constexpr std::int64_t before_all = -(std::int64_t{1} << 30);   // what a word that waits for none refers to, in 32 bits
 constexpr std::int64_t latest_cycle = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t no_shift = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t always = -(std::int64_t{1} << 40);
@@ -575,6 +576,20 @@ class Solver {
 };
 
 }  // namespace
+
+// References of `words` and `cycles`, of which each is so many numbers behind the one before, and the lowest of them.
+FINNMAKE_EXPORT void finnmake_table(const std::int64_t* words, std::int64_t words_step, const std::int64_t* cycles,
+                                    std::int64_t cycles_step, std::int64_t count, Reference* table, std::int32_t* lowest) {
+    for (std::int64_t begin = 0; begin < count; begin += references_each) {
+        std::int64_t least = latest_cycle;
+        for (std::int64_t at = begin; at < std::min(count, begin + references_each); ++at) {
+            const std::int64_t word = std::max(words[at * words_step], before_all);
+            table[at] = {narrow(word), narrow(cycles[at * cycles_step])};
+            if (word != before_all) least = std::min(least, word);
+        }
+        *lowest++ = narrow(least);
+    }
+}
 
 // Where the words of some runs are kept.
 FINNMAKE_EXPORT void* finnmake_memory() { return new Memory; }

@@ -62,10 +62,11 @@ def defined(
             words[_START, "out", (at, number)] = count
         for relation in timed.schedule.relations:
             event, cause = node(relation.event, at), node(relation.source, at)
+            awaited, delays = relation.numbers()
             for word in range(words[event] * frames):
                 frame, place = divmod(word, words[event])
-                other = frame * words[cause] + int(relation.words[place])
-                wait(event, word, cause, other, int(relation.cycles[place]))
+                other = frame * words[cause] + int(awaited[place])
+                wait(event, word, cause, other, int(delays[place]))
     cycles: dict[_Word, int] = {}
     for start in [(node, word) for node, count in words.items() for word in range(count * frames)]:
         way: dict[_Word, None] = {start: None}
