@@ -19,7 +19,7 @@ from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.general_ops import QUANTISER_DOMAINS
 from finnmake.graph.node_attributes import GENERAL_ATTRIBUTES, AttributeSpec, AttributeValue, NodeAttributes
 from finnmake.graph.standard_ops import is_standard
-from finnmake.transformation.to_hls.hardware import CHOICES, FOLDING, divisors, folding_size
+from finnmake.transformation.hardware import CHOICES, FOLDING, divisors, folding_size
 
 _KINDS: Mapping[object, type] = {"int": int, "bool": int, "str": str}
 

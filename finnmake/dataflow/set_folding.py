@@ -18,7 +18,7 @@ from finnmake.dataflow.resource_estimate import DEFAULT_FLOW
 from finnmake.errors import FoldingError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import FOLDING, SWITCHES, depthwise_windows, divisors, folding_size
+from finnmake.transformation.hardware import FOLDING, SWITCHES, depthwise_windows, divisors, folding_size
 
 DEFAULT_RESOURCES: Mapping[str, int] = {"LUT": 83640, "BRAM": 208, "DSP": 156, "URAM": 0}
 """What resources are weighed by where no board is named: those of an LFE5U-85F."""

@@ -14,7 +14,7 @@ from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.element_order import ElementOrder, element_order, only_orders
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.transformation.to_hls.create_dataflow_partition import input_nodes
+from finnmake.transformation.host import input_nodes
 
 Source = tuple[int, int]
 """Where a stream comes from: a layer's position and its output; position -1 is the host."""

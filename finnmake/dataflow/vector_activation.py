@@ -43,7 +43,7 @@ from finnmake.dataflow.thresholds import (
 )
 from finnmake.errors import ModelError
 from finnmake.graph.datatype import AnyDataType
-from finnmake.transformation.to_hls.hardware import MOST_BITS
+from finnmake.transformation.hardware import MOST_BITS
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

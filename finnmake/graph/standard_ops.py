@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 
-# onnxruntime 1.32 tells its makers that it is used, and keeps notes below HOME, unless this is set before its import.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-import onnxruntime
+if TYPE_CHECKING:
+    import onnxruntime
 
 Array = NDArray[Any]
 
@@ -113,6 +111,11 @@ class StandardRun:
 
 
 def _session(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    # Most of what knows standard ops executes none. onnxruntime 1.32 tells its makers that it is used, and keeps notes
+    # below HOME, unless this is set before its import.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1

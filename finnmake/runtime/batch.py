@@ -25,7 +25,7 @@ from finnmake.graph.tensors import get_shape
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
-from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
+from finnmake.transformation.host import OUTPUT_KEY
 
 Array = NDArray[Any]
 

@@ -14,7 +14,7 @@ from finnmake.errors import FoldingError
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import (
+from finnmake.transformation.hardware import (
     CHOICES,
     FOLDING,
     SWITCHES,

@@ -26,7 +26,7 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.apply_folding import folding_of
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
-from finnmake.transformation.to_hls.hardware import FOLDING, SWITCHES, divisors, folding_size
+from finnmake.transformation.hardware import FOLDING, SWITCHES, divisors, folding_size
 from tests.hls_library.random_layers import random_mvau, random_thresholding
 from tests.hls_library.test_residual import residual_mlp
 from tests.support.hardware_models import hardware_model

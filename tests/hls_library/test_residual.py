@@ -27,12 +27,12 @@ from finnmake.runtime.batch import output_integers, run_graph
 from finnmake.runtime.execute import execute_onnx
 from finnmake.runtime.rtlsim import StreamResult
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.host import OUTPUT_KEY
 from finnmake.transformation.to_hls import (
     InferAddStreamsLayer,
     InferDuplicateStreamsLayer,
     InferThresholdingLayer,
 )
-from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from tests.hls_library.harness import Bench
 from tests.hls_library.stitched import stitched
 from tests.support.image_networks import encoder_and_decoder, gated, residual, sub_pixels

@@ -20,7 +20,7 @@ from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.apply_config import ApplyConfig
 from finnmake.transformation.apply_folding import NOTE_KEY, ApplyFolding, folding_of
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
-from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
+from finnmake.transformation.host import OUTPUT_KEY
 from tests.support.hardware_models import hardware_model
 from tests.support.networks import Mlp
 from tests.support.qonnx_models import GraphBuilder, mnist, shared_file

@@ -20,6 +20,7 @@ from finnmake.runtime.batch import output_integers, run_graph
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.apply_folding import ApplyFolding
 from finnmake.transformation.flow import AS_FAR_AS_IT_GOES, AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.host import OUTPUT_KEY
 from finnmake.transformation.to_hls import (
     CreateDataflowPartition,
     InferBinaryStreamingFCLayer,
@@ -27,7 +28,6 @@ from finnmake.transformation.to_hls import (
     InferQuantizedStreamingFCLayer,
     InferThresholdingLayer,
 )
-from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from tests.support.integer_graphs import IntegerGraph, same_function
 from tests.support.qonnx_models import shared_file
 from tests.support.spread_thresholds import spread_thresholds

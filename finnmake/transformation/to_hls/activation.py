@@ -13,7 +13,7 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype
-from finnmake.transformation.to_hls.hardware import has_channels_innermost, integer_thresholds
+from finnmake.transformation.hardware import has_channels_innermost, integer_thresholds
 
 
 @dataclass(frozen=True)

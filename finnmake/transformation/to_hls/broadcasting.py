@@ -8,7 +8,7 @@ from itertools import groupby
 import onnx_ir as ir
 
 from finnmake.graph.model_wrapper import get_datatype, get_shape
-from finnmake.transformation.to_hls.hardware import insert_hardware
+from finnmake.transformation.hardware import insert_hardware
 
 
 def repeated(before: ir.Node, source: ir.Value, shape: tuple[int, ...]) -> ir.Value | None:

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import get_datatype, get_shape
-from finnmake.transformation.to_hls.hardware import insert_hardware, vectors_per_frame
+from finnmake.transformation.hardware import insert_hardware, vectors_per_frame
 
 MOST_BITS = 31
 """Of an operand of an elementwise layer."""

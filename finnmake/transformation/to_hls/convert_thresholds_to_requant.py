@@ -13,9 +13,9 @@ from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape, 
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.affine import across
 from finnmake.transformation.base import Rewrite
+from finnmake.transformation.hardware import integer_thresholds
 from finnmake.transformation.streamline.fixed_point_search import NoFixedPointError, fixed_point
 from finnmake.transformation.streamline.threshold_extraction import Thresholds
-from finnmake.transformation.to_hls.hardware import integer_thresholds
 
 
 class ConvertThresholdsToRequant(Rewrite):

@@ -11,20 +11,17 @@ from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
 from finnmake.graph.editing import remove_unused_nodes
-from finnmake.graph.element_order import RESHAPES, element_order, only_orders, reordered
+from finnmake.graph.element_order import RESHAPES, element_order, reordered
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, set_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.standard_ops import is_standard
 from finnmake.graph.transposes import moves_nothing
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import is_hardware
+from finnmake.transformation.hardware import is_hardware
+from finnmake.transformation.host import OUTPUT_KEY, host_nodes, output_nodes
 from finnmake.transformation.to_hls.infer_duplicate_streams_layer import InferDuplicateStreamsLayer
 from finnmake.transformation.to_hls.missing_layers import no_layers
 from finnmake.transformation.to_hls.output_scaling import output_scaling_of
-
-OUTPUT_KEY = "finnmake.output_scaling"
-"""Metadata of the model: JSON with ``scale`` and ``bias``, one number or one for each element of a frame of the graph's
-output: float = scale · integer + bias."""
 
 
 class CreateDataflowPartition(Rewrite):
@@ -64,37 +61,6 @@ class CreateDataflowPartition(Rewrite):
             raise ModelError("the model has no node that is a hardware layer", remedy="Quantise its layers.")
         InferDuplicateStreamsLayer().rewrite(model)
         name_by_position(model)
-
-
-def host_nodes(graph: ir.Graph) -> set[ir.Node]:
-    """The nodes between the graph's inputs, or its outputs, and its first and last op that computes something.
-
-    They put elements into another order or shape, which the host does.
-    """
-    inputs = [node for value in graph.inputs for node in input_nodes(value)]
-    outputs = [node for value in graph.outputs for node in output_nodes(value)]
-    return {*inputs, *outputs}
-
-
-def input_nodes(value: ir.Value) -> list[ir.Node]:
-    """The nodes behind an input that only put its elements into another order or shape, in the order of the data."""
-    found: list[ir.Node] = []
-    users = list(value.consumers())
-    while len(users) == 1 and only_orders(users[0]) and not users[0].outputs[0].is_graph_output():
-        found.append(users[0])
-        users = list(users[0].outputs[0].consumers())
-    return found
-
-
-def output_nodes(value: ir.Value) -> list[ir.Node]:
-    """The nodes before an output that only put elements into another order or shape, in the order of the data."""
-    found: list[ir.Node] = []
-    node = value.producer()
-    while node is not None and only_orders(node) and len(node.outputs[0].consumers()) <= 1:
-        found.append(node)
-        source = node.inputs[0]
-        node = source.producer() if source is not None else None
-    return found[::-1]
 
 
 def _remove_reshapes(model: ModelWrapper) -> None:

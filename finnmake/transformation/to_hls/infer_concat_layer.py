@@ -8,8 +8,8 @@ import onnx_ir as ir
 
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
+from finnmake.transformation.hardware import integer_frame, replace_by_hardware, replace_by_value
 from finnmake.transformation.to_hls.conversion import MOST_BITS, converted
-from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_hardware, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import text
 from finnmake.transformation.to_hls.stream_datatypes import common_datatype

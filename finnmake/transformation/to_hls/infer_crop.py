@@ -9,8 +9,8 @@ import onnx_ir as ir
 
 from finnmake.graph.custom_op import Array, attribute
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_shape
+from finnmake.transformation.hardware import integer_frame, replace_by_value
 from finnmake.transformation.to_hls.cropping import Part, insert_part, part_of
-from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 
 

@@ -8,7 +8,7 @@ from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.standard_ops import is_standard
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import insert_hardware
+from finnmake.transformation.hardware import insert_hardware
 from finnmake.transformation.to_hls.turned_images import replace_by_channels_last, with_channels_last
 
 

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape, set_datatype
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import HARDWARE_DOMAIN, is_hardware, vectors_per_frame
+from finnmake.transformation.hardware import HARDWARE_DOMAIN, is_hardware, vectors_per_frame
 
 
 class InferDuplicateStreamsLayer(Rewrite):

@@ -12,15 +12,15 @@ from finnmake.graph.custom_op import Array
 from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
-from finnmake.transformation.to_hls.broadcasting import repeated
-from finnmake.transformation.to_hls.conversion import MOST_BITS
-from finnmake.transformation.to_hls.hardware import (
+from finnmake.transformation.hardware import (
     insert_hardware,
     insert_layer,
     integer_frame,
     replace_by_value,
     vectors_per_frame,
 )
+from finnmake.transformation.to_hls.broadcasting import repeated
+from finnmake.transformation.to_hls.conversion import MOST_BITS
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.stream_datatypes import (
     ELEMENTWISE_OPERATIONS,

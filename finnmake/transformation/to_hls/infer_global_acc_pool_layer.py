@@ -10,8 +10,8 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import DataType
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.sliding_windows import Windows
+from finnmake.transformation.hardware import integer_frame, replace_by_hardware, replace_by_value
 from finnmake.transformation.to_hls.conversion import converted
-from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_hardware, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import insert_pool, insert_windows
 from finnmake.transformation.to_hls.stream_datatypes import sum_datatype

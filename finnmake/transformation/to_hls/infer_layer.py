@@ -12,8 +12,8 @@ import onnx_ir as ir
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
+from finnmake.transformation.hardware import is_hardware
 from finnmake.transformation.streamline.integer_graph import REASON_KEY
-from finnmake.transformation.to_hls.hardware import is_hardware
 
 REMEDY_KEY = "finnmake.remedy"
 """Metadata of a node that is no hardware layer: what to change."""

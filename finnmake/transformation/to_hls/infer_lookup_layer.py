@@ -9,7 +9,7 @@ import onnx_ir as ir
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
-from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_hardware
+from finnmake.transformation.hardware import integer_frame, replace_by_hardware
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 
 _MOST_BITS = 31

@@ -7,12 +7,12 @@ import onnx_ir as ir
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.activation import activation_behind
-from finnmake.transformation.to_hls.hardware import (
+from finnmake.transformation.hardware import (
     MOST_BITS,
     replace_by_hardware,
     vectors_per_frame,
 )
+from finnmake.transformation.to_hls.activation import activation_behind
 from finnmake.transformation.to_hls.stream_datatypes import accumulator as accumulator_of
 
 

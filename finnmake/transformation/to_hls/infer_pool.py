@@ -11,7 +11,7 @@ from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.graph.pooling_ops import average_pool_windows, dropped_bits, max_pool_windows
 from finnmake.graph.sliding_windows import Windows
-from finnmake.transformation.to_hls.hardware import integer_thresholds, replace_by_value
+from finnmake.transformation.hardware import integer_thresholds, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_pool, insert_windows
 from finnmake.transformation.to_hls.stream_datatypes import sum_of_products

@@ -11,7 +11,7 @@ from finnmake.graph.datatype import AnyDataType, DataType
 from finnmake.graph.editing import add_initialiser
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.transformation.affine import along
-from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_hardware, vectors_per_frame
+from finnmake.transformation.hardware import integer_frame, replace_by_hardware, vectors_per_frame
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 
 _MOST_BITS = 31

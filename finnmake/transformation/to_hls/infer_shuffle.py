@@ -10,8 +10,8 @@ from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.graph.transposes import moves_nothing, permutation_of
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.create_dataflow_partition import host_nodes
-from finnmake.transformation.to_hls.hardware import is_hardware, replace_by_hardware
+from finnmake.transformation.hardware import is_hardware, replace_by_hardware
+from finnmake.transformation.host import host_nodes
 from finnmake.transformation.to_hls.sliding_windows import text
 
 

@@ -8,8 +8,8 @@ import onnx_ir as ir
 
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
+from finnmake.transformation.hardware import insert_layer, integer_frame, replace_by_value
 from finnmake.transformation.to_hls.cropping import Part, insert_part
-from finnmake.transformation.to_hls.hardware import insert_layer, integer_frame, replace_by_value
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from finnmake.graph.model_wrapper import ModelWrapper, set_datatype
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import is_hardware
+from finnmake.transformation.hardware import is_hardware
 from finnmake.transformation.to_hls.stream_datatypes import result_datatype
 
 

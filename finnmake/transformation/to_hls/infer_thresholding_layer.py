@@ -11,7 +11,7 @@ from finnmake.graph.general_ops import channel_axis
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.naming import name_by_position
 from finnmake.transformation.base import Rewrite
-from finnmake.transformation.to_hls.hardware import (
+from finnmake.transformation.hardware import (
     has_channels_innermost,
     insert_hardware,
     integer_thresholds,

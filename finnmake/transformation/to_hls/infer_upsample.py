@@ -8,7 +8,7 @@ import onnx_ir as ir
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.standard_ops import StandardRun
-from finnmake.transformation.to_hls.hardware import integer_frame, replace_by_hardware
+from finnmake.transformation.hardware import integer_frame, replace_by_hardware
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 
 

@@ -8,11 +8,11 @@ from finnmake.graph.custom_op import Array, attribute
 from finnmake.graph.im2col import im2col_windows
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype
 from finnmake.graph.sliding_windows import Windows
-from finnmake.transformation.to_hls.activation import activation_behind
-from finnmake.transformation.to_hls.hardware import (
+from finnmake.transformation.hardware import (
     MOST_BITS,
     replace_by_hardware,
 )
+from finnmake.transformation.to_hls.activation import activation_behind
 from finnmake.transformation.to_hls.infer_layer import InferLayer, Refusal
 from finnmake.transformation.to_hls.sliding_windows import has_padding, image_of, insert_windows, text
 from finnmake.transformation.to_hls.stream_datatypes import sum_of_products

@@ -10,8 +10,8 @@ from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.expression import ELEMENTWISE
 from finnmake.graph.model_wrapper import get_constant, get_datatype
+from finnmake.transformation.hardware import MOST_BITS
 from finnmake.transformation.streamline.integer_graph import REASON_KEY
-from finnmake.transformation.to_hls.hardware import MOST_BITS
 from finnmake.transformation.to_hls.infer_layer import REMEDY_KEY
 
 _STEPS: Mapping[str, str] = {

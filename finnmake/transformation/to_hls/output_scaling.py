@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from finnmake.graph.expression import ELEMENTWISE, Affine, Evaluator
 from finnmake.graph.model_wrapper import ModelWrapper, get_constant, get_datatype, get_shape
 from finnmake.graph.scaled_integer_analysis import IntegerFunction, ScaledInteger, analyse_from
-from finnmake.transformation.to_hls.hardware import is_hardware
+from finnmake.transformation.hardware import is_hardware
 
 Array = NDArray[Any]
 

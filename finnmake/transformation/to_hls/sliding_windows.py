@@ -9,7 +9,7 @@ import onnx_ir as ir
 from finnmake.graph.datatype import AnyDataType
 from finnmake.graph.model_wrapper import get_datatype, get_shape
 from finnmake.graph.sliding_windows import Windows
-from finnmake.transformation.to_hls.hardware import insert_hardware
+from finnmake.transformation.hardware import insert_hardware
 
 
 def image_of(value: ir.Value | None) -> tuple[int, int, int] | None:

@@ -12,8 +12,8 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.host import OUTPUT_KEY
 from finnmake.transformation.to_hls import CreateDataflowPartition, InferDepthToSpace
-from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from tests.support.integer_graphs import IntegerGraph, same_function
 from tests.support.qonnx_models import shared_file
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
+from finnmake.transformation.host import OUTPUT_KEY
 from finnmake.transformation.to_hls import (
     CreateDataflowPartition,
     InferAddStreamsLayer,
@@ -19,7 +20,6 @@ from finnmake.transformation.to_hls import (
     InferGlobalAccPoolLayer,
     InferStreamingEltwise,
 )
-from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from tests.support.inferred_layers import inferred, op_types, refusals
 from tests.support.integer_graphs import IntegerGraph
 

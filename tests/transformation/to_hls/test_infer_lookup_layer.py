@@ -12,8 +12,8 @@ from finnmake.graph.custom_op import attribute
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.host import OUTPUT_KEY
 from finnmake.transformation.to_hls import InferLookupLayer
-from finnmake.transformation.to_hls.create_dataflow_partition import OUTPUT_KEY
 from tests.support.inferred_layers import inferred, op_types, refusals
 from tests.support.integer_graphs import IntegerGraph
 from tests.support.qonnx_models import GraphBuilder
