@@ -152,16 +152,21 @@ def _unfold(tree: object, room: int) -> IntegerArray:
         raise ModelError("no sequence", where="schedule")
     parts: list[IntegerArray] = []
     numbers: list[int] = []
+    short = min(_SHORT, room)
     for entry in tree:
-        if isinstance(entry, int):
+        if type(entry) is int:
             numbers.append(entry)
             continue
         if not isinstance(entry, list) or not entry or not isinstance(entry[0], int) or entry[0] < 1:
             raise ModelError("no block of a sequence", where="schedule")
-        count, inner = entry[0], entry[1:]
+        count = entry[0]
         # Files of irregular sequences are full of short blocks; an array for each would take most of the time.
-        if count * len(inner) <= min(_SHORT, room) and all(isinstance(number, int) for number in inner):
-            numbers.extend(inner * count)
+        if len(entry) == 2 and count <= short and type(entry[1]) is int:
+            numbers += [entry[1]] * count
+            continue
+        inner = entry[1:]
+        if count * len(inner) <= short and all(type(number) is int for number in inner):
+            numbers += inner * count
             continue
         if numbers:
             parts.append(np.array(numbers, dtype=np.int64))
