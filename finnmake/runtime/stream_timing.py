@@ -129,6 +129,7 @@ class StreamTiming:
                 (self._library.finnmake_forget, "p"),
                 (self._library.finnmake_solve, "ppnppnnpnp"),
                 (self._library.finnmake_cycles, "pnpnnnp"),
+                (self._library.finnmake_ends, "pnpnp"),
                 (self._library.finnmake_trace, "pnppnnnpn"),
                 (self._library.finnmake_waiting, "pnpnnn"),
             ]
@@ -178,11 +179,13 @@ class StreamTiming:
             return StreamTimes(output, system.full_streams(), {}, deadlock=True)
         self._library.finnmake_cycles(*system.computed, system.output, frames, 0, output.ctypes.data)
         series, count, cells = system.computed
+        ends = np.zeros((frames, count), dtype=np.int64)
+        self._library.finnmake_ends(series, count, cells, frames, ends.ctypes.data)
         found = np.zeros(_MOST_BLOCKED, dtype=_BLOCKED)
         blocked: dict[Edge, int] = {}
-        for end in (system.output, *self._slow_parts(system, frames, bound)):
+        for end in (system.output, *_slow_parts(system.transfers, ends, bound)):
             entries = self._library.finnmake_trace(
-                series, count, system.constraints.ctypes.data, cells, frames, end, self._ends(system, end, 1)[0],
+                series, count, system.constraints.ctypes.data, cells, frames, end, int(ends[0, end]),
                 found.ctypes.data, len(found),
             )  # fmt: skip
             for stream, depth in found[:entries].tolist():
@@ -226,24 +229,19 @@ class StreamTiming:
         self._system = system
         return system
 
-    def _ends(self, system: _System, series: int, frames: int) -> list[int]:
-        """The cycles of the last words of frames."""
-        ends = np.zeros(frames, dtype=np.int64)
-        last = int(system.series["words"][series]) - 1
-        self._library.finnmake_cycles(*system.computed, series, frames, last, ends.ctypes.data)
-        return [int(end) for end in ends]
 
-    def _slow_parts(self, system: _System, frames: int, interval: float) -> list[int]:
-        """Series of words at whose place frames are further apart, one for each distance that there is.
+def _slow_parts(transfers: Sequence[int], ends: IntegerArray, interval: float) -> list[int]:
+    """Series of words at whose place frames are further apart, one for each distance that there is.
 
-        While a graph fills, its parts run as fast as they can by themselves: each of these ends one that is too slow.
-        """
-        slow: dict[float, int] = {}
-        for series in system.transfers:
-            between = _frame_interval(self._ends(system, series, frames))
-            if between > interval:
-                slow[between] = series
-        return list(slow.values())
+    While a graph fills, its parts run as fast as they can by themselves: each of these ends one that is too slow.
+
+    Args:
+        transfers: the series that are looked at.
+        ends: cycles of the last words, shape (frames, series).
+        interval: cycles.
+    """
+    slow = {_frame_interval(ends[:, series].tolist()): series for series in transfers}
+    return [series for between, series in slow.items() if between > interval]
 
 
 class _Memory:

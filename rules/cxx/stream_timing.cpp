@@ -64,6 +64,7 @@ namespace {
 
 constexpr std::int32_t none = -1;
 constexpr std::int32_t ahead = 16;             // references, two lines of a cache
+constexpr std::int32_t at_a_time = 16;         // words
 constexpr std::int64_t references_each = 64;   // of an entry of `lowest`
 constexpr std::int64_t before_all = -(std::int64_t{1} << 30);   // what a word that waits for none refers to, in 32 bits
 constexpr std::int64_t latest_cycle = std::numeric_limits<std::int32_t>::max();
@@ -75,6 +76,14 @@ constexpr std::int64_t smallest_room = 1024;   // words
 
 std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
 std::size_t wide(std::int64_t value) { return static_cast<std::size_t>(value); }
+
+// Words so many cycles later. Several at a time, which compilers turn into instructions that work on all of them.
+void copy_shifted(const std::int32_t* __restrict cycles, std::int32_t* __restrict copies, std::int32_t count, std::int32_t shift) {
+    for (; count >= at_a_time; count -= at_a_time, cycles += at_a_time, copies += at_a_time) {
+        for (std::int32_t at = 0; at < at_a_time; ++at) copies[at] = cycles[at] + shift;
+    }
+    for (std::int32_t at = 0; at < count; ++at) copies[at] = cycles[at] + shift;
+}
 
 // Where the computation of a series stands. It waits for at most one other, in that one's list.
 struct Progress {
@@ -281,9 +290,7 @@ class Solver {
 
     void copy_words(std::int32_t s, std::int32_t from, std::int32_t to) {
         const Cell cell = taken(s);
-        const std::int32_t shift = narrow(cell.shift);
-        std::int32_t* const own = own_[wide(s)].cycles;
-        for (std::int32_t word = from; word < to; ++word) own[word] = cell.cycles[word] + shift;
+        copy_shifted(cell.cycles + from, own_[wide(s)].cycles + from, to - from, narrow(cell.shift));
     }
 
     // A frame word by word.
@@ -622,6 +629,15 @@ FINNMAKE_EXPORT void finnmake_cycles(const Series* all, std::int64_t count, cons
     }
 }
 
+// The cycles of the last words of all series, frame after frame.
+FINNMAKE_EXPORT void finnmake_ends(const Series* all, std::int64_t count, const Cell* cells, std::int64_t frames,
+                                   std::int64_t* cycles) {
+    const Times times{all, count, cells};
+    for (std::int64_t frame = 0; frame < frames; ++frame) {
+        for (std::int64_t s = 0; s < count; ++s) *cycles++ = times.cycle(s, frame, all[s].words - 1);
+    }
+}
+
 // Goes back from the last word of a series along what made each word as late as it is, as far as `until`; gives the number of
 // entries of `found`: words that a full stream has made late.
 FINNMAKE_EXPORT std::int64_t finnmake_trace(const Series* all, std::int64_t count, const Constraint* constraints,
@@ -680,14 +696,16 @@ FINNMAKE_EXPORT std::int64_t finnmake_waiting(const Series* all, std::int64_t co
     const Times times{all, count, cells};
     const std::int64_t words = all[entered].words;
     std::int64_t most = 0, gone = 0, gone_frame = 0, gone_word = 0, come = 0;
+    Cell leaves = times.cell(left, 0);
     for (std::int64_t frame = 0; frame < frames; ++frame) {
+        const Cell enters = times.cell(entered, frame);
         for (std::int64_t word = 0; word < words; ++word) {
-            const std::int64_t now = times.cycle(entered, frame, word);
-            while (gone < come && times.cycle(left, gone_frame, gone_word) < now) {
+            const std::int64_t now = enters.cycles[word] + enters.shift;
+            while (gone < come && leaves.cycles[gone_word] + leaves.shift < now) {
                 ++gone;
                 if (++gone_word == words) {
                     gone_word = 0;
-                    ++gone_frame;
+                    leaves = times.cell(left, ++gone_frame);
                 }
             }
             most = std::max(most, ++come - gone);
