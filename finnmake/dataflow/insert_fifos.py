@@ -31,7 +31,7 @@ class InsertFIFO(Rewrite):
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
-        graph = stream_graph(model)
+        graph = stream_graph(model, with_parameters=False)
         depths = {**estimated_depths(graph), **named_depths(graph, self._depths)}
         streams = [
             ((position, port), stream, value)

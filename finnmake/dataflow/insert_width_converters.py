@@ -22,7 +22,7 @@ class InsertDWC(Rewrite):
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
         number = 0
-        graph = stream_graph(model)
+        graph = stream_graph(model, with_parameters=False)
         edges = [
             (position, port, place)
             for position, sources in enumerate(graph.sources)

@@ -68,11 +68,15 @@ def from_host(source: Source) -> bool:
     return source[0] < 0
 
 
-def stream_graph(model: ModelWrapper) -> StreamGraph:
+def stream_graph(model: ModelWrapper, *, with_parameters: bool = True) -> StreamGraph:
     """The streams from the graph's input on.
 
     Transposes and Reshapes before the first layer and behind the last one are the host's: the orders of elements. What
     else follows the last layer (an output scale in floats) is left out. Each tensor and each layer is looked at once.
+
+    Args:
+        model: a graph of hardware layers.
+        with_parameters: False for layers without them, see ``layer_from_node``.
 
     Raises:
         ModelError: where the graph has hardware layers that are not connected to the input by others, a tensor that
@@ -94,7 +98,7 @@ def stream_graph(model: ModelWrapper) -> StreamGraph:
             open_ends += [node for node in [value.producer()] if node is not None]
             continue
         if user not in waiting:
-            layer_of[user] = layer_from_node(user)
+            layer_of[user] = layer_from_node(user, with_parameters=with_parameters)
             waiting[user] = sum(not value.is_initializer() for value in stream_inputs(user, layer_of[user]))
         waiting[user] -= 1
         if not waiting[user]:

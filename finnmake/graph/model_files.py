@@ -109,13 +109,19 @@ def _external(tensor: ir.ExternalTensor, folder: Path | None, where: str) -> ir.
 def save_model(model: ir.Model, path: Path) -> None:
     """Writes the graph file, and tensors larger than 1 KiB beside it as ``tensors/<SHA-256>``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    stored = model.clone()
-    for value in stored.graph.initializers.values():
-        tensor = value.const_value
-        if tensor is not None and tensor.nbytes > INLINE_LIMIT and tensor.dtype != ir.DataType.STRING:
-            tensor.name = value.name
-            value.const_value = write_external(tensor, path.parent)
-    path.write_bytes(serialised(stored))
+    large: list[tuple[ir.Value, ir.TensorProtocol]] = []
+    try:
+        for value in model.graph.initializers.values():
+            tensor = value.const_value
+            if tensor is not None and tensor.nbytes > INLINE_LIMIT and tensor.dtype != ir.DataType.STRING:
+                large.append((value, tensor))
+                tensor.name = value.name
+                value.const_value = write_external(tensor, path.parent)
+        content = serialised(model)
+    finally:
+        for value, tensor in large:
+            value.const_value = tensor
+    path.write_bytes(content)
 
 
 def serialised(model: ir.Model) -> bytes:
@@ -124,9 +130,11 @@ def serialised(model: ir.Model) -> bytes:
     Raises:
         ModelError: where they would be 2 GiB or more.
     """
-    model.producer_name, model.producer_version, model.doc_string = "finnmake", None, None
     try:
         proto = ir.to_proto(model)
+        proto.producer_name = "finnmake"
+        proto.ClearField("producer_version")
+        proto.ClearField("doc_string")
         props = sorted(((entry.key, entry.value) for entry in proto.metadata_props), key=lambda item: item[0])
         del proto.metadata_props[:]
         for key, value in props:

@@ -10,6 +10,7 @@ from typing import Any
 from finnmake.errors import BuildFileError
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensor_files import FOLDER
+from finnmake.transformation.base import Rewrite
 
 _OUTPUT = Path("out/graph.onnx")
 
@@ -34,7 +35,12 @@ def transform(*, transformation: str, arguments: Mapping[str, Any]) -> None:
         step = kind(**arguments)
     except TypeError as problem:
         raise BuildFileError(f"wrong arguments: {problem}", where=f"transformation {transformation}") from None
-    result = step.apply(model)
+    if isinstance(step, Rewrite) and type(step).apply is Rewrite.apply:
+        # Nobody else has the model: it needs no copy.
+        step.rewrite(model)
+        result: object = model
+    else:
+        result = step.apply(model)
     if not isinstance(result, ModelWrapper):
         raise BuildFileError(
             f"its apply gave a {type(result).__name__}",

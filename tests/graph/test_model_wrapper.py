@@ -69,6 +69,24 @@ def test_annotations_survive_saving_and_are_not_shared_with_copies(model: ModelW
     assert copy.get_tensor_datatype("acc0") == DataType["INT5"]
 
 
+def test_saving_leaves_the_model_as_it_is(model: ModelWrapper, tmp_path: Path) -> None:
+    model.model.producer_name, model.model.doc_string = "somebody", "what they say"
+    weights = model.value("w0").const_value
+    model.save(tmp_path / "graph.onnx")
+    assert model.value("w0").const_value is weights
+    assert (model.model.producer_name, model.model.doc_string) == ("somebody", "what they say")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"):
+        model.save(tmp_path / "file" / "graph.onnx")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "tensors").write_bytes(b"")
+    with pytest.raises(OSError, match="tensors"):
+        model.save(tmp_path / "full" / "graph.onnx")
+    assert model.value("w0").const_value is weights
+    saved = onnx.load(str(tmp_path / "graph.onnx"), load_external_data=False)
+    assert (saved.producer_name, saved.doc_string) == ("finnmake", "")
+
+
 def test_large_tensors_are_files_named_by_their_bytes(model: ModelWrapper, tmp_path: Path) -> None:
     model.save(tmp_path / "a" / "graph.onnx")
     again = ModelWrapper(tmp_path / "a" / "graph.onnx")
