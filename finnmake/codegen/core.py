@@ -8,7 +8,7 @@ from pathlib import Path
 from finnmake.codegen.constants import chunk_bits, chunk_names, constants_text
 from finnmake.codegen.rendering import render
 from finnmake.dataflow.layer import Layer
-from finnmake.dataflow.layer_file import configured_core_name
+from finnmake.dataflow.layer_file import layer_files
 from finnmake.dataflow.packing import memory_words
 
 
@@ -23,19 +23,20 @@ class CoreTemplates:
 
 def core_values(layer: Layer) -> dict[str, object]:
     """What the templates may use."""
+    files, images = layer_files(layer), layer.memory_images()
     return {
-        "core": layer.core_name(),
-        "configured": configured_core_name(layer),
+        "core": files.core,
+        "configured": files.configured,
         "op_type": layer.op_type,
         "kernel": layer.kernel,
         "parameters": layer.verilog_parameters(),
         "template_arguments": layer.cpp_template_arguments(),
         "header": f"{layer.kernel}.hpp",
-        "memories": list(layer.memory_images()),
+        "memories": list(images),
         "memory_arguments": layer.cpp_memory_arguments(),
-        "images": layer.memory_images(),
-        "chunk_bits": {name: chunk_bits(image) for name, image in layer.memory_images().items()},
-        "chunks": {name: chunk_names(name, image) for name, image in layer.memory_images().items()},
+        "images": images,
+        "chunk_bits": {name: chunk_bits(image) for name, image in images.items()},
+        "chunks": {name: chunk_names(name, image) for name, image in images.items()},
         "inputs": layer.input_ports(),
         "outputs": layer.output_ports(),
         "ports": layer.input_ports() | layer.output_ports(),

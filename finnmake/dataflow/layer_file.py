@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,24 +35,35 @@ def _signed_extreme(values: IntegerArray) -> int:
     return min(low, -high - 1, -1)
 
 
-def parameter_digest(values: IntegerArray) -> str:
-    """SHA-256 of ``parameter_bytes``."""
-    return hashlib.sha256(parameter_bytes(values)).hexdigest()
+@dataclass(frozen=True)
+class LayerFiles:
+    """A layer as files.
+
+    Attributes:
+        core: module name of its core.
+        text: the layer file: canonical JSON of op type, structure and parameter digests.
+        parameters: the ``.npy`` bytes of its parameters by name.
+    """
+
+    core: str
+    text: str
+    parameters: Mapping[str, bytes]
+
+    @property
+    def configured(self) -> str:
+        """Module name of the core together with its parameters, the unit of synthesis."""
+        return f"{self.core}_{hashlib.sha256(self.text.encode()).hexdigest()[:8]}"
 
 
-def layer_text(layer: Layer) -> str:
-    """The layer file: canonical JSON of op type, structure and parameter digests."""
+def layer_files(layer: Layer) -> LayerFiles:
+    """The files of a layer."""
+    parameters = {name: parameter_bytes(values) for name, values in layer.parameters.items()}
     body = {
         "op_type": layer.op_type,
         "structure": layer.structure(),
-        "parameters": {name: parameter_digest(values) for name, values in sorted(layer.parameters.items())},
+        "parameters": {name: hashlib.sha256(content).hexdigest() for name, content in parameters.items()},
     }
-    return json.dumps(body, sort_keys=True, indent=1) + "\n"
-
-
-def configured_core_name(layer: Layer) -> str:
-    """Module name of the core together with its parameters, the unit of synthesis."""
-    return f"{layer.core_name()}_{hashlib.sha256(layer_text(layer).encode()).hexdigest()[:8]}"
+    return LayerFiles(layer.core_name(), json.dumps(body, sort_keys=True, indent=1) + "\n", parameters)
 
 
 def read_layer(text: str, read_parameter: Callable[[str], bytes]) -> Layer:

@@ -13,7 +13,7 @@ from typing import Any
 
 from finnmake.codegen.stitch import Instance, Port, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
-from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes
+from finnmake.dataflow.layer_file import LayerFiles, layer_files, parameter_bytes
 from finnmake.dataflow.stream_graph import Source, layer_names, stream_graph
 from finnmake.errors import BuildFileError
 from finnmake.flow.engines import Engines, engine_of, unknown_layers
@@ -48,18 +48,17 @@ def _ports(entries: tuple[StreamEntry, ...]) -> tuple[Port, ...]:
     return tuple(Port(entry.port, entry.width) for entry in entries)
 
 
-def _layer_entry(name: str, layer: Layer, sources: tuple[Source, ...], engine: str) -> LayerEntry:
-    configured = configured_core_name(layer)
+def _layer_entry(name: str, layer: Layer, files: LayerFiles, sources: tuple[Source, ...], engine: str) -> LayerEntry:
     hls = engine != RTL
     memories = tuple(layer.memory_images())
     return LayerEntry(
         name=name,
         op_type=layer.op_type,
         # An HLS tool builds the parameters in: its core is always a configured one.
-        core=f"{configured}_{engine}" if hls else layer.core_name(),
-        configured=f"{configured}_{engine}" if hls else configured,
+        core=f"{files.configured}_{engine}" if hls else files.core,
+        configured=f"{files.configured}_{engine}" if hls else files.configured,
         engine=engine,
-        function=layer.core_name(),
+        function=files.core,
         constants=memories if hls else (),
         uses_dsp=layer.multipliers > 0,
         verilog_files=() if hls else layer.verilog_files,
@@ -89,10 +88,11 @@ def write_layers(engines: Engines) -> None:
     for name, layer, sources in zip(layer_names(graph), graph.layers, graph.sources, strict=True):
         folder = Path("out/layers", name)
         folder.mkdir(parents=True)
-        (folder / "layer.json").write_text(layer_text(layer), encoding="utf-8")
-        for parameter, values in layer.parameters.items():
-            (folder / f"{parameter}.npy").write_bytes(parameter_bytes(values))
-        entries.append(_layer_entry(name, layer, sources, engine_of(name, layer.op_type, engines)))
+        files = layer_files(layer)
+        (folder / "layer.json").write_text(files.text, encoding="utf-8")
+        for parameter, content in files.parameters.items():
+            (folder / f"{parameter}.npy").write_bytes(content)
+        entries.append(_layer_entry(name, layer, files, sources, engine_of(name, layer.op_type, engines)))
     if unknown := unknown_layers(engines, {entry.name: entry.op_type for entry in entries}):
         raise BuildFileError(
             f"engine names {', '.join(unknown)}",

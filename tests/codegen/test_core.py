@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from finnmake.codegen.core import CoreTemplates, render_core
-from finnmake.dataflow.layer_file import configured_core_name, layer_text, parameter_bytes, read_layer
+from finnmake.dataflow.layer_file import layer_files, parameter_bytes, read_layer
 from finnmake.dataflow.matrix_vector_activation import MatrixVectorActivation
 from finnmake.errors import ModelError
 
@@ -52,13 +52,13 @@ def test_another_folding_is_another_core() -> None:
 
 
 def test_equal_layers_have_equal_files() -> None:
-    assert layer_text(a_layer()) == layer_text(a_layer())
-    assert configured_core_name(a_layer(0)) != configured_core_name(a_layer(1))
+    assert layer_files(a_layer()).text == layer_files(a_layer()).text
+    assert layer_files(a_layer(0)).configured != layer_files(a_layer(1)).configured
 
 
 def test_layer_file_round_trip() -> None:
     layer = a_layer()
-    again = read_layer(layer_text(layer), lambda name: parameter_bytes(layer.parameters[name]))
+    again = read_layer(layer_files(layer).text, lambda name: parameter_bytes(layer.parameters[name]))
     assert again.structure() == layer.structure()
     assert all((again.parameters[name] == layer.parameters[name]).all() for name in layer.parameters)
 
@@ -66,7 +66,7 @@ def test_layer_file_round_trip() -> None:
 def test_wrong_parameter_bytes_are_refused() -> None:
     layer = a_layer()
     with pytest.raises(ModelError, match="digest"):
-        read_layer(layer_text(layer), lambda name: parameter_bytes(layer.parameters[name] + 1))
+        read_layer(layer_files(layer).text, lambda name: parameter_bytes(layer.parameters[name] + 1))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"op_type": "Nothing", "structure": {}, "parameters": {}}'])

@@ -12,7 +12,7 @@ from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenera
 from finnmake.dataflow.fabric import ECP5
 from finnmake.dataflow.fm_padding import FMPadding
 from finnmake.dataflow.layer import Layer
-from finnmake.dataflow.layer_file import layer_text, read_layer
+from finnmake.dataflow.layer_file import layer_files, read_layer
 from finnmake.dataflow.resource_estimate import estimate_resources
 from finnmake.dataflow.vector_vector_activation import VectorVectorActivation
 from finnmake.errors import FoldingError, ModelError
@@ -81,7 +81,7 @@ def test_a_layer_file_gives_the_layer_back(layer: Layer) -> None:
     def no_parameter(name: str) -> bytes:
         raise AssertionError(name)
 
-    assert read_layer(layer_text(layer), no_parameter).structure() == layer.structure()
+    assert read_layer(layer_files(layer).text, no_parameter).structure() == layer.structure()
 
 
 @pytest.mark.parametrize(

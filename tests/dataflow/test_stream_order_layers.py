@@ -13,7 +13,7 @@ from finnmake.dataflow.crop import Crop
 from finnmake.dataflow.depth_to_space import DepthToSpace
 from finnmake.dataflow.duplicate_streams import DuplicateStreams
 from finnmake.dataflow.layer import IntegerArray, Layer
-from finnmake.dataflow.layer_file import layer_text, read_layer
+from finnmake.dataflow.layer_file import layer_files, read_layer
 from finnmake.dataflow.shuffle import Shuffle
 from finnmake.dataflow.streaming_concat import StreamingConcat, StreamingSplit
 from finnmake.dataflow.upsample import UpsampleNearestNeighbour
@@ -98,7 +98,7 @@ def test_a_layer_file_gives_the_layer_back(layer: Layer) -> None:
     def no_parameter(name: str) -> bytes:
         raise AssertionError(name)
 
-    assert read_layer(layer_text(layer), no_parameter).structure() == layer.structure()
+    assert read_layer(layer_files(layer).text, no_parameter).structure() == layer.structure()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from finnmake.codegen.core import CoreTemplates, render_core
 from finnmake.dataflow.layer import Layer
-from finnmake.dataflow.layer_file import configured_core_name
+from finnmake.dataflow.layer_file import layer_files
 from tests.hls_library.harness import LIBRARY, ROOT, TEMPLATES
 
 ECP5 = ("ecp5",)
@@ -42,7 +42,7 @@ def synthesised_cells(folder: Path, layer: Layer, flow: tuple[str, ...]) -> Coun
     if not layer.multipliers:
         options.append("--no-dsp")
     outputs = ["--netlist", "netlist.il", "--resources", "resources.json"]
-    command = [sys.executable, "synth.py", "--top", configured_core_name(layer), *outputs, *options, *files]
+    command = [sys.executable, "synth.py", "--top", layer_files(layer).configured, *outputs, *options, *files]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
     return Counter(re.findall(r"^  cell \\(\w+) ", (folder / "netlist.il").read_text(), re.MULTILINE))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from finnmake.dataflow.insert_fifos import InsertFIFO
 from finnmake.dataflow.insert_width_converters import InsertDWC
-from finnmake.dataflow.layer_file import layer_text
+from finnmake.dataflow.layer_file import layer_files
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
 from finnmake.dataflow.set_folding import SetFolding
 from finnmake.dataflow.stream_graph import PASSING, layer_names, stream_graph
@@ -59,7 +59,7 @@ def named(model: ModelWrapper, *left_out: str) -> dict[str, str]:
     """The files of layers by their names, but for those of some types."""
     graph = stream_graph(model)
     return {
-        name: layer_text(layer)
+        name: layer_files(layer).text
         for name, layer in zip(layer_names(graph), graph.layers, strict=True)
         if layer.op_type not in left_out
     }
