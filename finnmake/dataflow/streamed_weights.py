@@ -20,6 +20,9 @@ from finnmake.graph.model_wrapper import get_constant
 WEIGHT_PORT = 1
 """The input of a layer that takes its weights."""
 
+WEIGHTS_FILE = "streamed_weights.npy"
+"""In the folder of a layer with external weights: the words of a vector."""
+
 
 @dataclass(frozen=True)
 class StreamedWeights:

@@ -11,7 +11,8 @@ from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
 from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile, step_output
 from finnmake.flow.design_tasks import plan_design
-from finnmake.flow.engines import Engines, check_engines, only_rtl
+from finnmake.flow.engine_rules import check_engines
+from finnmake.flow.engines import Engines, only_rtl
 from finnmake.flow.fifo_tasks import UNBUFFERED, WAYS, FifoChoice
 from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.layer_tasks import plan_layer

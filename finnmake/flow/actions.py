@@ -15,6 +15,7 @@ from finnmake.codegen.stitch import Instance, Port, stitched_name
 from finnmake.dataflow.layer import Layer, Stream
 from finnmake.dataflow.layer_file import LayerFiles, layer_files, parameter_bytes
 from finnmake.dataflow.stream_graph import Source, layer_names, stream_graph
+from finnmake.dataflow.streamed_weights import WEIGHTS_FILE
 from finnmake.errors import BuildFileError
 from finnmake.flow.engines import Engines, engine_of, unknown_layers
 from finnmake.flow.manifest import (
@@ -29,8 +30,8 @@ from finnmake.flow.manifest import (
 from finnmake.graph.element_order import ElementOrder
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
-from finnmake.runtime.batch import WEIGHTS_FILE, output_scaling
 from finnmake.transformation.apply_folding import folding_of
+from finnmake.transformation.host import output_scaling
 
 
 def _stream_entries(ports: Mapping[str, Stream]) -> tuple[StreamEntry, ...]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from finnmake.build.rules import RuleSet
-from finnmake.build.tools import Toolbox
-from finnmake.errors import BuildFileError, ToolError
 from finnmake.flow.manifest import RTL
 
 Engines = str | Mapping[str, str]
@@ -15,46 +12,11 @@ Engines = str | Mapping[str, str]
 GLUE = frozenset(("StreamingDataWidthConverter", "StreamingFIFO"))
 """Op types that an engine for all layers leaves to ``rtl``: they are wires and memories between the layers."""
 
-_RULE = "_core"
 FRAMES_BITS = 31
 """Words of one call of an HLS core are counted in this many bits."""
 
 
-def rule_of(engine: str) -> str:
-    """Name of the rule that makes a core by an HLS tool."""
-    return f"{engine}{_RULE}"
-
-
-def engine_names(rules: RuleSet) -> tuple[str, ...]:
-    """All engines there are: ``rtl``, and one for every rule ``NAME_core``."""
-    return (RTL, *sorted(name.removesuffix(_RULE) for name in rules if name.endswith(_RULE)))
-
-
-def check_engines(engines: Engines, rules: RuleSet, where: str) -> None:
-    """Checks what a build file says before anything is built.
-
-    Raises:
-        BuildFileError: no such engine, or neither a name nor a mapping of names.
-        ToolError: the tool of an engine is not installed; says which, how to get it, and what does without it.
-    """
-    legal = engine_names(rules)
-    named = _named(engines)
-    if not named <= set(legal):
-        raise BuildFileError(
-            f"engine={engines!r}",
-            where=where,
-            remedy=f"Engines are {', '.join(legal)}: one of them, or {{layer or op type: engine}}.",
-        )
-    toolbox = Toolbox(rules.tools)
-    for engine in sorted(named - {RTL}):
-        for tool in rules[rule_of(engine)].tools:
-            try:
-                toolbox.require_installed(tool)
-            except ToolError as error:
-                raise ToolError(error.what, where=f"{where}, engine={engine!r}", remedy=error.remedy) from error
-
-
-def _named(engines: object) -> set[str]:
+def named_engines(engines: object) -> set[str]:
     """The engines that a build file names, which need not be what the annotation says."""
     values = list(engines.values()) if isinstance(engines, Mapping) else [engines]
     return {str(value) for value in values}
@@ -62,7 +24,7 @@ def _named(engines: object) -> set[str]:
 
 def only_rtl(engines: Engines) -> bool:
     """Whether no HLS tool makes a core."""
-    return _named(engines) <= {RTL}
+    return named_engines(engines) <= {RTL}
 
 
 def engine_of(name: str, op_type: str, engines: Engines) -> str:

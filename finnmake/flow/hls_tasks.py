@@ -7,7 +7,8 @@ from pathlib import Path
 
 from finnmake.build.action import Action, DirectoryOf, Input, PythonCommand
 from finnmake.flow.core_simulation import rtlsim_build, simulate
-from finnmake.flow.engines import frames_of_a_call, rule_of
+from finnmake.flow.engine_rules import rule_of
+from finnmake.flow.engines import frames_of_a_call
 from finnmake.flow.layer_context import LayerContext, kernel_files
 from finnmake.flow.manifest import LayerEntry
 from finnmake.flow.plan import PlannedTask

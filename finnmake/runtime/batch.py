@@ -15,7 +15,7 @@ from finnmake.codegen.actions import load_layer
 from finnmake.dataflow.layer import IntegerArray, Layer, Stream
 from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
 from finnmake.dataflow.stream_graph import INPUT, Source, from_host, stream_graph
-from finnmake.dataflow.streamed_weights import StreamedWeights
+from finnmake.dataflow.streamed_weights import WEIGHTS_FILE, StreamedWeights
 from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend.input_quantisation import InputQuantisation, read_input_quantisation
 from finnmake.graph.datatype import DataType
@@ -25,12 +25,9 @@ from finnmake.graph.tensors import get_shape
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
 from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
-from finnmake.transformation.host import OUTPUT_KEY
+from finnmake.transformation.host import output_scaling
 
 Array = NDArray[Any]
-
-WEIGHTS_FILE = "streamed_weights.npy"
-"""In the folder of a layer with external weights: the words of a vector."""
 
 _GRID_TOLERANCE = 1e-3
 """How far, in steps, a float input may lie from the integer that it stands for: float32 rounding, not noise."""
@@ -185,15 +182,6 @@ def output_integers(layers: ModelWrapper, outputs: Array) -> IntegerArray:
             f"the model's outputs lie up to {distance:.3g} steps off the grid of its output scale", where="reference"
         )
     return integers.astype(np.int64)
-
-
-def output_scaling(layers: ModelWrapper) -> tuple[Array, Array] | None:
-    """Scale and bias, float64, one number or one an element; None where the integers are the output, as with labels."""
-    text = layers.get_metadata_prop(OUTPUT_KEY)
-    if text is None:
-        return None
-    scaling = json.loads(text)
-    return np.asarray(scaling["scale"], dtype=np.float64), np.asarray(scaling["bias"], dtype=np.float64)
 
 
 def output_floats(integers: IntegerArray, scale: Sequence[float], bias: Sequence[float]) -> Array:

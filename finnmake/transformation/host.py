@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from finnmake.graph.element_order import only_orders
+from finnmake.graph.model_wrapper import ModelWrapper
 
 OUTPUT_KEY = "finnmake.output_scaling"
 """Metadata of the model: JSON with ``scale`` and ``bias``, one number or one for each element of a frame of the graph's
 output: float = scale · integer + bias."""
+
+
+def output_scaling(layers: ModelWrapper) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Scale and bias, one number or one an element; None where the integers are the output, as with labels."""
+    text = layers.get_metadata_prop(OUTPUT_KEY)
+    if text is None:
+        return None
+    scaling = json.loads(text)
+    return np.asarray(scaling["scale"], dtype=np.float64), np.asarray(scaling["bias"], dtype=np.float64)
 
 
 def host_nodes(graph: ir.Graph) -> set[ir.Node]:

@@ -12,9 +12,8 @@ import pytest
 from finnmake.build.rules import load_rules
 from finnmake.errors import BuildFileError, ToolError
 from finnmake.flow.accelerator import Accelerator
+from finnmake.flow.engine_rules import check_engines, engine_names
 from finnmake.flow.engines import (
-    check_engines,
-    engine_names,
     engine_of,
     frames_of_a_call,
     only_rtl,

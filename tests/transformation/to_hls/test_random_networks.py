@@ -19,9 +19,9 @@ from finnmake.dataflow.set_folding import SetFolding
 from finnmake.dataflow.stream_graph import PASSING, layer_names, stream_graph
 from finnmake.errors import FoldingError
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import output_scaling
 from finnmake.runtime.execute import execute_onnx
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
+from finnmake.transformation.host import output_scaling
 from tests.support.quantised_networks import QuantisedNetwork
 
 SEEDS = [0, 4, 8, 13, 20, 28, 49, 90, 149]
