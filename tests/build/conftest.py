@@ -23,6 +23,7 @@ TOOLS = {
 
 FUNCTIONS = '''
 """Functions that Python commands of the tests call."""
+import gc
 import os
 import sys
 from pathlib import Path
@@ -41,6 +42,10 @@ def refuse(source: str) -> None:
 
 def crash(source: str) -> None:
     raise ZeroDivisionError("one by none")
+
+
+def garbage(target: str) -> None:
+    Path(target).write_text(f"{gc.isenabled()} {gc.get_freeze_count()}")
 
 
 def threads(target: str) -> None:

@@ -43,6 +43,16 @@ def test_an_action_computes_in_one_thread(pool: WorkerPool, tmp_path: Path) -> N
     assert (run(pool, tmp_path / "a", "threads", target="count") / "count").read_text() == "1"
 
 
+def test_garbage_is_looked_for_but_not_among_modules(pool: WorkerPool, tmp_path: Path) -> None:
+    enabled, frozen = (run(pool, tmp_path / "a", "garbage", target="g") / "g").read_text().split()
+    assert enabled == "True"
+    assert int(frozen) > 1000
+    # What an action leaves is garbage.
+    enabled, later = (run(pool, tmp_path / "b", "garbage", target="g") / "g").read_text().split()
+    assert enabled == "True"
+    assert int(later) <= int(frozen)
+
+
 def test_an_exception_leaves_the_worker(pool: WorkerPool, tmp_path: Path) -> None:
     first = (run(pool, tmp_path / "a", "process", target="pid") / "pid").read_text()
     with pytest.raises(FinnmakeError):
