@@ -271,8 +271,10 @@ class Solver {
         Memory::Block& own = own_[wide(s)];
         if (limit <= own.room) return;
         const Memory::Block before = own;
-        own = memory_.take(std::min(std::max(2 * std::int64_t{limit}, smallest_room), all_[s].words));
-        if (before.cycles == nullptr) {
+        // What does not turn out like its pattern soon will have all its words there.
+        const bool is_new = before.cycles == nullptr;
+        own = memory_.take(is_new ? std::min(std::max(2 * std::int64_t{limit}, smallest_room), all_[s].words) : all_[s].words);
+        if (is_new) {
             copy_words(s, 0, start_[wide(s)]);
         } else {
             std::copy(before.cycles, before.cycles + start_[wide(s)], own.cycles);
