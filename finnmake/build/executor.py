@@ -15,6 +15,7 @@ from typing import Protocol
 
 from finnmake.build.action import PythonCommand, ToolCommand
 from finnmake.build.key import Resolved
+from finnmake.build.log_lines import error_lines, lines_of
 from finnmake.build.sandbox import Bubblewrap, Scratch
 from finnmake.build.sources import Sources
 from finnmake.build.tools import FoundTool, Toolbox
@@ -169,11 +170,11 @@ class Executor:
 
     @staticmethod
     def _judge(command: ToolCommand, status: int, log: Path) -> None:
-        patterns = [re.compile(pattern) for pattern in command.error_patterns]
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in lines if any(pattern.search(line) for pattern in patterns)]
+        content = log.read_bytes()
+        errors = error_lines(content, command.error_patterns)
         if status == 0 and not errors:
             return
+        lines = lines_of(content)
         shown = errors or [line for line in lines if ERROR_LINE.search(line)] or lines[-SHOWN_LINES:]
         more = f"\n  ... and {len(shown) - SHOWN_LINES} more" if len(shown) > SHOWN_LINES else ""
         if status == 0:
