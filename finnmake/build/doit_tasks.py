@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -115,5 +116,11 @@ def _path(root: str, path: Path | str, folder: str) -> str:
     # Not with pathlib, and not more than needed: this is called for every file of every task.
     if root == folder and isinstance(path, str) and is_plain(path):
         return path
+    return _normal(root, path, folder)
+
+
+@lru_cache(8192)
+def _normal(root: str, path: Path | str, folder: str) -> str:
+    # Tasks share the files that no task makes: sources of kernels, scripts of rules.
     text, prefix = os.path.normpath(os.path.join(root, path)), f"{folder}/"  # noqa: PTH118
     return text[len(prefix) :] if text.startswith(prefix) else text

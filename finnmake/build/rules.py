@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -52,7 +53,7 @@ class Rule:
     error_patterns: tuple[str, ...] = ()
     licence: str = ""
 
-    @property
+    @cached_property
     def parameters(self) -> frozenset[str]:
         """Names of the placeholders, without ``inputs``."""
         texts = (*self.command, *self.outputs, *self.environment.values())
@@ -77,9 +78,9 @@ class Rule:
         """
         where = f"rule {self.name}"
         values: dict[str, Parameter] = {**parameters, "inputs": list(inputs)}
-        if missing := sorted(self.parameters - set(parameters)):
+        if missing := sorted(self.parameters - parameters.keys()):
             raise BuildFileError(f"no value for {', '.join(missing)}", where=where)
-        if unknown := sorted(set(parameters) - self.parameters):
+        if unknown := sorted(parameters.keys() - self.parameters):
             known = ", ".join(sorted(self.parameters)) or "none"
             raise BuildFileError(f"no placeholder {', '.join(unknown)}", where=where, remedy=f"known: {known}")
         names = [_fill_text(text, values, where) for text in self.outputs]
@@ -90,17 +91,23 @@ class Rule:
         elif absent := [name for name in names if name not in outputs]:
             raise BuildFileError(f"no place given for its output {', '.join(absent)}", where=where)
         all_inputs = dict(inputs)
-        for file in self.files:
-            name = PurePosixPath(file).name
+        for name, path in self._own_inputs:
             if name in all_inputs:
                 raise BuildFileError(f"input {name!r} is a file of the rule itself", where=where)
-            all_inputs[name] = self.folder.parent / file[3:] if file.startswith("../") else self.folder / file
+            all_inputs[name] = path
         command = ToolCommand(
             argv=tuple(argument for text in self.command for argument in _fill(text, values, where)),
             environment={name: _fill_text(text, values, where) for name, text in self.environment.items()},
             error_patterns=self.error_patterns,
         )
         return Action(self.mnemonic, command, all_inputs, outputs, self.tools, self.licence)
+
+    @cached_property
+    def _own_inputs(self) -> tuple[tuple[str, str], ...]:
+        places = [
+            self.folder.parent / file[3:] if file.startswith("../") else self.folder / file for file in self.files
+        ]
+        return tuple((place.name, str(place)) for place in places)
 
 
 def _fill(text: str, values: Mapping[str, Parameter], where: str) -> list[str]:
@@ -113,6 +120,9 @@ def _fill(text: str, values: Mapping[str, Parameter], where: str) -> list[str]:
 
 
 def _fill_text(text: str, values: Mapping[str, Parameter], where: str) -> str:
+    if "{" not in text and "}" not in text:
+        return text
+
     def replace(match: re.Match[str]) -> str:
         name = match.group(1)
         if name is None:

@@ -37,7 +37,7 @@ class Step:
     transformation: str
     arguments: Mapping[str, Json]
     stage: Stage
-    files: Mapping[str, Path] | None = None
+    files: Mapping[str, Path | str] | None = None
     folders: tuple[Path, ...] = ()
     after: tuple[str, ...] = ()
 

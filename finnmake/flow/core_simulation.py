@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from finnmake.build.action import Action, Input, PythonCommand
 from finnmake.flow.layer_context import LayerContext
@@ -13,7 +12,7 @@ from finnmake.flow.stages import Stage
 
 
 def rtlsim_build(
-    layer: LayerEntry, context: LayerContext, *, maker: str, verilog: str, sources: Mapping[str, Path]
+    layer: LayerEntry, context: LayerContext, *, maker: str, verilog: str, sources: Mapping[str, str]
 ) -> PlannedTask:
     """Build the RTL simulation of a core.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from finnmake.build.action import Action, Input, PythonCommand
 from finnmake.deploy.board import Board, Implementation
@@ -66,7 +65,7 @@ class _Design:
     def task(self, step: str) -> str:
         return self.context.task(step)
 
-    def file(self, relative: str) -> Path:
+    def file(self, relative: str) -> str:
         return self.context.path(relative)
 
     def output(self, relative: str) -> str:
@@ -79,7 +78,7 @@ class _Design:
         """A step of every layer; of one whose core an HLS tool makes, the step that has seen the core simulated."""
         return tuple(self.context.step(layer, "core" if layer.is_hls else step) for layer in self.manifest.layers)
 
-    def layer_files(self, pattern: str, name: str) -> dict[str, Path]:
+    def layer_files(self, pattern: str, name: str) -> dict[str, str]:
         """One file of every layer, at a scratch path made of its position."""
         return {
             pattern.format(position): self.file(f"layers/{layer.name}/{name}")
@@ -108,7 +107,7 @@ class _Design:
         )
 
     def lint(self) -> PlannedTask:
-        cores: dict[str, Path] = {}
+        cores: dict[str, str] = {}
         for layer in self.manifest.layers:
             cores.setdefault(f"{layer.core}.v", self.file(f"layers/{layer.name}/core.v"))
         return PlannedTask(
@@ -140,19 +139,19 @@ class _Design:
             ),
         )
 
-    def _simulated_cores(self) -> dict[str, Path]:
+    def _simulated_cores(self) -> dict[str, str]:
         return {
             f"{layer.core}.so": self.file(f"layers/{layer.name}/rtlsim.so") for layer in reversed(self.manifest.layers)
         }
 
-    def _images(self) -> dict[str, Path]:
+    def _images(self) -> dict[str, str]:
         return {
             f"layer_{position}_{memory}.mem": self.file(f"layers/{layer.name}/{memory}.mem")
             for position, layer in enumerate(self.manifest.layers)
             for memory in layer.memories
         }
 
-    def _streamed_weights(self) -> dict[str, Path]:
+    def _streamed_weights(self) -> dict[str, str]:
         return {
             f"{weights.stream.port}.npy": self.file(f"layers/{weights.layer}/streamed_weights.npy")
             for weights in self.manifest.weights
@@ -214,7 +213,7 @@ class _Design:
         )
 
     def merge(self) -> PlannedTask:
-        netlists: dict[str, Path] = {}
+        netlists: dict[str, str] = {}
         for layer in self.manifest.layers:
             netlists.setdefault(f"{layer.configured}.il", self.file(f"layers/{layer.name}/netlist.il"))
         sources = {
@@ -373,7 +372,7 @@ class _Design:
     def report(self) -> PlannedTask:
         names = ("cppsim", "rtlsim", "resources")
         steps = ("cppsim", "rtlsim", "synth")
-        inputs: dict[str, Path] = {
+        inputs: dict[str, str] = {
             "manifest.json": self.file("manifest.json"),
             "stitched.json": self.file("stitched/rtlsim.json"),
             "reference.json": self.file("reference/reference.json"),

@@ -45,7 +45,7 @@ def memory_folder(layer: LayerEntry, context: LayerContext) -> dict[str, Input]:
 
 def _hls(layer: LayerEntry, context: LayerContext) -> PlannedTask:
     shared = context.resources.rules / "hls" / "wrapper.py"
-    inputs: Mapping[str, Path] = {
+    inputs: Mapping[str, Path | str] = {
         "top.cpp": context.file(layer, "top.cpp"),
         **{f"{name}.inc": context.file(layer, f"{name}.inc") for name in layer.constants},
         **kernel_files(context.resources, layer.cpp_files),

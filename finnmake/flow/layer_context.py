@@ -51,26 +51,26 @@ class LayerContext(TargetContext):
         """Full name of a task of a layer."""
         return self.task(f"{self.prefix}{layer.name}.{name}")
 
-    def file(self, layer: LayerEntry, name: str) -> Path:
-        """A file that is made of a layer."""
+    def file(self, layer: LayerEntry, name: str) -> str:
+        """A file that is made of a layer, relative to the workspace."""
         return self.path(f"{self.made_in}/{layer.name}/{name}")
 
     def output(self, layer: LayerEntry, name: str) -> str:
         """Where an output of a layer goes, relative to the workspace."""
         return f"{self.folder}/{self.made_in}/{layer.name}/{name}"
 
-    def layer_inputs(self, layer: LayerEntry) -> dict[str, Path]:
+    def layer_inputs(self, layer: LayerEntry) -> dict[str, str]:
         """The layer file and its parameters, as inputs of a Python action."""
         names = ["layer.json", *(f"{name}.npy" for name in layer.parameters)]
         return {name: self.path(f"{self.layers_folder}/{layer.name}/{name}") for name in names}
 
 
-def kernel_files(resources: Resources, names: tuple[str, ...]) -> Mapping[str, Path]:
-    """Kernel sources as inputs: scratch path (file name) to the file in the kernel library."""
+def kernel_files(resources: Resources, names: tuple[str, ...]) -> Mapping[str, str]:
+    """Kernel sources as inputs: scratch path (file name) to the path of the file in the kernel library."""
     return _files(resources.hls_library, names)
 
 
 @lru_cache
-def _files(folder: Path, names: tuple[str, ...]) -> Mapping[str, Path]:
+def _files(folder: Path, names: tuple[str, ...]) -> Mapping[str, str]:
     # Layers of one type have the same: there are few.
-    return MappingProxyType({Path(name).name: folder / name for name in names})
+    return MappingProxyType({Path(name).name: str(folder / name) for name in names})

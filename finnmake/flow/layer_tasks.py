@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from finnmake.build.action import Action, Input, PythonCommand
 from finnmake.flow.core_simulation import rtlsim_build, simulate
@@ -44,7 +43,7 @@ def plan_simulation(layer: LayerEntry, context: LayerContext, stage: Stage) -> l
     return [replace(task, stage=stage) for task in tasks]
 
 
-def _images(layer: LayerEntry, context: LayerContext) -> dict[str, Path]:
+def _images(layer: LayerEntry, context: LayerContext) -> dict[str, str]:
     names = layer.constants if layer.is_hls else layer.memories
     return {f"{name}.mem": context.file(layer, f"{name}.mem") for name in names}
 

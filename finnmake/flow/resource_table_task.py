@@ -31,7 +31,7 @@ def plan_resource_table(
         clock_mhz: of the accelerator.
         finn: FINN's reports by their names; none where there are none.
     """
-    inputs: dict[str, Path] = {"manifest.json": context.path("manifest.json"), **finn}
+    inputs: dict[str, Path | str] = {"manifest.json": context.path("manifest.json"), **finn}
     after = [context.task("layers")]
     for position, layer in enumerate(manifest.layers):
         folder = f"layers/{layer.name}"

@@ -46,7 +46,7 @@ def test_application(tmp_path: Path) -> None:
     assert action.command.environment == {"TOP": "core"}
     assert action.command.error_patterns == ("^ERROR",)
     assert action.outputs == {"core.json": "out/core.json", "logs/": "out/logs"}
-    assert action.inputs["script.py"] == tmp_path / "flow" / "script.py"
+    assert action.inputs["script.py"] == str(tmp_path / "flow" / "script.py")
     assert action.tools == ("python", "yosys")
     assert action.mnemonic == "Synth"
     assert action.licence == "yosys-pro"
