@@ -52,6 +52,13 @@ class EngineAction(BaseAction):  # type: ignore[misc] # doit is untyped
         return f"finnmake {self.action.mnemonic}"
 
 
+def renewed(task: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """A task that ``action_task`` has made, once more, for doit to load again: with an action that has no past."""
+    (action,) = task["actions"]
+    again = EngineAction(action.action, workspace, expanding=action.expanding, final=action.final)
+    return {**task, "actions": [again]}
+
+
 def engine_action_of(task: Task) -> EngineAction | None:
     """The engine action of a task; None for any other kind of task."""
     actions = task._actions

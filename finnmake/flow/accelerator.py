@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from finnmake.build.workspace import Workspace
@@ -18,6 +19,7 @@ from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.layer_tasks import plan_layer
 from finnmake.flow.manifest import RTL, Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
+from finnmake.flow.plan_memo import PlanMemo
 from finnmake.flow.resource_table_task import FINN_FOLDINGS, FINN_REPORTS, plan_resource_table
 from finnmake.flow.stages import Stage
 from finnmake.flow.steps import COMPLETE, behind_own_steps, compile_steps
@@ -137,7 +139,7 @@ class Accelerator(Target):
             for layer in manifest.layers:
                 # Where depths are measured, all layers but FIFOs are planned by now.
                 if context.step(layer, "generate") not in planned:
-                    tasks.extend(plan_layer(layer, context))
+                    tasks.extend(self._memo.plan(plan_layer, layer, context))
             tasks.append(plan_resource_table(manifest, context, board, clock_mhz, finn))
             measured = any(task.name == context.task("fifo_depths") for task in tasks)
             tasks.extend(plan_design(manifest, context, board, clock_mhz, cycle_model=measured))
@@ -169,7 +171,11 @@ class Accelerator(Target):
         simulator = Stage.LAYERS if choice.measures(unbuffered) else Stage.RTLSIM
         unfolded = len(steps) - 1 - len(COMPLETE)
         tasks = plan_compile(self._source(), steps, context, unfolded=unfolded, simulator=simulator)
-        return [*tasks, *choice.plan(*step_output(before, context), unbuffered, context)]
+        return [*tasks, *choice.plan(*step_output(before, context), unbuffered, context, self._memo)]
+
+    @cached_property
+    def _memo(self) -> PlanMemo:
+        return PlanMemo()
 
     # -- parts -----------------------------------------------------------------------------------------------------
     def _context(self, workspace: Workspace, resources: Resources, board: Board, clock_mhz: float) -> LayerContext:

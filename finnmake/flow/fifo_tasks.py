@@ -17,6 +17,7 @@ from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.layer_tasks import plan_layer, plan_simulation
 from finnmake.flow.manifest import RTL, LayerEntry, Manifest
 from finnmake.flow.plan import PlannedTask
+from finnmake.flow.plan_memo import PlanMemo
 from finnmake.flow.stages import Stage
 
 WAYS = ("auto", "measured", "estimated")
@@ -70,7 +71,9 @@ class FifoChoice:
     def _files(self) -> dict[str, Path]:
         return {} if self.file is None else {self.file.name: self.file}
 
-    def plan(self, previous: str, graph: str, manifest: Manifest | None, context: LayerContext) -> list[PlannedTask]:
+    def plan(
+        self, previous: str, graph: str, manifest: Manifest | None, context: LayerContext, memo: PlanMemo
+    ) -> list[PlannedTask]:
         """The tasks between the folded graph and its FIFOs; of measured depths also those of all layers but FIFOs.
 
         Args:
@@ -78,6 +81,7 @@ class FifoChoice:
             graph: its file.
             manifest: of the layers without FIFOs, where it is known.
             context: of the accelerator.
+            memo: of the accelerator.
         """
         if self.way == "estimated":
             return []
@@ -91,12 +95,10 @@ class FifoChoice:
         measured = {core: (layer, apart if layer.op_type == FIFO else own) for core, layer in first.items()}
         for layer in manifest.layers:
             is_measured, where = first[layer.core] is layer, apart if layer.op_type == FIFO else own
-            simulation = plan_simulation(layer, where, Stage.LAYERS) if is_measured else []
-            others = [] if layer.op_type == FIFO else plan_layer(layer, own)
-            earlier = {task.name for task in simulation}
-            tasks += [*simulation, *(task for task in others if task.name not in earlier)]
-            if is_measured:
-                tasks.append(_schedule(layer, where))
+            measurement = memo.plan(_plan_measurement, layer, where) if is_measured else []
+            others = [] if layer.op_type == FIFO else memo.plan(plan_layer, layer, own)
+            earlier = {task.name for task in measurement}
+            tasks += [*measurement[:-1], *(task for task in others if task.name not in earlier), *measurement[-1:]]
         tasks.append(_solver(context))
         tasks.append(self._sizing(measured, context))
         return tasks
@@ -146,6 +148,10 @@ def _unbuffered(previous: str, graph: str, context: LayerContext) -> PlannedTask
             },
         ),
     )
+
+
+def _plan_measurement(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
+    return [*plan_simulation(layer, context), _schedule(layer, context)]
 
 
 def _schedule(layer: LayerEntry, context: LayerContext) -> PlannedTask:

@@ -37,10 +37,10 @@ def plan_layer(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
     ]
 
 
-def plan_simulation(layer: LayerEntry, context: LayerContext, stage: Stage) -> list[PlannedTask]:
-    """The tasks that make a core and build its RTL simulation, at an earlier stage."""
+def plan_simulation(layer: LayerEntry, context: LayerContext) -> list[PlannedTask]:
+    """The tasks that make a core and build its RTL simulation, at the stage at which the layers become known."""
     tasks = [_generate(layer, context), _rtlsim_build(layer, context)]
-    return [replace(task, stage=stage) for task in tasks]
+    return [replace(task, stage=Stage.LAYERS) for task in tasks]
 
 
 def _images(layer: LayerEntry, context: LayerContext) -> dict[str, str]:

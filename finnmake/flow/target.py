@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finnmake.build.doit_tasks import action_task
+from finnmake.build.doit_tasks import action_task, renewed
 from finnmake.build.rules import RuleSet, load_rules
 from finnmake.build.workspace import Workspace
 from finnmake.errors import BuildFileError
@@ -62,8 +62,13 @@ class Target(ABC):
     def create_doit_tasks(self) -> Iterator[dict[str, Any]]:
         """The tasks as doit wants them: a group named after the target, and its subtasks."""
         workspace = self.workspace()
+        place = (workspace.root, os.getcwd())  # noqa: PTH109 (as in action_task)
         for planned in self.plan(workspace):
-            yield action_task(
+            before = self._made.get(planned.name)
+            if before is not None and before[0] is planned and before[1] == place:
+                yield renewed(before[2], workspace)
+                continue
+            task = action_task(
                 planned.name,
                 planned.action,
                 doc=planned.doc,
@@ -72,6 +77,14 @@ class Target(ABC):
                 expanding=planned.expands,
                 final=planned.is_final,
             )
+            self._made[planned.name] = (planned, place, task)
+            # Doit takes dictionaries to pieces.
+            yield dict(task)
+
+    @cached_property
+    def _made(self) -> dict[str, tuple[PlannedTask, tuple[Path, str], dict[str, Any]]]:
+        """Of each name the last task that doit was given, with what it was made of."""
+        return {}
 
     def workspace(self) -> Workspace:
         """The workspace that holds state and store of this build file."""
