@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -179,6 +180,8 @@ class Run(EngineCommand, DoitRun):  # type: ignore[misc] # doit is untyped
                 return status
             if not changed:
                 break
+            # As when they were loaded first: the next action to run starts the collector again.
+            gc.disable()
             with self._span("load"):
                 if self.stamp is not None:
                     self.stamp.footprint.spoilt()
