@@ -17,6 +17,8 @@ RACY_NS = 2_000_000_000
 """A file that changed less than two seconds before it was hashed may change again without its times showing it."""
 
 CHUNK = 1 << 20
+SMALL = 1 << 16
+"""Bytes of a piece of a file: of the first one, and of those behind it."""
 
 
 class Digest(NamedTuple):
@@ -46,8 +48,24 @@ def digest_of_bytes(data: bytes) -> Digest:
 
 def hash_file(path: Path | str) -> str:
     """SHA-256 of a file's bytes, 64 hex digits, without looking into any memory."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (str paths: this is the hot path)
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    # Not file_digest: it makes room for 256 KiB first, and most files are small.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        state = hashlib.sha256()
+        for chunk in chunks(descriptor):
+            state.update(chunk)
+        return state.hexdigest()
+    finally:
+        os.close(descriptor)
+
+
+def chunks(descriptor: int) -> Iterator[bytes]:
+    """What is left to read of a file, in pieces; without room for a large piece where a small one is enough."""
+    size = SMALL
+    while chunk := os.read(descriptor, size):
+        yield chunk
+        # Behind a short piece comes the end.
+        size = SMALL if len(chunk) < size else CHUNK
 
 
 def change_stamp(text: str) -> str:

@@ -5,44 +5,60 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
+import secrets
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
-from finnmake.build.digest import CHUNK
+from finnmake.build.digest import SMALL, chunks
 from finnmake.errors import BuildFileError
 
 _FICLONE = 0x40049409
 """ioctl of Linux that makes a file share another's blocks, copied on write (btrfs, XFS)."""
 
 
-def copy_file(source: Path | str, target: Path, *, executable: bool = False, sync: bool = False) -> str:
+def copy_file(source: Path | str, target: Path | str, *, executable: bool = False, sync: bool = False) -> str:
     """Copy a file to a new file and return the SHA-256 of the bytes that arrived.
 
     Raises:
         OSError: as open, read and write do; ``FileExistsError`` when ``target`` is there.
     """
-    mode = 0o755 if executable else 0o644
-    with open(source, "rb", buffering=0) as reader:  # noqa: PTH123
-        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "r+b", buffering=0) as writer:  # noqa: PTH123
-            with suppress(OSError):
-                fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-                # The reader's bytes may have changed between an earlier look and the clone: hash what arrived.
-                writer.seek(0)
-                sha256 = hashlib.file_digest(writer, "sha256").hexdigest()
-                if sync:
-                    os.fsync(writer.fileno())
-                return sha256
-            writer.seek(0)
-            state = hashlib.sha256()
-            while chunk := reader.read(CHUNK):
-                state.update(chunk)
-                view = memoryview(chunk)
-                while view:
-                    view = view[writer.write(view) :]
+    # Descriptors, not file objects: an action has up to a thousand inputs, most of them small.
+    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        first = os.read(reader, SMALL)
+        mode = 0o755 if executable else 0o644
+        writer = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            sha256 = _clone(reader, writer) if len(first) == SMALL else None
+            if sha256 is None:
+                sha256 = _copy(first, reader, writer)
             if sync:
-                os.fsync(writer.fileno())
+                os.fsync(writer)
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+    return sha256
+
+
+def _clone(reader: int, writer: int) -> str | None:
+    with suppress(OSError):
+        fcntl.ioctl(writer, _FICLONE, reader)
+        # The reader's bytes may have changed between an earlier look and the clone: hash what arrived.
+        with open(writer, "rb", buffering=0, closefd=False) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
+
+
+def _copy(first: bytes, reader: int, writer: int) -> str:
+    os.lseek(writer, 0, os.SEEK_SET)
+    state = hashlib.sha256()
+    for chunk in chain([first], chunks(reader)):
+        state.update(chunk)
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(writer, view) :]
     return state.hexdigest()
 
 
@@ -60,7 +76,7 @@ def expanded(path: Path) -> Path:
 
 def temporary_name(folder: Path) -> Path:
     """A name in ``folder`` that no other process uses."""
-    return Path(tempfile.mktemp(prefix=".tmp-", dir=folder))
+    return Path(f"{folder}/.tmp-{secrets.token_hex(12)}")
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:

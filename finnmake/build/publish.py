@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -33,10 +34,11 @@ def publish(
         BuildFileError: a file cannot be written.
     """
     for scratch, file in result.files:
-        target = root / place_of(scratch, outputs)
+        place = f"{root}/{place_of(scratch, outputs)}"
         with suppress(OSError, BuildFileError):
-            if not target.is_symlink() and digests.file(target) == file:
+            if not os.path.islink(place) and digests.file(place) == file:  # noqa: PTH114
                 continue
+        target = Path(place)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = temporary_name(target.parent)

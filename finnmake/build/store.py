@@ -50,6 +50,7 @@ class LocalStore:
         self._lock = threading.Lock()
         self._ready = False
         self._received = 0
+        self._temporary = folder / "tmp"
         self._use = StoreUse(folder)
         version = folder / "version"
         with self.errors():
@@ -90,31 +91,33 @@ class LocalStore:
             if self._ready:
                 return
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "tmp").mkdir(exist_ok=True)
+            (self._temporary).mkdir(exist_ok=True)
             version = self.folder / "version"
             if not version.exists():
-                temporary = temporary_name(self.folder / "tmp")
+                temporary = temporary_name(self._temporary)
                 temporary.write_text(f"{FORMAT_VERSION}\n")
                 temporary.replace(version)
             with self._use.using():
                 self._ready = True
 
-    def _path(self, kind: str, name: str) -> Path:
-        return self.folder / kind / name[:2] / name
+    def _path(self, kind: str, name: str) -> str:
+        # A text: pathlib would take longer than the system does to look at the file.
+        return f"{self.folder}/{kind}/{name[:2]}/{name}"
 
-    def _drop(self, path: Path, what: str) -> None:
-        self._warn(f"{what} {path.name} in the store was corrupt and has been dropped; it is made again when needed")
+    def _drop(self, path: str, what: str) -> None:
+        name = Path(path).name
+        self._warn(f"{what} {name} in the store was corrupt and has been dropped; it is made again when needed")
         with suppress(OSError):
-            path.unlink()
+            Path(path).unlink()
 
     def blob_path(self, digest: Digest) -> Path:
         """Where a blob's bytes are, if it is there. To be read only."""
-        return self._path("cas", digest.sha256)
+        return Path(self._path("cas", digest.sha256))
 
     def temporary_folder(self) -> Path:
         """A new folder on the store's file system; who asked for it removes it."""
         self._prepare()
-        folder = temporary_name(self.folder / "tmp")
+        folder = temporary_name(self._temporary)
         folder.mkdir()
         return folder
 
@@ -126,9 +129,10 @@ class LocalStore:
     def _contains(self, digest: Digest) -> bool:
         path = self._path("cas", digest.sha256)
         try:
-            if path.stat().st_size != digest.size:
+            status = os.stat(path)  # noqa: PTH116
+            if status.st_size != digest.size:
                 return False
-            self._use.touch(path)
+            self._use.touch(path, status)
         except OSError:
             return False
         return True
@@ -136,7 +140,7 @@ class LocalStore:
     def _holds(self, digest: Digest) -> bool:
         """Whether a blob is there with all of its bytes right; it stays as ``contains`` says."""
         with self._use.using(), suppress(OSError):
-            return self._contains(digest) and hash_file(self.blob_path(digest)) == digest.sha256
+            return self._contains(digest) and hash_file(self._path("cas", digest.sha256)) == digest.sha256
         return False
 
     def get_file(self, file: FileDigest, target: Path) -> bool:
@@ -161,7 +165,7 @@ class LocalStore:
         path = self._path("cas", digest.sha256)
         with self.errors(), self._use.using():
             try:
-                data = path.read_bytes()
+                data = Path(path).read_bytes()
             except FileNotFoundError:
                 return None
             if digest_of_bytes(data).sha256 != digest.sha256:
@@ -179,13 +183,13 @@ class LocalStore:
         """
         with self.errors():
             self._prepare()
-            temporary = temporary_name(self.folder / "tmp")
+            temporary = temporary_name(self._temporary)
             try:
                 try:
-                    source.rename(temporary)
+                    os.rename(source, temporary)  # noqa: PTH104
                     # Hashed where no tool that still runs has a name for it.
                     sha256 = hash_file(temporary)
-                    digest = Digest(sha256, temporary.stat().st_size)
+                    digest = Digest(sha256, os.stat(temporary).st_size)  # noqa: PTH116
                     # Waiting for the disk takes longer than reading what is there.
                     if self._holds(digest):
                         return digest
@@ -206,23 +210,23 @@ class LocalStore:
         if not self.contains(digest):
             with self.errors():
                 self._prepare()
-                self._write(self._path("cas", digest.sha256), data)
+                self._write(self.blob_path(digest), data)
         return digest
 
     def _publish(self, temporary: Path, sha256: str) -> Digest:
         size = temporary.stat().st_size
-        final = self._path("cas", sha256)
+        final = Path(self._path("cas", sha256))
         # Also over a blob that is there: its bytes are corrupt, these have just been hashed.
         temporary.chmod(0o444)
         # A tool may have given its output an old access time.
-        self._touch(temporary)
+        self._touch(str(temporary))
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(final)
         self._count(size)
         return Digest(sha256, size)
 
     def _write(self, path: Path, data: bytes) -> None:
-        temporary = temporary_name(self.folder / "tmp")
+        temporary = temporary_name(self._temporary)
         try:
             with temporary.open("xb") as file:
                 file.write(data)
@@ -230,7 +234,7 @@ class LocalStore:
                 os.fsync(file.fileno())
             temporary.chmod(0o444)
             # The kernel's own stamp is some milliseconds old: it may lie before this build began to use the store.
-            self._touch(temporary)
+            self._touch(str(temporary))
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
             self._count(len(data))
@@ -242,7 +246,7 @@ class LocalStore:
         path = self._path("ac", key)
         with self.errors(), self._use.using():
             try:
-                data = path.read_bytes()
+                data = Path(path).read_bytes()
             except FileNotFoundError:
                 return None
             if hashlib.sha256(data[32:]).digest() != data[:32]:
@@ -268,7 +272,7 @@ class LocalStore:
         with self.errors():
             self._prepare()
             data = encode(result, self.put_bytes)
-            self._write(self._path("ac", key), hashlib.sha256(data).digest() + data)
+            self._write(Path(self._path("ac", key)), hashlib.sha256(data).digest() + data)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -298,7 +302,7 @@ class LocalStore:
         finally:
             os.close(descriptor)
 
-    def _touch(self, path: Path) -> None:
+    def _touch(self, path: str) -> None:
         with suppress(OSError):
             self._use.touch(path)
 

@@ -64,9 +64,15 @@ class StoreUse:
         finally:
             lock.__exit__(None, None, None)
 
-    def touch(self, path: Path) -> None:
-        """Note that a blob or a result is used. Raises FileNotFoundError where it is not there."""
-        status = path.stat()
+    def touch(self, path: str, status: os.stat_result | None = None) -> None:
+        """Note that a blob or a result is used. Raises FileNotFoundError where it is not there.
+
+        Args:
+            path: of the blob or the result.
+            status: what the file system has just said of it.
+        """
+        if status is None:
+            status = os.stat(path)  # noqa: PTH116
         now = time.time_ns()
         if now < self._began:
             # The clock was set back: what is used from now on must still count as used by this build.

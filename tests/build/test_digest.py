@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from finnmake.build import digest
-from finnmake.build.digest import DigestMemo, digest_of_bytes, files_below, hash_file
+from finnmake.build.digest import CHUNK, SMALL, DigestMemo, digest_of_bytes, files_below, hash_file
+from finnmake.build.files import copy_file
 from finnmake.build.state import State
 from finnmake.errors import BuildFileError
 
@@ -114,3 +117,30 @@ def test_files_below_are_sorted_and_without_byte_code(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [name for name, _ in files_below(tmp_path)] == ["a/c/d", "a/z", "b"]
+
+
+@pytest.mark.parametrize("size", [0, 1, SMALL - 1, SMALL, SMALL + 1, SMALL + CHUNK, 2 * CHUNK + SMALL + 3])
+def test_files_of_all_sizes_are_copied_and_hashed(tmp_path: Path, size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    (tmp_path / "a").write_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert hash_file(tmp_path / "a") == sha256
+    assert copy_file(tmp_path / "a", tmp_path / "b") == sha256
+    assert (tmp_path / "b").read_bytes() == data
+    assert copy_file(tmp_path / "a", str(tmp_path / "c"), executable=True, sync=True) == sha256
+    assert (tmp_path / "c").read_bytes() == data
+    assert os.access(tmp_path / "c", os.X_OK)
+
+
+def test_a_copy_replaces_nothing_and_comes_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    with pytest.raises(FileExistsError):
+        copy_file(tmp_path / "a", tmp_path / "b")
+    for source, error in ((tmp_path / "none", FileNotFoundError), (tmp_path, IsADirectoryError)):
+        with pytest.raises(error):
+            copy_file(source, tmp_path / "c")
+        with pytest.raises(error):
+            hash_file(source)
+    assert (tmp_path / "b").read_text() == "b"
+    assert not (tmp_path / "c").exists()
