@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from finnmake.build.action import PythonCommand
@@ -210,6 +211,8 @@ class SourceIndex:
             return name.replace("_", "-"), version(name)
         except PackageNotFoundError:
             pass
+        if top not in sys.modules and find_spec(top) is None:
+            return top, "not installed"
         # Slow (reads every installed package's list of files), so its answer is remembered.
         if self._distributions is None:
             self._distributions = packages_distributions()

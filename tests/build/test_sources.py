@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -66,6 +67,17 @@ def test_imports_of_every_form(closure: Closure) -> None:
     }
     expected = {f"sample/{name}.py" for name in names} | {"finnmake/__init__.py", "finnmake/errors.py", "numpy"}
     assert closure("sample.main", files) == expected
+
+
+def test_packages_that_are_not_there_are_not_looked_for_in_all_that_are(
+    closure: Closure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scan() -> dict[str, list[str]]:
+        pytest.fail("read the list of files of every installed package")
+
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", scan)
+    text = "try:\n    import nobody_has_this\nexcept ImportError:\n    pass\n"
+    assert closure("sample.main", {"main.py": text}) == {"sample/__init__.py", "sample/main.py", "nobody_has_this"}
 
 
 def test_imports_for_type_checkers_do_not_count(closure: Closure) -> None:
