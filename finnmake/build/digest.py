@@ -102,6 +102,17 @@ class DigestMemo:
             known = self._looked[text] = self.file(text)
         return known
 
+    def look_no_link(self, path: str) -> FileDigest | None:
+        """As ``look``, but None for a symbolic link."""
+        # Asked of the system with one question, which answers both.
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            return None
+        known = self._looked.get(path)
+        if known is None:
+            known = self._looked[path] = self._file(path, status)
+        return known
+
     def forget(self) -> None:
         """Look at all files again: something runs, and files may be others after it."""
         self._looked.clear()
@@ -138,7 +149,9 @@ class DigestMemo:
             BuildFileError: it is something else, or may not be read.
         """
         text = str(path)
-        status = os.stat(text)  # noqa: PTH116 (the null build is made of this call)
+        return self._file(text, os.stat(text))  # noqa: PTH116 (the null build is made of this call)
+
+    def _file(self, text: str, status: os.stat_result) -> FileDigest:
         if not stat.S_ISREG(status.st_mode):
             raise BuildFileError("is not a regular file", where=text)
         executable = bool(status.st_mode & stat.S_IXUSR)

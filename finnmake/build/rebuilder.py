@@ -196,7 +196,7 @@ class Rebuilder:
     def _is(self, output: OutputRecord) -> bool:
         file = f"{self._root}/{output.path}"
         try:
-            return not os.path.islink(file) and self.digests.look(file) == output[2:]  # noqa: PTH114
+            return self.digests.look_no_link(file) == output[2:]
         except (OSError, BuildFileError):
             return self._deferred.find(file) == output[2:]
 

@@ -21,6 +21,7 @@ from finnmake.build.executor import with_task
 from finnmake.build.outcome import Mark, NotStoredError, Outcome, Status, unmarked
 from finnmake.build.rebuilder import Rebuilder
 from finnmake.build.tools import Tool
+from finnmake.build.workspace import Workspace
 from finnmake.errors import FinnmakeError, StoreError
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Session:
     wanted: frozenset[str] | None = None
     use_slurm: bool = False
     _rebuilders: dict[Path, Rebuilder] = field(default_factory=dict)
-    _by_workspace: dict[int, Rebuilder] = field(default_factory=dict)
-    """The same by identity: asked several times a task."""
+    _by_workspace: dict[int, tuple[Workspace, Rebuilder]] = field(default_factory=dict)
+    """The same by identity, of a workspace object for each load: asked several times a task."""
     _reasons: dict[str, str] = field(default_factory=dict)
     _settled: dict[str, Action] = field(default_factory=dict)
     """What is up to date since this command looked: expanding tasks are looked at twice."""
@@ -96,9 +97,9 @@ class Session:
     def rebuilder(self, name: str) -> Rebuilder:
         """The rebuilder of a task's workspace; opens its state."""
         workspace = self.tasks[name].workspace
-        rebuilder = self._by_workspace.get(id(workspace))
-        if rebuilder is not None and rebuilder.workspace is workspace:
-            return rebuilder
+        known = self._by_workspace.get(id(workspace))
+        if known is not None:
+            return known[1]
         with self._lock:
             rebuilder = self._rebuilders.get(workspace.root)
             if rebuilder is None or not _same(rebuilder.workspace.tools, workspace.tools):
@@ -113,7 +114,8 @@ class Session:
                     workspace, use_bubblewrap=self.use_bubblewrap, execution=execution, use_slurm=self.use_slurm
                 )
                 self._rebuilders[workspace.root] = rebuilder
-            self._by_workspace[id(rebuilder.workspace)] = rebuilder
+            # With the workspace, or another could come to lie at its address.
+            self._by_workspace[id(workspace)] = (workspace, rebuilder)
             return rebuilder
 
     @property
