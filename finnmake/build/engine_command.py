@@ -109,10 +109,16 @@ def _collector_paused() -> Iterator[None]:
 
     ``Session.perform`` starts it again: what runs may take hours.
     """
-    enabled = gc.isenabled()
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.disable()
     try:
         yield
     finally:
+        if not frozen:
+            # All that is there now is as old as can be, or the first collection would walk over it once more.
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()
+        else:
+            gc.disable()

@@ -293,3 +293,16 @@ def test_build_for_programs(folder: Path) -> None:
     _, actions, ran, _ = json.loads(run())
     assert actions == {"run": 0, "up_to_date": 5, "store": 0, "remote": 0, "failed": 0}
     assert ran == []
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_a_program_gets_its_garbage_collector_back(folder: Path, *, sleeps: bool) -> None:
+    script = (
+        "import gc; from pathlib import Path; from finnmake.build.api import build\n"
+        f"{'gc.disable(); gc.freeze()' if sleeps else 'pass'}\n"
+        "for _ in range(2):\n"
+        "    assert build(Path('dodo.py'), ['net'], jobs=2).ok\n"
+        f"    assert gc.isenabled() is {not sleeps} and bool(gc.get_freeze_count()) is {sleeps}\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=folder, env=environment, check=True)
