@@ -82,12 +82,16 @@ class DigestMemo:
         root: the workspace; files below it are remembered by their relative path, so that a moved workspace is still
             known.
         state: where they are remembered.
+
+    Attributes:
+        known: what ``look`` has said of a path since ``forget``; None where it was not asked.
     """
 
     def __init__(self, root: Path, state: State) -> None:
         self._prefix = f"{root}{os.sep}"
         self._state = state
         self._looked: dict[str, FileDigest] = {}
+        self.known = self._looked.get
         self._first: dict[str, DigestRow] = {}
 
     def look(self, path: Path | str) -> FileDigest:

@@ -107,9 +107,9 @@ class Lookup:
             if isinstance(source, str) and not scratch.endswith("/"):
                 # Most inputs are of this kind; pathlib would cost more than looking at the file.
                 place = source if source.startswith("/") else self._prefix + source
-                files[scratch] = input_file(self.digests, self.deferred, scratch, place)
-                paths[scratch] = place
-                originals.append((place, files[scratch]))
+                file = self.digests.known(place) or input_file(self.digests, self.deferred, scratch, place)
+                files[scratch], paths[scratch] = file, place
+                originals.append((place, file))
                 continue
             for name, path in self._expand(scratch, source):
                 files[name] = input_file(self.digests, self.deferred, name, path)

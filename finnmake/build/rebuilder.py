@@ -328,7 +328,7 @@ class Rebuilder:
             self._check_again(looked)
             files = []
             for path, file in sorted(found.items()):
-                executable = os.access(file, os.X_OK) and bool(file.stat().st_mode & 0o100)
+                executable = bool(os.stat(file).st_mode & 0o100) and os.access(file, os.X_OK)  # noqa: PTH116
                 digest = self.store.put_file(file)
                 files.append((path, FileDigest(digest.sha256, digest.size, executable)))
         directories = tuple(sorted(path for path in action.outputs if path.endswith("/")))

@@ -82,8 +82,13 @@ class Scratch:
                 missing.append(scratch)
         if missing:
             raise ToolError(f"declared outputs were not made: {', '.join(missing)}")
+        inside: dict[str, bool] = {}
         for scratch, path in found.items():
-            if path.is_symlink() or not path.resolve().is_relative_to(root):
+            # Where a file really is that is no link itself, its folder decides: asked of each folder once.
+            folder, is_link = os.path.split(path)[0], os.path.islink(path)  # noqa: PTH114
+            if not is_link and folder not in inside:
+                inside[folder] = Path(folder).resolve().is_relative_to(root)
+            if is_link or not inside[folder]:
                 target = path.resolve()
                 if not (target.is_relative_to(root) and target.is_file()):
                     raise ToolError(f"output {scratch} is a link to something outside of the action: {target}")

@@ -280,6 +280,18 @@ def test_output_link_out_of_the_box_is_refused(project: Project) -> None:
         project.build({"t:a": shell("ln -s /etc/hostname b.txt", {}, {"b.txt": "b.txt"})})
 
 
+def test_output_folder_that_is_a_link_out_of_the_box_is_refused(project: Project) -> None:
+    (project.root / "secret").mkdir()
+    (project.root / "secret" / "file").write_text("no output\n")
+    script = f"mkdir d; echo x > d/a; ln -s {project.root}/secret d/b"
+    with pytest.raises(ToolError, match="output d/b/file is a link to something outside"):
+        project.build({"t:a": shell(script, {}, {"d/": "d"})})
+    inside = "mkdir d; echo x > d/a; mkdir e; echo y > e/file; ln -s ../e d/b"
+    project.build({"t:a": shell(inside, {}, {"d/": "d"})})
+    assert project.read("d/b/file") == "y\n"
+    assert not (project.root / "d/b").is_symlink()
+
+
 def test_output_link_inside_becomes_a_file(project: Project) -> None:
     project.build({"t:a": shell("echo x > real; ln -s real b.txt", {}, {"b.txt": "b.txt"})})
     assert not (project.root / "b.txt").is_symlink()
