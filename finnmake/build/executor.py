@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ SYSTEM_PATH = "/usr/bin:/bin"
 ERROR_LINE = re.compile(r"(?i)\b(?:fatal|error)\b")
 """What an error looks like in the log of a tool whose rule does not say."""
 SHOWN_LINES = 20
+_NO_ROOM = 1 << 16
+"""Bytes free on a disk that is called full when a tool has failed."""
 _REFERENCE = re.compile(r"\$\{(tool|package):([^}]+)\}")
 
 
@@ -184,7 +187,8 @@ class Executor:
         else:
             said = f"failed with exit status {status}"
         text = "".join(f"{line}\n" for line in shown[:SHOWN_LINES])
-        raise ActionFailedError(f"{text}{command.argv[0]} {said}{more}", remedy=f"full log: {log}")
+        full = "the disk is full: free space; " if _is_disk_full(content, log.parent) else ""
+        raise ActionFailedError(f"{text}{command.argv[0]} {said}{more}", remedy=f"{full}full log: {log}")
 
     def stop(self) -> None:
         """Kill every running tool with all that it has started, and start no more."""
@@ -202,6 +206,11 @@ class Executor:
         self.stop()
         if self._elsewhere is not None:
             self._elsewhere.close()
+
+
+def _is_disk_full(log: bytes, folder: Path) -> bool:
+    # A tool may say so, or may have left the disk without room for that.
+    return os.strerror(errno.ENOSPC).encode() in log or shutil.disk_usage(folder).free < _NO_ROOM
 
 
 class MachineLostError(ToolError):

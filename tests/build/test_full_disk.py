@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from finnmake.build.executor import ActionFailedError
 from finnmake.build.rebuilder import Rebuilder
 from finnmake.errors import FinnmakeError, StoreError
 from tests.build.conftest import Project, call, shell
@@ -99,6 +100,21 @@ def test_a_python_action_that_fills_the_disk_says_so(disk: Path, userpackage: Pa
     finally:
         close(rebuilder)
     assert not (project.root / "b").exists()
+
+
+@pytest.mark.parametrize("text", ["head -c 64M /dev/zero > b", "head -c 64M /dev/zero > b 2>/dev/null"])
+def test_a_tool_that_fills_the_disk_says_so(disk: Path, text: str) -> None:
+    project = Project(disk / "workspace")
+    rebuilder = open_rebuilder(project)
+    try:
+        with pytest.raises(ActionFailedError, match="the disk is full"):
+            rebuilder.execute("t:a", shell(text, {}, {"b": "b"}))
+        with pytest.raises(ActionFailedError) as caught:
+            rebuilder.execute("t:a", shell("false", {}, {"b": "b"}))
+        assert "full log" in str(caught.value)
+        assert "disk is full" not in str(caught.value)
+    finally:
+        close(rebuilder)
 
 
 def test_a_python_action_whose_log_has_no_room_says_so(disk: Path, userpackage: Path) -> None:
