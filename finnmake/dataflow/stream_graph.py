@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from finnmake.dataflow.layer import Layer
 from finnmake.dataflow.nodes import is_hardware, layer_from_node
-from finnmake.dataflow.streamed_weights import StreamedWeights, streamed_weights
+from finnmake.dataflow.streamed_weights import WEIGHT_PORT, StreamedWeights, streamed_weights, takes_weights
 from finnmake.errors import ModelError
 from finnmake.graph.custom_op import describe
 from finnmake.graph.element_order import ElementOrder, element_order, only_orders
@@ -98,7 +98,9 @@ def stream_graph(model: ModelWrapper, *, with_parameters: bool = True) -> Stream
             open_ends += [node for node in [value.producer()] if node is not None]
             continue
         if user not in waiting:
-            layer_of[user] = layer_from_node(user, with_parameters=with_parameters)
+            layer = layer_from_node(user, with_parameters=with_parameters)
+            # Words of streamed weights follow from the layer's parameters.
+            layer_of[user] = layer_from_node(user) if takes_weights(layer, WEIGHT_PORT) else layer
             waiting[user] = sum(not value.is_initializer() for value in stream_inputs(user, layer_of[user]))
         waiting[user] -= 1
         if not waiting[user]:

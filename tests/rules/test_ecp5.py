@@ -113,12 +113,12 @@ def run_rule(
     folder.mkdir(parents=True)
     action = RULES[name].action(parameters, {path: Path(path) for path in inputs}, ".")
     for path, source in action.inputs.items():
-        content = inputs.get(path, source)
+        content = inputs.get(path)
         if isinstance(content, str):
             (folder / path).write_text(content)
         else:
-            assert isinstance(content, Path)
-            shutil.copy(content, folder / path)
+            assert isinstance(source, Path | str)
+            shutil.copy(content or source, folder / path)
     command = action.command
     tool = TOOLBOX.find(command.argv[0])  # type: ignore[union-attr]
     argv = [str(tool.path), *command.argv[1:]]  # type: ignore[union-attr]
