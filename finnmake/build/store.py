@@ -91,7 +91,7 @@ class LocalStore:
             if self._ready:
                 return
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self._temporary).mkdir(exist_ok=True)
+            self._temporary.mkdir(exist_ok=True)
             version = self.folder / "version"
             if not version.exists():
                 temporary = temporary_name(self._temporary)

@@ -140,13 +140,13 @@ def runs(draw: st.DrawFn) -> tuple[list[TimedCore], list[tuple[dict[Edge, Fifo],
     return cores, found
 
 
-def must_be_as_defined(timing: StreamTiming, cores: list[TimedCore], fifos: dict[Edge, Fifo], frames: int) -> None:
+def is_as_defined(timing: StreamTiming, cores: list[TimedCore], fifos: dict[Edge, Fifo], frames: int) -> bool:
+    """Whether a run comes to what it is defined to come to; of one that stands still no more than that is said."""
     times = timing.run(cores, fifos, frames)
     output, waiting = defined(cores, fifos, frames)
-    assert times.deadlock == (output is None)
-    if not times.deadlock:
-        assert times.output_cycles.ravel().tolist() == output
-        assert times.waiting == waiting
+    if times.deadlock or output is None:
+        return times.deadlock and output is None
+    return times.output_cycles.ravel().tolist() == output and times.waiting == waiting
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -156,7 +156,7 @@ def test_every_run_is_as_defined_whatever_was_run_before(
 ) -> None:
     cores, found = case
     for fifos, frames in found:
-        must_be_as_defined(timing, cores, fifos, frames)
+        assert is_as_defined(timing, cores, fifos, frames)
 
 
 @pytest.mark.parametrize("frames", [3, 9])
@@ -202,4 +202,4 @@ def test_frames_of_many_steps_are_as_defined(timing: StreamTiming, seed: int) ->
     for _ in range(4):
         fifos = {**fifos, **{edge: Fifo(draw.choice((2, 3, 5, 20, 60))) for edge in draw.sample(edges, 2)}}
         frames = draw.randint(2, 5)
-        must_be_as_defined(timing, cores, fifos, frames)
+        assert is_as_defined(timing, cores, fifos, frames)
