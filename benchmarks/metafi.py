@@ -5,7 +5,8 @@
 
 A folding is found first. Then the network is built with it, each step by a command of its own; the folding of one layer
 is changed, and the network is built again by one command; so for each of the layers that are named, the others as they
-were. MODEL is MetaFi where ``--finn`` names FINN's reports of its build of MetaFi: their times stand beside.
+were, and the store as the whole build has left it: no change finds what an earlier one has built. MODEL is MetaFi where
+``--finn`` names FINN's reports of its build of MetaFi: their times stand beside.
 
 A folder that is named is kept: what an interrupted run has built is taken from its store, and the columns ``run`` and
 ``store`` say so.
@@ -138,6 +139,12 @@ def adopt_finished() -> None:
             pass
 
 
+def stored(folder: Path) -> frozenset[Path]:
+    """The files of the store of a build in ``folder``."""
+    store = folder / ".finnmake" / "store"
+    return frozenset(path for part in ("ac", "cas") for path in (store / part).rglob("*") if path.is_file())
+
+
 def write_build_file(folder: Path, options: argparse.Namespace, fold: str, target: float | None) -> None:
     """Writes ``dodo.py``."""
     synthesis = [flow for flow in options.synthesis.split(",") if flow]
@@ -194,7 +201,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     row("all of it", whole, None)
     command += [task for step in steps for task in step.tasks]
     row("built again, nothing changed", timed(folder, command), None)
-    changes = []
+    changes, kept = [], stored(folder)
     for layer in _changed_layers(folding, options.layers):
         before = int(folding[layer]["PE"])
         after = options.pe or _other_pe(folder, layer, before)
@@ -210,6 +217,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
         print(f"  of the whole build: wall {change.seconds / whole.seconds:.4f}, CPU {change.cpu / whole.cpu:.4f}")
         (folder / "fold.json").write_text(json.dumps(folding, indent=1))
         row("back again", timed(folder, command), None, layer)
+        for path in stored(folder) - kept:
+            path.unlink()
     for name, parts in (
         ("wall", [change.seconds / whole.seconds for change in changes]),
         ("CPU", [change.cpu / whole.cpu for change in changes]),
