@@ -201,7 +201,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     row("all of it", whole, None)
     command += [task for step in steps for task in step.tasks]
     row("built again, nothing changed", timed(folder, command), None)
-    changes, kept = [], stored(folder)
+    changes, of_cores, kept = [], [], stored(folder)
     for layer in _changed_layers(folding, options.layers):
         before = int(folding[layer]["PE"])
         after = options.pe or _other_pe(folder, layer, before)
@@ -215,6 +215,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
         print(f"  ran again: {by_step(change.actions)}")
         print("  the longest: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in _longest(change)))
         print(f"  of the whole build: wall {change.seconds / whole.seconds:.4f}, CPU {change.cpu / whole.cpu:.4f}")
+        of_cores.append(_seconds_of_cores(change) / sum(whole.actions.values()))
+        print(f"  the actions of its cores alone, of the seconds of all actions: {of_cores[-1]:.4f}")
         (folder / "fold.json").write_text(json.dumps(folding, indent=1))
         row("back again", timed(folder, command), None, layer)
         for path in stored(folder) - kept:
@@ -222,6 +224,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     for name, parts in (
         ("wall", [change.seconds / whole.seconds for change in changes]),
         ("CPU", [change.cpu / whole.cpu for change in changes]),
+        ("cores alone", of_cores),
     ):
         below = sum(part < AIM for part in parts)
         print(f"{name}: {below} of {len(parts)} changes below {AIM}, median {median(parts):.4f}, most {max(parts):.4f}")
@@ -243,6 +246,11 @@ def _other_pe(folder: Path, layer: str, before: int) -> int | None:
     text = (folder / "build/net/layers" / layer / "layer.json").read_text()
     rows = int(json.loads(text)["structure"]["MH"])
     return 2 * before if rows % (2 * before) == 0 else before // 2 if before % 2 == 0 else None
+
+
+def _seconds_of_cores(run: Run) -> float:
+    """Of the actions that belong to a core, not to the whole graph: ``net:LAYER.synth``, not ``net:stitch``."""
+    return sum(seconds for name, seconds in run.actions.items() if "." in name)
 
 
 def _longest(run: Run) -> list[tuple[str, float]]:
