@@ -1,12 +1,14 @@
 """A network through the whole flow but place and route, step by step, and what a change of one layer's PE costs then.
 
     python -m benchmarks.metafi MODEL [--board NAME] [--clock MHZ] [--target-fps N] [--synthesis FLOW,…]
-                                [--finn DIR] [--layers NAME,…|all] [--pe N] [--without STEP,…] [--jobs N] [--folder DIR]
+                                [--finn DIR] [--layers NAME,…|all] [--pe N] [--keep-depths] [--without STEP,…]
+                                [--jobs N] [--folder DIR]
 
 A folding is found first. Then the network is built with it, each step by a command of its own; the folding of one layer
 is changed, and the network is built again by one command; so for each of the layers that are named, the others as they
 were, and the store as the whole build has left it: no change finds what an earlier one has built. MODEL is MetaFi where
-``--finn`` names FINN's reports of its build of MetaFi: their times stand beside.
+``--finn`` names FINN's reports of its build of MetaFi: their times stand beside. With ``--keep-depths`` all changes are
+made a second time, with the FIFO depths of the whole build named in the build file: no other layer's FIFO changes.
 
 A folder that is named is kept: what an interrupted run has built is taken from its store, and the columns ``run`` and
 ``store`` say so.
@@ -35,7 +37,13 @@ from typing import Any
 BUILD_FILE = """from finnmake import Accelerator
 
 net = Accelerator(
-    model="net.onnx", board={board!r}, clock_mhz={clock}, fold={fold!r}, target_fps={target}, synthesis={synthesis!r}
+    model="net.onnx",
+    board={board!r},
+    clock_mhz={clock},
+    fold={fold!r},
+    target_fps={target},
+    synthesis={synthesis!r},
+    fifo_depths={depths!r},
 )
 """
 
@@ -145,10 +153,14 @@ def stored(folder: Path) -> frozenset[Path]:
     return frozenset(path for part in ("ac", "cas") for path in (store / part).rglob("*") if path.is_file())
 
 
-def write_build_file(folder: Path, options: argparse.Namespace, fold: str, target: float | None) -> None:
+def write_build_file(
+    folder: Path, options: argparse.Namespace, fold: str, target: float | None, depths: str = "auto"
+) -> None:
     """Writes ``dodo.py``."""
     synthesis = [flow for flow in options.synthesis.split(",") if flow]
-    text = BUILD_FILE.format(board=options.board, clock=options.clock, fold=fold, target=target, synthesis=synthesis)
+    text = BUILD_FILE.format(
+        board=options.board, clock=options.clock, fold=fold, target=target, synthesis=synthesis, depths=depths
+    )
     (folder / "dodo.py").write_text(text)
 
 
@@ -201,6 +213,26 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     row("all of it", whole, None)
     command += [task for step in steps for task in step.tasks]
     row("built again, nothing changed", timed(folder, command), None)
+    changes = change_layers(folder, options, folding, whole, command)
+    if options.keep_depths:
+        (folder / "depths.json").write_bytes((folder / "build/net/fifo_depths.json").read_bytes())
+        write_build_file(folder, options, "fold.json", None, "depths.json")
+        row("FIFO depths kept", timed(folder, command), None)
+        changes += change_layers(folder, options, folding, whole, command)
+    if finn:
+        finn_whole = sum(finn.values()) - finn["step_synthesize_bitfile"]
+        slowest = max(change.seconds for change in changes)
+        print(f"ratio to FINN's whole build without the bitfile ({finn_whole:,.0f} s): {slowest / finn_whole:.5f}")
+
+
+def change_layers(
+    folder: Path,
+    options: argparse.Namespace,
+    folding: Mapping[str, Mapping[str, Any]],
+    whole: Run,
+    command: Sequence[str],
+) -> list[Run]:
+    """Changes one layer after the other and builds, each time beginning with ``folding`` and what is stored now."""
     changes, of_cores, kept = [], [], stored(folder)
     for layer in _changed_layers(folding, options.layers):
         before = int(folding[layer]["PE"])
@@ -228,10 +260,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     ):
         below = sum(part < AIM for part in parts)
         print(f"{name}: {below} of {len(parts)} changes below {AIM}, median {median(parts):.4f}, most {max(parts):.4f}")
-    if finn:
-        finn_whole = sum(finn.values()) - finn["step_synthesize_bitfile"]
-        slowest = max(change.seconds for change in changes)
-        print(f"ratio to FINN's whole build without the bitfile ({finn_whole:,.0f} s): {slowest / finn_whole:.5f}")
+    return changes
 
 
 def _changed_layers(folding: Mapping[str, Mapping[str, Any]], names: str | None) -> list[str]:
@@ -270,6 +299,11 @@ def main() -> None:
         "--layers", help="whose PE is changed, with commas, or all (default: the middle one of the MVAUs)"
     )
     parser.add_argument("--pe", type=int, help="to what (default: twice, or half where that is illegal)")
+    parser.add_argument(
+        "--keep-depths",
+        action="store_true",
+        help="change the layers once more, with the FIFO depths that were found kept",
+    )
     parser.add_argument("--without", default="", help=f"of {', '.join(step.name for step in STEPS)}, with commas")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where to build (default: a new folder, removed at the end)")
