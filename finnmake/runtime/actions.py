@@ -26,6 +26,7 @@ from finnmake.graph.element_order import parse_order, reordered
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.runtime.batch import (
     best_labels,
+    idle_limit,
     load_inputs,
     output_integers,
     read_array,
@@ -285,7 +286,10 @@ def simulate_stitched() -> None:
     ]
     with RtlSimulation(Path("rtlsim.so"), Path()) as simulation:
         result = simulation.run_streams(
-            [words, *weights], [len(samples) * sink["words_per_frame"]], surplus_cycles=1000
+            [words, *weights],
+            [len(samples) * sink["words_per_frame"]],
+            max_idle_cycles=idle_limit(layers),
+            surplus_cycles=1000,
         )
     outputs = packed_to_npy(result.outputs, _stream_datatype(sink), sink["elements_per_word"], sink["words_per_frame"])
     outputs = reordered(outputs, parse_order(manifest["output_order"]))

@@ -24,7 +24,7 @@ from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
-from finnmake.runtime.rtlsim import RtlSimulation, StreamResult
+from finnmake.runtime.rtlsim import MAX_IDLE_CYCLES, RtlSimulation, StreamResult
 from finnmake.transformation.host import output_scaling
 
 Array = NDArray[Any]
@@ -292,9 +292,20 @@ def run_stitched(folder: Path, run_time: Path, frames: IntegerArray) -> BatchRes
         for entry in manifest["weights"]
     ]
     with RtlSimulation(folder / "rtlsim.so", run_time) as simulation:
-        result = simulation.run_streams([words, *weights], [len(frames) * sink.words_per_frame])
+        result = simulation.run_streams(
+            [words, *weights], [len(frames) * sink.words_per_frame], max_idle_cycles=idle_limit(layers)
+        )
     outputs = packed_to_npy(result.outputs, sink.datatype, sink.elements_per_word, sink.words_per_frame)
     return BatchResult(outputs, interval(result, sink.words_per_frame), result.first_output_latency())
+
+
+def idle_limit(layers: Sequence[Mapping[str, Any]]) -> int:
+    """Cycles without a transfer at its ports after which a stitched design of these layers of a manifest is stuck.
+
+    The oldest frame in a design waits for none other: it is through when each layer has begun behind the end of the one
+    before. Layers by HLS tools may take longer than they state.
+    """
+    return MAX_IDLE_CYCLES + sum(int(layer["interval"]) + int(layer["latency"]) for layer in layers)
 
 
 def interval(result: StreamResult, words_per_frame: int) -> int:

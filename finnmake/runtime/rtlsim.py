@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 from finnmake.dataflow.packing import PackedWords
 from finnmake.errors import ToolError, VerificationError
 
+MAX_IDLE_CYCLES = 1_000_000
+"""Cycles without a transfer after which what says nothing of its own time counts as stuck."""
+
 _RESET_CYCLES = 4
 _MESSAGE_BYTES = 1024
 
@@ -257,7 +260,7 @@ class RtlSimulation:
         input_stall: float = 0,
         output_stall: float = 0,
         seed: int = 0,
-        max_idle_cycles: int = 1_000_000,
+        max_idle_cycles: int = MAX_IDLE_CYCLES,
         surplus_cycles: int = 0,
         trace: Path | None = None,
     ) -> StreamResult:
@@ -281,7 +284,7 @@ class RtlSimulation:
         input_stall: float = 0,
         output_stall: float = 0,
         seed: int = 0,
-        max_idle_cycles: int = 1_000_000,
+        max_idle_cycles: int = MAX_IDLE_CYCLES,
         surplus_cycles: int = 0,
         throttled: int | None = None,
         burst: int = 1,
