@@ -67,7 +67,7 @@ def _(layer: VectorActivation, fabric: Fabric, loaded: Loaded) -> Parts:
         "core": 1,
         "counters": _counter_bits(layer.steps, layer.folds),
         "inputs": layer.input_stream().width,
-        "planes": pairs * _planes(layer) if counted else 0,
+        "planes": pairs * _planes(layer) + _input_planes(layer) if counted else 0,
         "products": 0 if counted or hard else pairs * decoded_width(source) * (2 if bits == 1 else bits),
         "sums": layer.PE * (layer.SIMD - 1) * product if hard else 0,
         "pairs": layer.multipliers * _parted_bits(source, bits) if products is Products.PAIRS else 0,
@@ -305,20 +305,23 @@ def _compared_bits(layer: Layer, num_steps: int, loaded: Loaded) -> int:
 
 
 def _planes(layer: VectorActivation) -> int:
-    """Single bits that are counted per product.
+    """Single bits that are counted per product, as ``dot_product.v`` says.
 
-    Of two TERNARY numbers one count of the products that are 1, one of those that are -1.
+    Of two numbers that are signs, or nothing, one count of the products that are not 0 and one of those that are -1.
     """
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
     if layer.products() is Products.BITS:
         return 1
-    if source.name == weight.name == "TERNARY":
+    if {source.name, weight.name} <= {"BIPOLAR", "TERNARY"}:
         return 2
-    return max(2, _plane_count(source) * _plane_count(weight))
+    return decoded_width(source) * (1 if weight.name == "BIPOLAR" else decoded_width(weight))
 
 
-def _plane_count(datatype: AnyDataType) -> int:
-    return 1 if datatype.name == "BIPOLAR" else datatype.bitwidth()
+def _input_planes(layer: VectorActivation) -> int:
+    """Single bits that are counted for the sum of all inputs, which products by -1 and +1 are made with."""
+    source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
+    is_made = weight.name == "BIPOLAR" and source.name not in ("BIPOLAR", "TERNARY")
+    return layer.input_stream().width if is_made else 0
 
 
 def _parted_bits(source: AnyDataType, weight: int) -> int:

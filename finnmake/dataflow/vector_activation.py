@@ -95,6 +95,7 @@ class VectorActivation(Layer):
         "matrix_vector_activation/dot_product.v",
         "matrix_vector_activation/dot_product_pair.v",
         "matrix_vector_activation/input_replay.v",
+        "matrix_vector_activation/input_sum.v",
         "matrix_vector_activation/matrix_vector_activation.v",
         "matrix_vector_activation/product_pair.v",
         "matrix_vector_activation/weight_streamer.v",

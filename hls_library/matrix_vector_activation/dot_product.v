@@ -7,6 +7,8 @@
 // * one bit each, read alike (both 0/1, both -1/+1, or XNOR_MODE): population count of the AND or XNOR;
 //   LATENCY = popcount, and 1 more for -1/+1 outside of XNOR_MODE, where the count is turned into the sum.
 // * both -1, 0, +1, unless HARD_MULTIPLIERS: count of the nonzero products minus twice that of the negative ones; LATENCY = popcount + 1.
+// * inputs of one or two bits and weights of -1/+1, unless HARD_MULTIPLIERS: one count per bit of the input where the weight
+//   is +1, weighted, twice that less the sum of all inputs, `input_sum` with LATENCY = popcount; LATENCY = popcount + 1.
 // * up to four products of bits, unless HARD_MULTIPLIERS: one count per pair of bits, weighted and added; LATENCY = popcount + 1.
 // * more: SIMD multipliers, a register, adder tree; LATENCY = 1 + adder_tree.
 // A population count absorbs the AND or XNOR of two bits into its first full adders: on LUT4 that takes about half of the
@@ -25,11 +27,13 @@ module dot_product #(
     // verilator lint_off UNUSEDPARAM
     parameter USE_DSP = "no",
     // verilator lint_on UNUSEDPARAM
-    parameter SUM_WIDTH = 8
+    parameter SUM_WIDTH = 8,
+    parameter INPUT_SUM_WIDTH = $clog2(SIMD + 1) + INPUT_WIDTH
 ) (
     input  wire                         aclk,
     input  wire [SIMD*INPUT_WIDTH-1:0]  inputs,
     input  wire [SIMD*WEIGHT_WIDTH-1:0] weights,
+    input  wire [INPUT_SUM_WIDTH-1:0]   input_sum,
     output wire [SUM_WIDTH-1:0]         sum
 );
     localparam UNSIGNED = 0;
@@ -40,6 +44,7 @@ module dot_product #(
     localparam W_WIDTH = (WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH;
     localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
     localparam SIGNS_ONLY = INPUT_KIND >= TERNARY && WEIGHT_KIND >= TERNARY;
+    localparam INPUTS_OR_OPPOSITE = WEIGHT_KIND == BIPOLAR && INPUT_KIND < TERNARY && INPUT_WIDTH <= 2 && HARD_MULTIPLIERS == 0;
     localparam X_SIGNED = INPUT_KIND != UNSIGNED;
     localparam W_SIGNED = WEIGHT_KIND != UNSIGNED;
     localparam COUNT_WIDTH = $clog2(SIMD + 1);
@@ -49,6 +54,9 @@ module dot_product #(
 
     genvar s, i, j;
     generate
+        if (!INPUTS_OR_OPPOSITE) begin : no_sum_of_inputs
+            wire unused_input_sum = &{1'b0, input_sum};
+        end
         if (ONE_BIT) begin : bits
             wire [COUNT_WIDTH-1:0] count;
             wire [SIMD-1:0] products =
@@ -63,6 +71,28 @@ module dot_product #(
             end else begin : plain
                 resize #(.FROM(COUNT_WIDTH), .TO(SUM_WIDTH), .SIGNED(0)) fit (.from(count), .to(sum));
             end
+        end else if (INPUTS_OR_OPPOSITE) begin : inputs_or_opposite
+            localparam WIDTH = INPUT_SUM_WIDTH + 1;
+            wire [INPUT_WIDTH*WIDTH-1:0] weighted;
+            for (i = 0; i < INPUT_WIDTH; i = i + 1) begin : input_bit
+                wire [SIMD-1:0] positive;
+                for (s = 0; s < SIMD; s = s + 1) begin : product
+                    assign positive[s] = inputs[s*INPUT_WIDTH + i] & weights_held[s];
+                end
+                wire [COUNT_WIDTH-1:0] count;
+                popcount #(.BITS(SIMD)) counter (.aclk(aclk), .bits(positive), .count(count));
+                wire [WIDTH-1:0] shifted = {{(WIDTH - COUNT_WIDTH){1'b0}}, count} << (i + 1);
+                assign weighted[i*WIDTH +: WIDTH] =
+                    (X_SIGNED && i == INPUT_WIDTH - 1) ? {WIDTH{1'b0}} - shifted : shifted;
+            end
+            wire [WIDTH-1:0] all = {X_SIGNED && input_sum[INPUT_SUM_WIDTH-1], input_sum};
+            reg [WIDTH-1:0] total;
+            if (INPUT_WIDTH == 1) begin : one
+                always @(posedge aclk) total <= weighted - all;
+            end else begin : two
+                always @(posedge aclk) total <= (weighted[0 +: WIDTH] + weighted[WIDTH +: WIDTH]) - all;
+            end
+            resize #(.FROM(WIDTH), .TO(SUM_WIDTH), .SIGNED(1)) fit (.from(total), .to(sum));
         end else begin : numbers
             wire [SIMD*X_WIDTH-1:0] x;
             wire [SIMD*W_WIDTH-1:0] w;

@@ -81,6 +81,10 @@ module matrix_vector_activation #(
     localparam BIPOLAR = 3;
     localparam DECODED_PRODUCT = ((INPUT_KIND == BIPOLAR) ? 2 : INPUT_WIDTH) * ((WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH);
     localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
+    // dot_product takes the sum of all inputs: see there.
+    localparam INPUTS_OR_OPPOSITE =
+        WEIGHT_KIND == BIPOLAR && INPUT_KIND < 2 && INPUT_WIDTH <= 2 && HARD_MULTIPLIERS == 0;
+    localparam INPUT_SUM_WIDTH = $clog2(SIMD + 1) + INPUT_WIDTH;
     localparam POPCOUNT_CYCLES = 1 + ($clog2((SIMD + 6) / 7) + 1) / 2;
     localparam PAIRS = HARD_MULTIPLIERS != 0 && DEPTHWISE == 0 && PE > 1 && !ONE_BIT && INPUT_WIDTH <= 8 && WEIGHT_WIDTH <= 8;
     localparam MULTIPLIER_CYCLES = (PAIRS ? 2 : 1) + ($clog2(SIMD) + 1) / 2;
@@ -213,6 +217,17 @@ module matrix_vector_activation #(
                 end else begin : shared_inputs
                     assign inputs = inputs_held;
                 end
+                wire [INPUT_SUM_WIDTH-1:0] all_inputs;
+                if (!INPUTS_OR_OPPOSITE) begin : no_sum
+                    assign all_inputs = {INPUT_SUM_WIDTH{1'b0}};
+                end else if (DEPTHWISE != 0 || p == 0) begin : own_sum
+                    (* mapped_once = MAPPED_ONCE *)
+                    input_sum #(.SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND)) of_inputs (
+                        .aclk(aclk), .inputs(inputs), .sum(all_inputs)
+                    );
+                end else begin : shared_sum
+                    assign all_inputs = single[0].all_inputs;
+                end
                 (* mapped_once = MAPPED_ONCE *)
                 dot_product #(
                     .SIMD(SIMD), .INPUT_WIDTH(INPUT_WIDTH), .INPUT_KIND(INPUT_KIND), .WEIGHT_WIDTH(WEIGHT_WIDTH),
@@ -220,7 +235,7 @@ module matrix_vector_activation #(
                     .USE_DSP(USE_DSP), .SUM_WIDTH(ACCUMULATOR_WIDTH)
                 ) product (
                     .aclk(aclk), .inputs(inputs), .weights(weights_read[p*SIMD*WEIGHT_WIDTH +: SIMD*WEIGHT_WIDTH]),
-                    .sum(sums[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH])
+                    .input_sum(all_inputs), .sum(sums[p*ACCUMULATOR_WIDTH +: ACCUMULATOR_WIDTH])
                 );
             end
         end

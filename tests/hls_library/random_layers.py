@@ -228,6 +228,8 @@ MVAU_GRID = {
     "serial_eight_bits": ((5, 3), (1, 1), ("INT8", "INT8"), (7, "INT4"), False, 1),
     "one_by_one": ((1, 1), (1, 1), ("UINT3", "TERNARY"), (2, "INT2"), False, 1),
     "bits_and_signs": ((30, 6), (15, 2), ("BINARY", "BIPOLAR"), (2, "UINT2"), False, 1),
+    "inputs_or_opposite": ((48, 8), (24, 4), ("UINT2", "BIPOLAR"), (3, "UINT2"), False, 2),
+    "signed_inputs_or_opposite": ((10, 6), (10, 3), ("INT2", "BIPOLAR"), None, False, 1),
     "unsigned": ((12, 6), (12, 6), ("UINT2", "BINARY"), (4, "UINT3"), False, 1),
     "signs_and_signs": ((12, 6), (6, 1), ("TERNARY", "BIPOLAR"), None, False, 2),
     "wide_dot_product": ((64, 2), (64, 1), ("INT2", "INT2"), (3, "INT2"), False, 1),
