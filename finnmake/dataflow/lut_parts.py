@@ -307,21 +307,24 @@ def _compared_bits(layer: Layer, num_steps: int, loaded: Loaded) -> int:
 def _planes(layer: VectorActivation) -> int:
     """Single bits that are counted per product, as ``dot_product.v`` says.
 
-    Of two numbers that are signs, or nothing, one count of the products that are not 0 and one of those that are -1.
+    Of TERNARY inputs and weights one count of the products that are not 0 and one of those that are -1.
     """
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
     if layer.products() is Products.BITS:
         return 1
-    if {source.name, weight.name} <= {"BIPOLAR", "TERNARY"}:
+    if weight.name == "BIPOLAR":
+        return 1 if source.name == "TERNARY" else source.bitwidth()
+    if source.name in ("BIPOLAR", "TERNARY") and weight.name == "TERNARY":
         return 2
-    return decoded_width(source) * (1 if weight.name == "BIPOLAR" else decoded_width(weight))
+    return decoded_width(source) * decoded_width(weight)
 
 
 def _input_planes(layer: VectorActivation) -> int:
     """Single bits that are counted for the sum of all inputs, which products by -1 and +1 are made with."""
     source, weight = structural_datatype(layer.inputDataType), structural_datatype(layer.weightDataType)
-    is_made = weight.name == "BIPOLAR" and source.name not in ("BIPOLAR", "TERNARY")
-    return layer.input_stream().width if is_made else 0
+    if weight.name != "BIPOLAR" or source.name == "BIPOLAR":
+        return 0
+    return layer.input_stream().elements_per_word * (1 if source.name == "TERNARY" else source.bitwidth())
 
 
 def _parted_bits(source: AnyDataType, weight: int) -> int:

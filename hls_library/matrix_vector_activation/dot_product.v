@@ -6,9 +6,10 @@
 // How it multiplies follows from the operands' types alone:
 // * one bit each, read alike (both 0/1, both -1/+1, or XNOR_MODE): population count of the AND or XNOR;
 //   LATENCY = popcount, and 1 more for -1/+1 outside of XNOR_MODE, where the count is turned into the sum.
-// * both -1, 0, +1, unless HARD_MULTIPLIERS: count of the nonzero products minus twice that of the negative ones; LATENCY = popcount + 1.
-// * inputs of one or two bits and weights of -1/+1, unless HARD_MULTIPLIERS: one count per bit of the input where the weight
-//   is +1, weighted, twice that less the sum of all inputs, `input_sum` with LATENCY = popcount; LATENCY = popcount + 1.
+// * inputs of one or two bits and weights of -1/+1, unless HARD_MULTIPLIERS: see input_sum, which comes with LATENCY = popcount.
+//   One count per bit of the input where the weight is +1, of TERNARY inputs one of the products that are +1;
+//   LATENCY = popcount + 1.
+// * else both -1, 0, +1, unless HARD_MULTIPLIERS: count of the nonzero products minus twice that of the negative ones; LATENCY = popcount + 1.
 // * up to four products of bits, unless HARD_MULTIPLIERS: one count per pair of bits, weighted and added; LATENCY = popcount + 1.
 // * more: SIMD multipliers, a register, adder tree; LATENCY = 1 + adder_tree.
 // A population count absorbs the AND or XNOR of two bits into its first full adders: on LUT4 that takes about half of the
@@ -28,7 +29,7 @@ module dot_product #(
     parameter USE_DSP = "no",
     // verilator lint_on UNUSEDPARAM
     parameter SUM_WIDTH = 8,
-    parameter INPUT_SUM_WIDTH = $clog2(SIMD + 1) + INPUT_WIDTH
+    parameter INPUT_SUM_WIDTH = $clog2(SIMD + 1) + ((INPUT_KIND == 2) ? 1 : INPUT_WIDTH)
 ) (
     input  wire                         aclk,
     input  wire [SIMD*INPUT_WIDTH-1:0]  inputs,
@@ -44,7 +45,7 @@ module dot_product #(
     localparam W_WIDTH = (WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH;
     localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
     localparam SIGNS_ONLY = INPUT_KIND >= TERNARY && WEIGHT_KIND >= TERNARY;
-    localparam INPUTS_OR_OPPOSITE = WEIGHT_KIND == BIPOLAR && INPUT_KIND < TERNARY && INPUT_WIDTH <= 2 && HARD_MULTIPLIERS == 0;
+    localparam INPUTS_OR_OPPOSITE = WEIGHT_KIND == BIPOLAR && INPUT_KIND != BIPOLAR && INPUT_WIDTH <= 2 && HARD_MULTIPLIERS == 0;
     localparam X_SIGNED = INPUT_KIND != UNSIGNED;
     localparam W_SIGNED = WEIGHT_KIND != UNSIGNED;
     localparam COUNT_WIDTH = $clog2(SIMD + 1);
@@ -72,22 +73,27 @@ module dot_product #(
                 resize #(.FROM(COUNT_WIDTH), .TO(SUM_WIDTH), .SIGNED(0)) fit (.from(count), .to(sum));
             end
         end else if (INPUTS_OR_OPPOSITE) begin : inputs_or_opposite
+            localparam PLANES = (INPUT_KIND == TERNARY) ? 1 : INPUT_WIDTH;
+            localparam SIGN_PLANE = X_SIGNED && INPUT_KIND != TERNARY;
             localparam WIDTH = INPUT_SUM_WIDTH + 1;
-            wire [INPUT_WIDTH*WIDTH-1:0] weighted;
-            for (i = 0; i < INPUT_WIDTH; i = i + 1) begin : input_bit
+            wire [PLANES*WIDTH-1:0] weighted;
+            for (i = 0; i < PLANES; i = i + 1) begin : plane
                 wire [SIMD-1:0] positive;
                 for (s = 0; s < SIMD; s = s + 1) begin : product
-                    assign positive[s] = inputs[s*INPUT_WIDTH + i] & weights_held[s];
+                    if (INPUT_KIND == TERNARY) begin : sign
+                        assign positive[s] = inputs[2*s] & (inputs[2*s+1] ^ weights_held[s]);
+                    end else begin : number
+                        assign positive[s] = inputs[s*INPUT_WIDTH + i] & weights_held[s];
+                    end
                 end
                 wire [COUNT_WIDTH-1:0] count;
                 popcount #(.BITS(SIMD)) counter (.aclk(aclk), .bits(positive), .count(count));
                 wire [WIDTH-1:0] shifted = {{(WIDTH - COUNT_WIDTH){1'b0}}, count} << (i + 1);
-                assign weighted[i*WIDTH +: WIDTH] =
-                    (X_SIGNED && i == INPUT_WIDTH - 1) ? {WIDTH{1'b0}} - shifted : shifted;
+                assign weighted[i*WIDTH +: WIDTH] = (SIGN_PLANE && i == PLANES - 1) ? {WIDTH{1'b0}} - shifted : shifted;
             end
-            wire [WIDTH-1:0] all = {X_SIGNED && input_sum[INPUT_SUM_WIDTH-1], input_sum};
+            wire [WIDTH-1:0] all = {SIGN_PLANE && input_sum[INPUT_SUM_WIDTH-1], input_sum};
             reg [WIDTH-1:0] total;
-            if (INPUT_WIDTH == 1) begin : one
+            if (PLANES == 1) begin : one
                 always @(posedge aclk) total <= weighted - all;
             end else begin : two
                 always @(posedge aclk) total <= (weighted[0 +: WIDTH] + weighted[WIDTH +: WIDTH]) - all;

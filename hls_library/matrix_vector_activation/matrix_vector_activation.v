@@ -78,13 +78,14 @@ module matrix_vector_activation #(
     localparam integer LAST_ADDRESS = DEPTH - 1;
 
     // Cycles: see the modules that have them.
+    localparam TERNARY = 2;
     localparam BIPOLAR = 3;
     localparam DECODED_PRODUCT = ((INPUT_KIND == BIPOLAR) ? 2 : INPUT_WIDTH) * ((WEIGHT_KIND == BIPOLAR) ? 2 : WEIGHT_WIDTH);
     localparam ONE_BIT = INPUT_WIDTH == 1 && WEIGHT_WIDTH == 1 && INPUT_KIND == WEIGHT_KIND;
     // dot_product takes the sum of all inputs: see there.
     localparam INPUTS_OR_OPPOSITE =
-        WEIGHT_KIND == BIPOLAR && INPUT_KIND < 2 && INPUT_WIDTH <= 2 && HARD_MULTIPLIERS == 0;
-    localparam INPUT_SUM_WIDTH = $clog2(SIMD + 1) + INPUT_WIDTH;
+        WEIGHT_KIND == BIPOLAR && INPUT_KIND != BIPOLAR && INPUT_WIDTH <= 2 && HARD_MULTIPLIERS == 0;
+    localparam INPUT_SUM_WIDTH = $clog2(SIMD + 1) + ((INPUT_KIND == TERNARY) ? 1 : INPUT_WIDTH);
     localparam POPCOUNT_CYCLES = 1 + ($clog2((SIMD + 6) / 7) + 1) / 2;
     localparam PAIRS = HARD_MULTIPLIERS != 0 && DEPTHWISE == 0 && PE > 1 && !ONE_BIT && INPUT_WIDTH <= 8 && WEIGHT_WIDTH <= 8;
     localparam MULTIPLIER_CYCLES = (PAIRS ? 2 : 1) + ($clog2(SIMD) + 1) / 2;

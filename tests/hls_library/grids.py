@@ -127,6 +127,7 @@ WINDOW_ARITHMETIC = [
     depthwise(4, 2, "3,3", ("INT4", "INT4"), (15, "INT4"), simd=3),
     depthwise(2, 1, "2,3", ("UINT2", "TERNARY"), (5, "UINT3"), simd=6),
     depthwise(4, 2, "3,3", ("UINT2", "BIPOLAR"), (3, "UINT2"), simd=3),
+    depthwise(4, 2, "3,3", ("TERNARY", "BIPOLAR"), (2, "TERNARY"), simd=3),
     depthwise(3, 3, "2,2", ("BIPOLAR", "BIPOLAR"), (1, "BIPOLAR"), simd=2),
     depthwise(2, 1, "1,1", ("UINT2", "INT2"), (3, "INT2")),
     Pool(4, 2, "2,2", "3,2", "INT4", "INT4"),

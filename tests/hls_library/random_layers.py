@@ -230,6 +230,7 @@ MVAU_GRID = {
     "bits_and_signs": ((30, 6), (15, 2), ("BINARY", "BIPOLAR"), (2, "UINT2"), False, 1),
     "inputs_or_opposite": ((48, 8), (24, 4), ("UINT2", "BIPOLAR"), (3, "UINT2"), False, 2),
     "signed_inputs_or_opposite": ((10, 6), (10, 3), ("INT2", "BIPOLAR"), None, False, 1),
+    "signs_or_opposite": ((48, 8), (24, 4), ("TERNARY", "BIPOLAR"), (2, "TERNARY"), False, 2),
     "unsigned": ((12, 6), (12, 6), ("UINT2", "BINARY"), (4, "UINT3"), False, 1),
     "signs_and_signs": ((12, 6), (6, 1), ("TERNARY", "BIPOLAR"), None, False, 2),
     "wide_dot_product": ((64, 2), (64, 1), ("INT2", "INT2"), (3, "INT2"), False, 1),
