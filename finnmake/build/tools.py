@@ -183,13 +183,13 @@ class Toolbox:
         if tool.name == "python":
             # Always the Python that runs finnmake: its packages are the ones that rules and versions speak of.
             version = f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"
-            return FoundTool(tool, version, Path(sys.executable))
+            return FoundTool(tool, version, _straight(Path(sys.executable)))
         folder = _package_folder(tool)
         for candidate in tool.candidates:
             executable = _executable(candidate)
             if executable is not None:
                 version = self._version_of_executable(tool, candidate, Path(executable))
-                return FoundTool(tool, version, Path(executable), folder)
+                return FoundTool(tool, version, _straight(Path(executable)), folder)
         if tool.package and folder is not None:
             path = folder / tool.executable if tool.executable else folder
             if path.exists():
@@ -230,6 +230,11 @@ class Toolbox:
 def _executable(candidate: str) -> str | None:
     """Beside the running Python first, then on PATH."""
     return shutil.which(candidate, path=str(Path(sys.executable).parent)) or shutil.which(candidate)
+
+
+def _straight(path: Path) -> Path:
+    """An executable's path without ``..``: a sandbox may lack the folders that such a path goes through."""
+    return path.parent.resolve() / path.name if ".." in path.parts else path
 
 
 def _package_folder(tool: Tool) -> Path | None:

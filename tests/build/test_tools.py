@@ -65,6 +65,15 @@ def test_python_is_the_one_that_runs() -> None:
     assert found.version == f"cpython {sys.version.split()[0]}"
 
 
+def test_a_path_goes_through_no_other_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    python = Path(sys.executable)
+    (tmp_path / "elsewhere").symlink_to(python.parent.parent / "lib")
+    monkeypatch.setattr(sys, "executable", f"{tmp_path}/elsewhere/../{python.parent.name}/{python.name}")
+    tools = {"python": Tool("python"), "doit": Tool("doit", candidates=("doit",), package="doit")}
+    for name in tools:
+        assert Toolbox(tools).find(name).path == python.parent.resolve() / (python.name if name == "python" else name)
+
+
 def test_missing_tools_are_one_line_each() -> None:
     tools = {
         "a": Tool("a", candidates=("nosuch",), why="lint", get="apt install a"),
