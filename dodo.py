@@ -1,4 +1,4 @@
-"""The build file of this repository: its examples, as doit tasks."""
+"""The build file of this repository: its first example, as doit tasks."""
 
 from pathlib import Path
 
