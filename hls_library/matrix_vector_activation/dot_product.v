@@ -88,13 +88,17 @@ module dot_product #(
                 end
                 wire [COUNT_WIDTH-1:0] count;
                 popcount #(.BITS(SIMD)) counter (.aclk(aclk), .bits(positive), .count(count));
-                wire [WIDTH-1:0] shifted = {{(WIDTH - COUNT_WIDTH){1'b0}}, count} << (i + 1);
-                assign weighted[i*WIDTH +: WIDTH] = (SIGN_PLANE && i == PLANES - 1) ? {WIDTH{1'b0}} - shifted : shifted;
+                assign weighted[i*WIDTH +: WIDTH] = {{(WIDTH - COUNT_WIDTH){1'b0}}, count} << (i + 1);
             end
             wire [WIDTH-1:0] all = {SIGN_PLANE && input_sum[INPUT_SUM_WIDTH-1], input_sum};
             reg [WIDTH-1:0] total;
-            if (PLANES == 1) begin : one
+            // The last plane of signed inputs is that of their sign bits, which count negative.
+            if (PLANES == 1 && SIGN_PLANE) begin : one_sign
+                always @(posedge aclk) total <= {WIDTH{1'b0}} - weighted - all;
+            end else if (PLANES == 1) begin : one
                 always @(posedge aclk) total <= weighted - all;
+            end else if (SIGN_PLANE) begin : two_signed
+                always @(posedge aclk) total <= (weighted[0 +: WIDTH] - weighted[WIDTH +: WIDTH]) - all;
             end else begin : two
                 always @(posedge aclk) total <= (weighted[0 +: WIDTH] + weighted[WIDTH +: WIDTH]) - all;
             end

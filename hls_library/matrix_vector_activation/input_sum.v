@@ -19,6 +19,7 @@ module input_sum #(
     localparam TERNARY = 2;
     // Bit 0 of a TERNARY input is its magnitude.
     localparam PLANES = (INPUT_KIND == TERNARY) ? 1 : INPUT_WIDTH;
+    localparam SIGN_PLANE = INPUT_KIND == 1;
 
     genvar s, i;
     generate
@@ -32,12 +33,15 @@ module input_sum #(
             end
             wire [COUNT_WIDTH-1:0] count;
             popcount #(.BITS(SIMD)) counter (.aclk(aclk), .bits(bits), .count(count));
-            // The sign bit of an input counts negative.
-            wire [SUM_WIDTH-1:0] shifted = {{(SUM_WIDTH - COUNT_WIDTH){1'b0}}, count} << i;
-            wire [SUM_WIDTH-1:0] weighted = (INPUT_KIND == 1 && i == PLANES - 1) ? {SUM_WIDTH{1'b0}} - shifted : shifted;
+            wire [SUM_WIDTH-1:0] weighted = {{(SUM_WIDTH - COUNT_WIDTH){1'b0}}, count} << i;
         end
-        if (PLANES == 1) begin : one
+        // The last plane of signed inputs is that of their sign bits, which count negative.
+        if (PLANES == 1 && SIGN_PLANE) begin : one_sign
+            assign sum = {SUM_WIDTH{1'b0}} - plane[0].weighted;
+        end else if (PLANES == 1) begin : one
             assign sum = plane[0].weighted;
+        end else if (SIGN_PLANE) begin : two_signed
+            assign sum = plane[0].weighted - plane[1].weighted;
         end else begin : two
             assign sum = plane[0].weighted + plane[1].weighted;
         end
