@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finnmake.codegen.actions import load_layer
@@ -21,7 +22,6 @@ from finnmake.frontend.input_quantisation import InputQuantisation, read_input_q
 from finnmake.graph.datatype import DataType
 from finnmake.graph.element_order import reordered
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.graph.tensors import get_shape
 from finnmake.runtime.cppsim import CppSimulation
 from finnmake.runtime.execute import Executor
 from finnmake.runtime.rtlsim import MAX_IDLE_CYCLES, RtlSimulation, StreamResult
@@ -66,6 +66,22 @@ def read_array(path: Path) -> Array:
     return array
 
 
+def sample_shape(source: ir.Value) -> tuple[int, ...]:
+    """The shape of one sample of a model's input: the dimensions behind the batch, which alone may be open.
+
+    Raises:
+        ModelError: another one is open.
+    """
+    dims = list(source.shape or ())[1:]
+    if not all(isinstance(dim, int) for dim in dims):
+        raise ModelError(
+            f"its shape {source.shape} is dynamic",
+            where=f"input {source.name}",
+            remedy="Export the model with a fixed input shape; the first dimension (batch) alone may stay open.",
+        )
+    return tuple(dim for dim in dims if isinstance(dim, int))
+
+
 def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
     """A batch of inputs as the integers that the hardware takes, shape (samples, elements).
 
@@ -75,12 +91,11 @@ def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
         ModelError: the file is no array, or its shape or values are not those of the model's input.
     """
     array = read_array(path)
-    source = model.graph.inputs[0]
-    shape = get_shape(source) or ()
-    elements = int(np.prod(shape[1:]))
+    shape = sample_shape(model.graph.inputs[0])
+    elements = int(np.prod(shape))
     if array.ndim == 0 or len(array) == 0 or array.size != len(array) * elements:
         raise ModelError(
-            f"has shape {array.shape}", where=str(path), remedy=f"The model takes (samples, {elements}) or {shape[1:]}."
+            f"has shape {array.shape}", where=str(path), remedy=f"The model takes (samples, {elements}) or {shape}."
         )
     quantisation = read_input_quantisation(model)
     integers = _integers(array, quantisation, str(path))
@@ -124,8 +139,7 @@ def squeezed(outputs: Array) -> Array:
 def run_model(model: ModelWrapper, frames: IntegerArray) -> Array:
     """The only output of a model whose input takes integers, shape (samples, ...)."""
     source = model.graph.inputs[0]
-    shape = get_shape(source) or ()
-    inputs = frames.reshape(len(frames), *shape[1:]).astype(np.float32)
+    inputs = frames.reshape(len(frames), *sample_shape(source)).astype(np.float32)
     outputs = Executor(model).run({str(source.name): inputs})
     return outputs[str(model.graph.outputs[0].name)]
 
@@ -133,8 +147,7 @@ def run_model(model: ModelWrapper, frames: IntegerArray) -> Array:
 def run_original(model: ModelWrapper, quantisation: InputQuantisation, frames: IntegerArray) -> Array:
     """The only output of a model as it was exported, on the floats that the integers stand for."""
     source = next(value for value in model.graph.inputs if not value.is_initializer())
-    shape = get_shape(source) or ()
-    inputs = quantisation.to_floats(frames).reshape(len(frames), *shape[1:])
+    inputs = quantisation.to_floats(frames).reshape(len(frames), *sample_shape(source))
     outputs = Executor(model).run({str(source.name): inputs})
     return outputs[str(model.graph.outputs[0].name)]
 

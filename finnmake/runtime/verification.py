@@ -9,8 +9,7 @@ import numpy as np
 
 from finnmake.errors import ModelError, VerificationError
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.graph.tensors import get_shape
-from finnmake.runtime.batch import Array, read_array
+from finnmake.runtime.batch import Array, read_array, sample_shape
 from finnmake.runtime.execute import Executor
 
 
@@ -18,15 +17,15 @@ def outputs_of(model: ModelWrapper, samples: Array) -> list[Array]:
     """Outputs of a model with one input for a batch of samples, in the order of the graph's outputs.
 
     Raises:
-        ModelError: the model has more than one input, or the samples do not have its shape.
+        ModelError: the model has more than one input, one of an open shape, or the samples do not have its shape.
     """
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
     if len(inputs) != 1:
         raise ModelError(f"has {len(inputs)} inputs", remedy="Samples are for models with one input.")
-    shape = get_shape(inputs[0]) or ()
-    if samples.ndim == 0 or samples.size != len(samples) * int(np.prod(shape[1:])):
-        raise ModelError(f"samples of shape {samples.shape}", remedy=f"The model takes (samples, ...) of {shape[1:]}.")
-    batch = samples.reshape(len(samples), *shape[1:]).astype(np.float32)
+    shape = sample_shape(inputs[0])
+    if samples.ndim == 0 or samples.size != len(samples) * int(np.prod(shape)):
+        raise ModelError(f"samples of shape {samples.shape}", remedy=f"The model takes (samples, ...) of {shape}.")
+    batch = samples.reshape(len(samples), *shape).astype(np.float32)
     found = Executor(model).run({str(inputs[0].name): batch})
     return [found[str(value.name)] for value in model.graph.outputs]
 

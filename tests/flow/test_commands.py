@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.support.networks import Mlp
@@ -124,6 +125,20 @@ def test_run_builds_what_it_needs(project: Project) -> None:
     assert outputs[0].shape == (3,)
     assert (outputs[0] == outputs[1]).all()
     assert not (project.output / "simulator").exists()
+
+
+def test_a_model_with_an_open_batch_runs(project: Project) -> None:
+    model = Mlp((8, 4)).model()
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    onnx.save(model, project.folder / "net.onnx")
+    project.write_build_file(fold="auto")
+    np.save(project.folder / "x.npy", np.arange(24, dtype=np.uint8).reshape(3, 8))
+    # The layers against the model, on samples; then the model alone.
+    assert "reference" in project.build("net:reference").ran
+    done = project.finnmake("run", NAME, "--inputs", "x.npy", "--output", "y.npy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert np.load(project.folder / "y.npy").shape == (3,)
 
 
 def test_doctor(project: Project) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from numpy.typing import NDArray
 
 from finnmake.errors import ModelError
 from finnmake.frontend.import_model import import_model
 from finnmake.graph.model_wrapper import ModelWrapper
-from finnmake.runtime.batch import load_inputs, squeezed
+from finnmake.runtime.batch import load_inputs, sample_shape, squeezed
 from tests.support.networks import Mlp
 
 Array = NDArray[Any]
@@ -86,3 +87,12 @@ def test_squeezed() -> None:
     assert squeezed(np.zeros((5, 1, 1))).shape == (5,)
     assert squeezed(np.zeros((1, 1))).shape == (1,)
     assert squeezed(np.zeros((5, 1, 2))).shape == (5, 1, 2)
+
+
+def test_the_batch_alone_may_be_open() -> None:
+    def source(dims: list[int | str]) -> ir.Value:
+        return ir.Value(name="x", shape=ir.Shape(dims))
+
+    assert sample_shape(source(["N", 3, 4])) == sample_shape(source([1, 3, 4])) == (3, 4)
+    with pytest.raises(ModelError, match="the first dimension"):
+        sample_shape(source(["N", "C", 4]))

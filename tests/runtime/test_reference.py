@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,20 @@ def bipolar_network(scale: float) -> onnx.ModelProto:
     x = builder.node("BipolarQuant", [x, builder.constant(scale)], QONNX_DOMAIN)
     x = builder.node("MatMul", [x, builder.quant(builder.constant(random.normal(0, 1, (6, 5))), 0.3, 3)])
     return builder.model(x, [1, 5])
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 0])
+def test_the_batch_of_the_model_may_be_open(tmp_path: Path, batch: str | int) -> None:
+    result = reference(tmp_path, dense_network([batch, 8]))
+    assert (result["samples"], result["mismatches"]) == (SAMPLES, 0)
+
+
+def dense_network(input_shape: Sequence[int | str]) -> onnx.ModelProto:
+    """One dense layer of 8 inputs and 5 scores."""
+    builder = GraphBuilder(input_shape)
+    weights = builder.quant(builder.constant(np.random.default_rng(0).normal(0, 2, (8, 5))), 0.5, 3)
+    scores = builder.node("MatMul", [builder.quant(builder.input, 0.25, 4), weights])
+    return builder.model(scores, [*input_shape[:-1], 5])
 
 
 def test_samples_that_float32_rounding_decides_are_counted(tmp_path: Path) -> None:

@@ -93,11 +93,11 @@ class GraphBuilder:
         parameters = [self.constant(np.asarray(array, dtype=np.float32)) for array in (gamma, beta, mean, variance)]
         return self.node("BatchNormalization", [x, *parameters], epsilon=1e-5)
 
-    def model(self, output: str, shape: Sequence[int]) -> onnx.ModelProto:
+    def model(self, output: str, shape: Sequence[int | str]) -> onnx.ModelProto:
         """The model with one output."""
         return self.model_of({output: shape})
 
-    def model_of(self, outputs: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
+    def model_of(self, outputs: Mapping[str, Sequence[int | str]]) -> onnx.ModelProto:
         """The model with outputs of these names and shapes."""
         graph = helper.make_graph(
             self._nodes,
