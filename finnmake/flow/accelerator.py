@@ -6,10 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from finnmake.build.workspace import Workspace
 from finnmake.deploy.board import Board, load_board
 from finnmake.errors import BuildFileError
+from finnmake.flow.arguments import (
+    COUNT,
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXT,
+    Argument,
+    is_number,
+    is_path,
+    is_table_of_tables,
+    is_table_of_texts,
+    is_text,
+    is_texts,
+)
 from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile, step_output
 from finnmake.flow.design_tasks import plan_design
 from finnmake.flow.engine_rules import check_engines
@@ -21,7 +36,7 @@ from finnmake.flow.manifest import RTL, Manifest, read_manifest
 from finnmake.flow.plan import PlannedTask
 from finnmake.flow.plan_memo import PlanMemo
 from finnmake.flow.resource_table_task import FINN_FOLDINGS, FINN_REPORTS, plan_resource_table
-from finnmake.flow.stages import Stage
+from finnmake.flow.stages import STAGE_NAMES, Stage
 from finnmake.flow.steps import COMPLETE, behind_own_steps, compile_steps
 from finnmake.flow.target import Target
 from finnmake.flow.transformation_steps import TransformationEntry, transformation_steps
@@ -66,7 +81,8 @@ class Accelerator(Target):
         output: folder of everything that is built, relative to ``directory``.
         directory: folder of the build file, which all other paths are relative to; by default the current folder,
             which is the build file's when doit loads it.
-        until: the last stage to plan; by default the last one that there is for the board.
+        until: the last stage to plan, or its name as on the command line; by default the last one that there is for
+            the board.
     """
 
     board: str
@@ -84,7 +100,36 @@ class Accelerator(Target):
     synthesis: Sequence[str] = ()
     finn_reports: str | None = None
     transformations: Sequence[TransformationEntry] | None = None
-    until: Stage | None = None
+    until: Stage | str | None = None
+
+    ARGUMENTS: ClassVar[Mapping[str, Argument]] = {
+        **Target.ARGUMENTS,
+        "board": TEXT,
+        "clock_mhz": NUMBER,
+        "fold": Argument(
+            lambda value: is_path(value) or is_table_of_tables(value),
+            'Say "auto", a folding file, or {layer: {"PE": .., "SIMD": ..}} with numbers of Python\'s own.',
+        ),
+        "target_fps": NUMBER,
+        "fifo_depths": Argument(
+            lambda value: is_path(value) or is_table_of_tables(value),
+            f'Say {", ".join(WAYS)}, a file, or {{layer: {{"inFIFODepths": [..]}}}} with numbers of Python\'s own.',
+        ),
+        "samples": PATH,
+        "labels": PATH,
+        "input_datatype": TEXT,
+        "input_scale": Argument(lambda value: is_number(value) or is_text(value), 'For example "1/255" or 0.125.'),
+        "top_k": COUNT,
+        "engine": Argument(
+            lambda value: is_text(value) or is_table_of_texts(value), "Say an engine, or {layer or op type: engine}."
+        ),
+        "minimize_widths": FLAG,
+        "synthesis": Argument(is_texts, 'Say flows, for example ["xc7"].'),
+        "finn_reports": PATH,
+        "until": Argument(
+            lambda value: isinstance(value, Stage) or value in list(STAGE_NAMES), f"Say {', '.join(STAGE_NAMES)}."
+        ),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,20 +139,8 @@ class Accelerator(Target):
             raise BuildFileError(
                 f"a target of {self.target_fps} frames per second", where=self.name, remedy="Say 0.001 to 1e12."
             )
-        if not _is_folding(self.fold):
-            raise BuildFileError(
-                f"fold={self.fold!r} is no folding",
-                where=self.name,
-                remedy='Say "auto", a folding file, or {layer: {"PE": .., "SIMD": ..}}.',
-            )
         if self.top_k is not None and self.top_k < 0:
             raise BuildFileError(f"top_k={self.top_k}", where=self.name, remedy="Say how many labels, or 0 for none.")
-        if not _is_folding(self.fifo_depths):
-            raise BuildFileError(
-                f"fifo_depths={self.fifo_depths!r} are no FIFO depths",
-                where=self.name,
-                remedy=f'Say {", ".join(WAYS)}, a file, or {{layer: {{"inFIFODepths": [..]}}}}.',
-            )
         if self.labels is not None and self.samples is None:
             raise BuildFileError("labels without samples", where=self.name, remedy="Name the samples' file, too.")
 
@@ -157,9 +190,10 @@ class Accelerator(Target):
         board = board or load_board(self.board, find_resources().boards)
         if self.until is None:
             return Stage.STITCHED if board.implementation is None else Stage.BITSTREAM
-        if self.until >= Stage.BITSTREAM:
+        until = STAGE_NAMES[self.until] if isinstance(self.until, str) else self.until
+        if until >= Stage.BITSTREAM:
             board.require_implementation()
-        return self.until
+        return until
 
     def _compile_tasks(self, board: Board, clock_mhz: float, context: LayerContext) -> list[PlannedTask]:
         """From the model to the layers."""
@@ -260,10 +294,3 @@ class Accelerator(Target):
             return compile_steps(self.top_k, folding, minimize_widths=self.minimize_widths)
         steps = transformation_steps(self.transformations, self.directory, Stage.LAYERS)
         return [*steps, *behind_own_steps(steps, folding, minimize_widths=self.minimize_widths)]
-
-
-def _is_folding(value: object) -> bool:
-    """What a build file says for ``fold`` need not be what the annotation says."""
-    if isinstance(value, Mapping):
-        return all(isinstance(entry, Mapping) for entry in value.values())
-    return isinstance(value, str | Path)

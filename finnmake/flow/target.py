@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from finnmake.build.doit_tasks import action_task, renewed
 from finnmake.build.rules import RuleSet, load_rules
 from finnmake.build.workspace import Workspace
 from finnmake.errors import BuildFileError
+from finnmake.flow.arguments import PATH, TEXT, Argument, check_arguments
 from finnmake.flow.plan import PlannedTask
 from finnmake.resources import find_resources
 
@@ -38,7 +39,11 @@ class Target(ABC):
     output: str = ""
     directory: Path = field(default_factory=Path.cwd)
 
+    # Beside those that the name is made of.
+    ARGUMENTS: ClassVar[Mapping[str, Argument]] = {"output": PATH, "directory": PATH}
+
     def __post_init__(self) -> None:
+        check_arguments(self, {"model": PATH, "name": TEXT}, where=type(self).__name__)
         if not self.name:
             name = re.sub(r"[^A-Za-z0-9_]+", "_", Path(self.model).name.split(".")[0])
             object.__setattr__(self, "name", name if re.match(r"[A-Za-z_]", name) else f"_{name}")
@@ -46,6 +51,7 @@ class Target(ABC):
             raise BuildFileError(
                 f"{self.name!r} cannot name a target", remedy="Use letters, digits and underscores, no digit first."
             )
+        check_arguments(self, self.ARGUMENTS, where=self.name)
         if not self.output:
             object.__setattr__(self, "output", f"build/{self.name}")
         # The folder of the build file is not the current one any more when the tasks are planned.

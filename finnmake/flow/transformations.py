@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from finnmake.build.action import Action, Input
 from finnmake.build.workspace import Workspace
 from finnmake.errors import BuildFileError
+from finnmake.flow.arguments import PATH, Argument
 from finnmake.flow.commands import model_command
 from finnmake.flow.compile_tasks import graph_inputs, plan_transformations, step_output
 from finnmake.flow.plan import PlannedTask, TargetContext
@@ -37,6 +39,8 @@ class Transformations(Target):
 
     transformations: Sequence[TransformationEntry]
     samples: str | None = None
+
+    ARGUMENTS: ClassVar[Mapping[str, Argument]] = {**Target.ARGUMENTS, "samples": PATH}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from finnmake import cli
@@ -17,6 +18,7 @@ from finnmake.flow.build_files import load_build_file
 from finnmake.flow.manifest import MANIFEST_FORMAT, Manifest
 from finnmake.flow.session import targets_of
 from finnmake.flow.stages import Stage
+from finnmake.flow.transformations import Transformations
 
 BOARD = "ulx3s-85f"
 
@@ -57,12 +59,68 @@ def test_every_model_names_its_accelerator(model: str, name: str) -> None:
         {"finn_reports": "nowhere"},
         {"name": "3"},
         {"output": "../elsewhere"},
+        {"model": 5},
+        {"name": 5},
+        {"output": 5},
+        {"directory": 5},
+        {"board": 5},
+        {"board": None},
+        {"clock_mhz": "50"},
+        {"clock_mhz": True},
+        {"clock_mhz": 10**400},
+        {"fold": {"MatrixVectorActivation_0": {"PE": np.int64(2)}}},
+        {"fold": {"MatrixVectorActivation_0": {"PE": float("nan")}}},
+        {"fifo_depths": {"MatrixVectorActivation_0": {"inFIFODepths": [np.int64(2)]}}},
+        {"target_fps": "fast"},
+        {"samples": 5},
+        {"samples": "samples.npy", "labels": 5},
+        {"input_datatype": 5},
+        {"input_scale": float("nan")},
+        {"input_scale": [1]},
+        {"top_k": "1"},
+        {"top_k": 1.5},
+        {"engine": 5},
+        {"engine": {1: "rtl"}},
+        {"minimize_widths": "no"},
+        {"synthesis": 5},
+        {"synthesis": [5]},
+        {"synthesis": None},
+        {"finn_reports": 5},
+        {"until": "nowhere"},
+        {"until": 5},
+        {"until": []},
     ],
 )
 def test_what_cannot_be_is_one_message(arguments: Mapping[str, Any]) -> None:
     with pytest.raises(BuildFileError) as caught:
         accelerator(**arguments).plan()
     assert "\n" in caught.value.text, "no remedy"
+    # Said of what the build file says, not of what finnmake makes of it.
+    assert "arguments of finnmake" not in caught.value.text
+
+
+def test_a_value_that_cannot_be_is_said_with_its_target() -> None:
+    with pytest.raises(BuildFileError) as caught:
+        accelerator(clock_mhz="50")
+    assert caught.value.text == "net: clock_mhz='50'\n  Say a number, an int or a float."
+
+
+def test_a_stage_may_be_said_by_its_name() -> None:
+    assert accelerator(until="layers").plan() == accelerator(until=Stage.LAYERS).plan()
+    with pytest.raises(BoardError, match="no place and route"):
+        accelerator(board="ultra96", until="bitstream").plan()
+
+
+def test_paths_need_not_be_texts(folder: Path) -> None:
+    (folder / "samples.npy").write_bytes(b"")
+    written = accelerator(model=Path("net.onnx"), output=Path("made"), samples=Path("samples.npy"))
+    assert written.plan() == accelerator(output="made", samples="samples.npy").plan()
+
+
+@pytest.mark.parametrize("arguments", [{"samples": 5}, {"transformations": ()}, {"transformations": 5}])
+def test_what_no_chain_of_transformations_says_is_one_message(arguments: Mapping[str, Any]) -> None:
+    with pytest.raises(BuildFileError):
+        Transformations(**{"model": "net.onnx", "transformations": ["Streamline"], **arguments}).plan()
 
 
 def test_a_folding_file_may_be_a_path(folder: Path) -> None:
