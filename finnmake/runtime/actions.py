@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finnmake.codegen.actions import load_layer
+from finnmake.dataflow.label_select import LabelSelect
 from finnmake.dataflow.layer import IntegerArray, Layer
 from finnmake.dataflow.layer_file import parameter_bytes
 from finnmake.dataflow.packing import PackedWords, npy_to_packed, packed_to_npy
@@ -127,7 +128,8 @@ def reference() -> None:
     the hardware must give) and ``out/reference.json``.
     """
     imported, layers = ModelWrapper(Path("imported/graph.onnx")), ModelWrapper(Path("in/graph.onnx"))
-    samples = _samples(imported, stream_graph(layers).layers)
+    chain = stream_graph(layers).layers
+    samples = _samples(imported, chain)
     wanted = run_original(ModelWrapper(Path("model.onnx")), read_input_quantisation(imported), samples)
     expected = run_graph(layers, samples)
     integers = _hardware_outputs(layers, wanted, expected.shape)
@@ -146,7 +148,7 @@ def reference() -> None:
             "mismatches": 0,
             "equal_scores": _equal_scores(layers, wanted),
             "rounding_ties": rounded.tolist(),
-            "accuracy": _accuracy(expected),
+            "accuracy": _accuracy(expected, chain[-1]),
         },
     )
 
@@ -186,7 +188,7 @@ def _samples(imported: ModelWrapper, layers: Sequence[Layer]) -> IntegerArray:
     return np.clip(frames, quantisation.minimum, quantisation.maximum)
 
 
-def _accuracy(outputs: IntegerArray) -> float | None:
+def _accuracy(outputs: IntegerArray, last: Layer) -> float | None:
     if not Path("labels.npy").exists():
         return None
     labels = read_array(Path("labels.npy")).reshape(-1)
@@ -195,6 +197,18 @@ def _accuracy(outputs: IntegerArray) -> float | None:
             f"{len(labels)} labels for {len(outputs)} samples of {outputs.shape[1]} outputs",
             where="labels",
             remedy="Give one label a sample, and a classifier that ends in a label.",
+        )
+    datatype = last.output_stream().datatype
+    lowest, highest = (
+        (0, last.Labels - 1) if isinstance(last, LabelSelect) else (int(datatype.min()), int(datatype.max()))
+    )
+    wrong = np.flatnonzero(~((labels >= lowest) & (labels <= highest) & (labels == np.rint(labels))))
+    if len(wrong):
+        raise ModelError(
+            f"{len(wrong)} of {len(labels)} are not among the network's, {lowest} … {highest}; the first is "
+            f"{labels[wrong[0]]}, of sample {wrong[0]}",
+            where="labels",
+            remedy="Give whole numbers as the network's output has them; classes are counted from 0.",
         )
     return float((outputs[:, 0] == labels).mean())
 

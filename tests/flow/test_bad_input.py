@@ -87,10 +87,10 @@ def samples(array: Array) -> Callable[[Project], None]:
     return write
 
 
-def labels(count: int) -> Callable[[Project], None]:
+def labels(array: Array) -> Callable[[Project], None]:
     def write(project: Project) -> None:
         np.save(project.folder / "samples.npy", np.zeros((3, 16), np.uint8))
-        np.save(project.folder / "labels.npy", np.zeros(count, np.int64))
+        np.save(project.folder / "labels.npy", array)
         project.write_build_file(samples="samples.npy", labels="labels.npy")
 
     return write
@@ -132,8 +132,9 @@ BAD = {
     "no samples": (build_file(samples="s.npy"), ["there is no samples file s.npy"]),
     "samples of another shape": (samples(np.zeros((3, 15), np.uint8)), ["(3, 15)", "16"]),
     "samples out of range": (samples(np.full((3, 16), 256)), ["256", "UINT8"]),
+    "labels of no class": (labels(np.full(3, 4)), ["labels: 3 of 3", "0 … 3"]),
     "samples that are texts": (samples(np.array(["a", "b"])), ["samples.npy"]),
-    "too few labels": (labels(2), ["2 labels for 3 samples"]),
+    "too few labels": (labels(np.zeros(2, np.int64)), ["2 labels for 3 samples"]),
     "a build file with a syntax error": (code("from finnmake import Accelerator\nnet = Accelerator(\n"), ["dodo.py"]),
     "a build file that fails": (code("x = 1 / 0\n"), ["dodo.py", "ZeroDivisionError"]),
     "an argument that is none": (build_file(fpga="x"), ["dodo.py", "fpga"]),

@@ -10,21 +10,34 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from finnmake.errors import VerificationError
+from finnmake.errors import ModelError, VerificationError
 from finnmake.frontend import import_model
 from finnmake.runtime import actions
 from finnmake.transformation.flow import AUTOMATIC_FLOW, make_transformation
 from tests.support.qonnx_models import QONNX_DOMAIN, GraphBuilder
 
+Array = NDArray[Any]
+
 SAMPLES = 500
 
 
 def reference(
-    folder: Path, model: onnx.ModelProto, *, wrong_weight: bool = False, labels: int | None = None
+    folder: Path,
+    model: onnx.ModelProto,
+    *,
+    wrong_weight: bool = False,
+    labels: int | None = None,
+    labelled: tuple[Array, Array] | None = None,
 ) -> dict[str, Any]:
-    """Runs the action as a build does; ``wrong_weight`` changes one weight of the layers, ``labels`` are selected."""
+    """Runs the action as a build does; ``wrong_weight`` changes one weight of the layers, ``labels`` are selected.
+
+    Where there are any, the samples and labels of ``labelled`` are taken.
+    """
+    for name, array in zip(("samples", "labels"), labelled or (), strict=False):
+        np.save(folder / f"{name}.npy", array)
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     imported = layers = import_model(folder / "model.onnx")
     for name, arguments in AUTOMATIC_FLOW:
@@ -53,6 +66,28 @@ def test_labels_in_hardware_are_the_best_of_the_scores(tmp_path: Path, count: in
     result = reference(tmp_path, bipolar_network(0.7), labels=count)
     assert result["equal_scores"] > 0
     assert np.load(tmp_path / "out/expected.npy").shape == (SAMPLES, count)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint64, np.float32])
+def test_labels_are_those_of_classes(tmp_path: Path, dtype: type) -> None:
+    samples = np.arange(24).reshape(3, 8) % 8
+    assert reference(tmp_path, dense_network([1, 8]), labelled=(samples, np.array([0, 4, 4], dtype)))["accuracy"] <= 1
+
+
+@pytest.mark.parametrize("label", [5, -1, 1.5, np.nan, np.inf, np.uint64(2**64 - 1), 2**40])
+def test_labels_that_no_class_has(tmp_path: Path, label: float) -> None:
+    samples = np.arange(24).reshape(3, 8) % 8
+    with pytest.raises(ModelError, match=r"labels: 1 of 3 .* 0 … 4.*sample 1"):
+        reference(tmp_path, dense_network([1, 8]), labelled=(samples, np.array([0, label, 4], type(label))))
+
+
+def test_labels_of_an_output_that_is_one_number(tmp_path: Path) -> None:
+    builder = GraphBuilder([1, 8])
+    weights = builder.quant(builder.constant(np.ones((8, 1))), 1, 3)
+    sums = builder.node("MatMul", [builder.quant(builder.input, 1, 4), weights])
+    model = builder.model(builder.node("BipolarQuant", [sums, builder.constant(1.0)], QONNX_DOMAIN), [1, 1])
+    samples = np.repeat([[1], [-1]], 8, axis=1)
+    assert reference(tmp_path, model, labels=0, labelled=(samples, np.array([1, 1])))["accuracy"] == 0.5
 
 
 def bipolar_network(scale: float) -> onnx.ModelProto:
