@@ -106,14 +106,15 @@ def load_inputs(path: Path, model: ModelWrapper) -> IntegerArray:
 
 def _integers(array: Array, quantisation: InputQuantisation, where: str) -> IntegerArray:
     if array.dtype.kind != "f":
-        integers = array.astype(np.int64)
-        if integers.min() < quantisation.minimum or integers.max() > quantisation.maximum:
+        # As they are: a large unsigned integer would be a negative one of 64 bits.
+        lowest, highest = int(array.min()), int(array.max())
+        if lowest < quantisation.minimum or highest > quantisation.maximum:
             raise ModelError(
-                f"holds integers {integers.min()} … {integers.max()}",
+                f"holds integers {lowest} … {highest}",
                 where=where,
                 remedy=f"The input takes {quantisation.datatype}, {quantisation.minimum} … {quantisation.maximum}.",
             )
-        return integers
+        return array.astype(np.int64)
     if not np.isfinite(array).all():
         raise ModelError("holds NaN or infinity", where=where)
     integers = quantisation.to_integers(array)

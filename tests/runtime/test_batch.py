@@ -48,6 +48,7 @@ def test_floats_are_the_model_s_own_inputs(tmp_path: Path, imported: ModelWrappe
         (np.full((2, 16), 0.3337), "grid"),
         (np.full((2, 16), -1), "-1"),
         (np.full((2, 16), 256), "256"),
+        (np.full((2, 16), 2**64 - 1, np.uint64), "18446744073709551615"),
         (np.full((2, 16), 2.0), "2"),
         (np.zeros((2, 16), complex), "no array of numbers"),
         (np.array(["one", "two"]), "no array of numbers"),
@@ -59,6 +60,13 @@ def test_refused(tmp_path: Path, imported: ModelWrapper, array: Array, expected:
     with pytest.raises(ModelError) as refused:
         load_inputs(tmp_path / "x.npy", imported)
     assert expected in refused.value.text
+
+
+def test_integers_that_wrap_into_the_range_are_refused(tmp_path: Path) -> None:
+    model = import_model(Mlp((16, 8, 4)).model(), input_datatype="INT8", input_scale=1)
+    np.save(tmp_path / "x.npy", np.full((2, 16), 2**64 - 1, np.uint64))
+    with pytest.raises(ModelError, match="18446744073709551615"):
+        load_inputs(tmp_path / "x.npy", model)
 
 
 @pytest.mark.parametrize("value", [0, 0.0])
