@@ -45,6 +45,10 @@ def targets_of(options: argparse.Namespace) -> dict[str, Target]:
             f"{wanted} is not an .onnx file", remedy="Name a target of the build file or an ONNX model."
         )
     known = load_build_file(Path(BUILD_FILE))
+    if not known:
+        raise BuildFileError(
+            "defines no target", where=BUILD_FILE, remedy='Write one: net = Accelerator(model="net.onnx", board="…").'
+        )
     if wanted is None:
         if options.out is not None and len(known) > 1:
             raise BuildFileError(

@@ -162,6 +162,16 @@ def test_an_error_of_a_build_file_has_its_line(folder: Path, text: str, where: s
     assert caught.value.where == where
 
 
+@pytest.mark.parametrize("text", ["pass\n", "from finnmake import Accelerator\nnet = Accelerator\n"])
+@pytest.mark.parametrize("wanted", [[], ["net"]])
+def test_a_build_file_without_targets(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str, wanted: list[str]
+) -> None:
+    (folder / "dodo.py").write_text(text)
+    assert cli.main(["build", *wanted]) == 1
+    assert capsys.readouterr().err.startswith("finnmake: dodo.py: defines no target\n")
+
+
 def test_one_output_folder_is_not_for_two_targets(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "dodo.py").write_text(
         "from finnmake import Accelerator\n"
