@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from finnmake.build.digest import is_utf8
 from finnmake.errors import BuildFileError
 
 JSON = Any
@@ -189,11 +190,11 @@ class Action:
 def _check_relative(path: str, what: str) -> None:
     if not is_plain(path.removesuffix("/")):
         raise BuildFileError(
-            f"{what} path {path!r} is not a plain relative path", remedy='write it without "..", "." and "//"'
+            f"{what} path {path!r} is not a plain relative path", remedy='write it in UTF-8, without "..", "." and "//"'
         )
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path is relative and has neither empty parts nor "." and ".."."""
+    """Whether a path is relative, UTF-8, and has neither empty parts nor "." and ".."."""
     # Not with pathlib: a build file of ten thousand actions asks this a hundred thousand times.
-    return not ("\\" in path or "\0" in path) and _NO_NAMES.isdisjoint(path.split("/"))
+    return not ("\\" in path or "\0" in path) and _NO_NAMES.isdisjoint(path.split("/")) and is_utf8(path)

@@ -46,6 +46,14 @@ def digest_of_bytes(data: bytes) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest(), len(data))
 
 
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 can write a path: the state and REAPI have texts, file systems have bytes."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def hash_file(path: Path | str) -> str:
     """SHA-256 of a file's bytes, 64 hex digits, without looking into any memory."""
     # Not file_digest: it makes room for 256 KiB first, and most files are small.
@@ -171,6 +179,8 @@ class DigestMemo:
         ):
             self._first.setdefault(name, row)
             return FileDigest(row.sha256, row.size, executable)
+        if not is_utf8(name):
+            raise BuildFileError("has a name that is not UTF-8", where=repr(text), remedy="Rename it.")
         # Taken before the file is read: a change during or after reading then counts as racy.
         recorded = time.time_ns()
         try:

@@ -104,6 +104,17 @@ def test_any_change_is_seen(tmp_path: Path, state: State, monkeypatch: pytest.Mo
     assert memo.file(path).executable == (change == "mode")
 
 
+def test_a_name_that_cannot_be_recorded_is_refused(tmp_path: Path, state: State) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    (folder / "a").write_text("a")
+    with pytest.raises(BuildFileError, match=r"caf\\udce9/a': has a name that is not UTF-8"):
+        DigestMemo(tmp_path, state).file(folder / "a")
+    # What lies above a workspace is not recorded.
+    assert DigestMemo(folder, state).file(folder / "a").size == 1
+    state.end_build([])
+
+
 def test_files_that_are_none(tmp_path: Path, state: State) -> None:
     memo = DigestMemo(tmp_path, state)
     with pytest.raises(FileNotFoundError):

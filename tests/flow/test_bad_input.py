@@ -218,6 +218,27 @@ def test_bad_commands(project: Project, arguments: list[str], status: int, expec
     assert expected in project.refused(*arguments, status=status)
 
 
+LATIN_1 = os.fsdecode(b"caf\xe9")
+"""A name that a file system takes and UTF-8 cannot write."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["build", "--fold", f"{LATIN_1}.json"], "input path 'caf\\udce9.json'"),
+        (["build", "--until", "import", "--out", LATIN_1], "output path 'caf\\udce9/"),
+        (
+            ["build", f"{LATIN_1}.onnx", "--board", "ulx3s-85f", "--until", "import"],
+            "caf\\udce9.onnx': has a name that is not UTF-8",
+        ),
+    ],
+)
+def test_names_that_are_not_utf_8(project: Project, arguments: list[str], expected: str) -> None:
+    for kind, source in (("json", "fold.json"), ("onnx", "net.onnx")):
+        (project.folder / f"{LATIN_1}.{kind}").write_bytes((project.folder / source).read_bytes())
+    assert expected in project.refused(*arguments)
+
+
 @pytest.mark.parametrize(
     ("inputs", "expected"),
     [
