@@ -13,7 +13,15 @@ def main() -> int:
     Returns:
         The exit status.
     """
-    started = time.time_ns()
+    try:
+        return _answered_or_run(time.time_ns())
+    except KeyboardInterrupt:
+        # As the command line says it, which may not have been imported yet.
+        print("finnmake: interrupted", file=sys.stderr)
+        return 130
+
+
+def _answered_or_run(started: int) -> int:
     arguments = sys.argv[1:]
     folder, rest = (arguments[1], arguments[2:]) if arguments[:1] == ["-C"] and len(arguments) > 1 else (".", arguments)
     if rest[:1] == ["build"]:
