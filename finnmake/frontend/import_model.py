@@ -10,7 +10,7 @@ import onnx_ir as ir
 from finnmake.errors import ModelError
 from finnmake.frontend.consistency import check_consistency
 from finnmake.frontend.integer_input import quantise_input
-from finnmake.frontend.validation import check_parameters, fix_batch, validate
+from finnmake.frontend.validation import check_outputs, check_parameters, declared_shapes, fix_batch, validate
 from finnmake.graph.custom_op import CustomOps
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.naming import name_by_position
@@ -45,7 +45,9 @@ def import_model(
         model = loaded.copy() if isinstance(source, (ModelWrapper, ir.Model)) else loaded
         validate(model, custom_ops)
         fix_batch(model)
+        declared = declared_shapes(model.graph.outputs)
         normalise(model, custom_ops)
+        check_outputs(model.graph.outputs, declared)
         check_parameters(model.graph)
         check_consistency(model.graph)
         model.model.metadata_props.clear()

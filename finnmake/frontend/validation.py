@@ -14,7 +14,7 @@ from finnmake.errors import ModelError
 from finnmake.graph.custom_op import CustomOps, describe
 from finnmake.graph.general_ops import QUANTISER_DOMAINS
 from finnmake.graph.limits import check_size
-from finnmake.graph.model_wrapper import ModelWrapper, get_datatype
+from finnmake.graph.model_wrapper import ModelWrapper, get_datatype, get_shape
 from finnmake.graph.shape_inference import unknown_op
 from finnmake.graph.standard_ops import is_standard
 
@@ -50,13 +50,16 @@ _RANDOM = frozenset(
 )
 
 
+_NO_NUMBERS = frozenset((ir.DataType.STRING, ir.DataType.COMPLEX64, ir.DataType.COMPLEX128))
+
+
 def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
     """Checks versions, ops and constants.
 
     Raises:
         ModelError: for a version that is not known, an op that is not known, has too few or too many inputs or
-            outputs, or gives random numbers, control flow, a constant with NaN or infinity, or one that its annotated
-            datatype does not hold.
+            outputs, or gives random numbers, control flow, a tensor that nothing makes, a constant with NaN or
+            infinity, or one that its annotated datatype does not hold.
     """
     _check_versions(model.model)
     if not len(model.graph):
@@ -78,6 +81,8 @@ def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
                 where=describe(node),
                 remedy="Export the model in evaluation mode (model.eval()).",
             )
+        _check_made(node.inputs, describe(node), "its input")
+    _check_made(model.graph.outputs, "graph", "its output")
     for value in model.graph.initializers.values():
         _check_constant(value)
 
@@ -130,17 +135,51 @@ def _check_versions(model: ir.Model) -> None:
             )
 
 
+def declared_shapes(values: Iterable[ir.Value]) -> list[ir.Shape | None]:
+    """The shapes that a model as it was exported gives its outputs."""
+    return [None if value.shape is None else value.shape.copy() for value in values]
+
+
+def check_outputs(outputs: Iterable[ir.Value], declared: Iterable[ir.Shape | None]) -> None:
+    """Checks the outputs' shapes against those that the file gave them.
+
+    Args:
+        outputs: of a normalised graph.
+        declared: ``declared_shapes`` of it before that. What it leaves open, and the batch, may be anything.
+
+    Raises:
+        ModelError: names the output with both shapes.
+    """
+    for value, written in zip(outputs, declared, strict=True):
+        shape = get_shape(value)
+        if shape is None or written is None:
+            continue
+        pairs = list(zip(written, shape, strict=False))[1:]
+        if len(written) != len(shape) or any(isinstance(dim, int) and dim != size for dim, size in pairs):
+            raise ModelError(
+                f"is declared as {written}, but what is computed has the shape {list(shape)}",
+                where=f"output {value.name}",
+                remedy="Export the model again; the file is damaged, or written by hand.",
+            )
+
+
 def fix_batch(model: ModelWrapper) -> list[ir.Value]:
     """The graph's inputs, their first dimension set to 1 where it was left open.
 
     Raises:
-        ModelError: where another dimension is open, or the batch size is not 1.
+        ModelError: where another dimension is open, the batch size is not 1, or an input takes no numbers.
     """
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
     for value in inputs:
         where = f"input {value.name}"
         if value.dtype is None or value.dtype == ir.DataType.UNDEFINED:
             raise ModelError("has no type", where=where, remedy="The file is damaged: export or copy the model again.")
+        if not isinstance(value.type, ir.TensorType) or value.dtype in _NO_NUMBERS:
+            raise ModelError(
+                f"is of the type {value.dtype.name}, no tensor of numbers",
+                where=where,
+                remedy="Export the network from its first layer on: hardware takes numbers.",
+            )
         if value.shape is None:
             raise ModelError("has no shape", where=where, remedy="Export the model with a fixed input shape.")
         if any(isinstance(dim, int) and dim == 0 for dim in list(value.shape)[1:]):
@@ -162,6 +201,18 @@ def fix_batch(model: ModelWrapper) -> list[ir.Value]:
         value.shape = ir.Shape([int(dim or 1) for dim in dims])
         check_size([int(dim or 1) for dim in dims], value.dtype, where)
     return inputs
+
+
+def _check_made(values: Iterable[ir.Value | None], where: str, what: str) -> None:
+    """Every tensor is made by a node, a constant, or given to the network."""
+    for value in values:
+        if value is None or value.producer() is not None or value.is_graph_input() or value.const_value is not None:
+            continue
+        raise ModelError(
+            f"nothing makes {what} {value.name}",
+            where=where,
+            remedy="The file is damaged: export or copy the model again.",
+        )
 
 
 def _check_arity(node: ir.Node, custom_ops: CustomOps, opset: int) -> None:

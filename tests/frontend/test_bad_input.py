@@ -132,6 +132,39 @@ def repetition_of_activations_without_end() -> Spoiled:
 
 
 @case
+def an_input_of_texts() -> Spoiled:
+    build, x = simple()
+    model = build.model(build.node("Relu", [x]), [1, 6])
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    return model, "input input: is of the type STRING"
+
+
+@case
+def a_tensor_that_nobody_makes() -> Spoiled:
+    build, x = simple()
+    return build.model(build.node("Add", [x, "lost"]), [1, 6]), r"node .*\(Add\): nothing makes its input lost"
+
+
+@case
+def an_output_that_nobody_makes() -> Spoiled:
+    build, x = simple()
+    build.node("Relu", [x])
+    return build.model("lost", [1, 6]), "graph: nothing makes its output lost"
+
+
+@case
+def an_output_of_another_shape() -> Spoiled:
+    build, x = simple()
+    return build.model(build.node("Relu", [x]), [1, 7]), r"output .*: is declared as \[1,7\].* \[1, 6\]"
+
+
+@case
+def an_output_of_another_rank_behind_a_name() -> Spoiled:
+    build, x = simple()
+    return build.model(build.node("Identity", [build.node("Relu", [x])]), ["N"]), r"output .*: is declared as \[N\]"
+
+
+@case
 def a_huge_tensor_without_data() -> Spoiled:
     build, x = simple()
     model = build.model(build.node("Add", [x, build.constant(np.ones(6))]), [1, 6])
@@ -311,6 +344,13 @@ def test_refused_with_place_and_remedy(name: str) -> None:
     assert "\n" not in problem.what
     assert problem.where
     assert problem.remedy
+
+
+@pytest.mark.parametrize("shape", [["N", 6], [64, 6], [1, "M"]])
+def test_what_an_output_leaves_open_is_no_contradiction(shape: list[int | str]) -> None:
+    # The batch may be any, as that of samples is.
+    build, x = simple()
+    assert import_model(build.model(build.node("Relu", [x]), shape)).nodes
 
 
 @pytest.mark.parametrize(
