@@ -25,11 +25,11 @@ from finnmake.flow.arguments import (
     is_text,
     is_texts,
 )
-from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile, step_output
+from finnmake.flow.compile_tasks import FOLDING_FILE, Json, ModelSource, Step, plan_compile, step_output, user_file
 from finnmake.flow.design_tasks import plan_design
 from finnmake.flow.engine_rules import check_engines
 from finnmake.flow.engines import Engines, only_rtl
-from finnmake.flow.fifo_tasks import UNBUFFERED, WAYS, FifoChoice
+from finnmake.flow.fifo_tasks import DEPTHS_FILE, UNBUFFERED, WAYS, FifoChoice
 from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.layer_tasks import plan_layer
 from finnmake.flow.manifest import RTL, Manifest, read_manifest
@@ -257,7 +257,18 @@ class Accelerator(Target):
             return FifoChoice(otherwise, {layer: dict(values) for layer, values in self.fifo_depths.items()})
         if self.fifo_depths in WAYS:
             return FifoChoice(otherwise if self.fifo_depths == "auto" else str(self.fifo_depths))
-        return FifoChoice(otherwise, file=self._existing(self.fifo_depths, "file of FIFO depths"))
+        return FifoChoice(otherwise, file=self._edited(self.fifo_depths, "file of FIFO depths", DEPTHS_FILE))
+
+    def _edited(self, name: str | Path, what: str, written: str) -> Path:
+        """A user's file, which must not be the one of its kind that the build writes itself."""
+        path = self._existing(name, what)
+        if path.resolve() == (self.folder() / written).resolve():
+            raise BuildFileError(
+                f"the {what} {name} is one that the build writes",
+                where=self.name,
+                remedy="Copy it to another place, edit the copy and name that.",
+            )
+        return path
 
     def _source(self) -> ModelSource:
         return ModelSource(
@@ -279,15 +290,8 @@ class Accelerator(Target):
             }
             folding = Step("SetFolding", arguments, Stage.LAYERS)
         elif isinstance(self.fold, str | Path):
-            path = self._existing(self.fold, "folding file")
-            if path.resolve() == (self.folder() / FOLDING_FILE).resolve():
-                raise BuildFileError(
-                    f"fold={str(self.fold)!r} is the file that the build writes its folding to",
-                    where=self.name,
-                    remedy="Copy it to another place, edit the copy and name that.",
-                )
-            # Under its own name, so that errors say it.
-            folding = Step("ApplyFolding", {"file": path.name}, Stage.LAYERS, {path.name: path})
+            path = self._edited(self.fold, "folding file", FOLDING_FILE)
+            folding = Step("ApplyFolding", {"file": user_file(path)}, Stage.LAYERS, {user_file(path): path})
         else:
             folding = Step("ApplyFolding", {"folding": {k: dict(v) for k, v in self.fold.items()}}, Stage.LAYERS)
         if self.transformations is None:

@@ -18,6 +18,9 @@ from finnmake.flow.transformation_names import find_transformation
 FOLDING_FILE = "fold.json"
 """In a target's output folder: the folding that its layers have, as ``ApplyFolding`` takes it."""
 
+USER_FOLDER = "user"
+"""In an action's box: the files with names that users chose, which may be those of anything else there."""
+
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -70,6 +73,11 @@ class ModelSource:
     input_scale: str | float | None
     samples: Path | None
     labels: Path | None
+
+
+def user_file(path: Path) -> str:
+    """Where an action finds a user's file: under its own name, so that errors say it."""
+    return f"{USER_FOLDER}/{path.name}"
 
 
 def canonical_model(source: ModelSource) -> Canonical:

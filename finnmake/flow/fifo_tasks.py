@@ -12,7 +12,7 @@ from pathlib import Path
 
 from finnmake.build.action import Action, PythonCommand
 from finnmake.flow.commands import model_command
-from finnmake.flow.compile_tasks import Json, Step, compile_once, graph_inputs
+from finnmake.flow.compile_tasks import Json, Step, compile_once, graph_inputs, user_file
 from finnmake.flow.layer_context import LayerContext
 from finnmake.flow.layer_tasks import plan_layer, plan_simulation
 from finnmake.flow.manifest import RTL, LayerEntry, Manifest
@@ -65,11 +65,11 @@ class FifoChoice:
 
     def _given(self) -> dict[str, Json]:
         if self.file is not None:
-            return {"file": self.file.name}
+            return {"file": user_file(self.file)}
         return {} if self.depths is None else {"depths": self.depths}
 
     def _files(self) -> dict[str, Path]:
-        return {} if self.file is None else {self.file.name: self.file}
+        return {} if self.file is None else {user_file(self.file): self.file}
 
     def plan(
         self, previous: str, graph: str, manifest: Manifest | None, context: LayerContext, memo: PlanMemo

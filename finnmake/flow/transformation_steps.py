@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finnmake.errors import BuildFileError
-from finnmake.flow.compile_tasks import Json, Step
+from finnmake.flow.compile_tasks import Json, Step, user_file
 from finnmake.flow.stages import Stage
 from finnmake.flow.transformation_names import find_transformation, transformation_paths
 
@@ -97,13 +97,13 @@ def _arguments(path: str, arguments: Mapping[str, Any], directory: Path) -> tupl
     files: dict[str, Path] = {}
     for name, value in arguments.items():
         if isinstance(value, Path):
-            # A file is an input of the action, which finds it under its own name.
+            # A file is an input of the action.
             file = directory / value
             if not file.is_file():
                 raise BuildFileError(f"there is no file {value}", where=f"{path}, {name}")
-            if files.setdefault(file.name, file) != file:
+            values[name] = user_file(file)
+            if files.setdefault(user_file(file), file) != file:
                 raise BuildFileError(f"two files are called {file.name}", where=path, remedy="Rename one of them.")
-            values[name] = file.name
             continue
         try:
             json.dumps(value, allow_nan=False)

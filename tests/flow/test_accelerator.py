@@ -15,6 +15,7 @@ from finnmake import cli
 from finnmake.errors import BoardError, BuildFileError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.build_files import load_build_file
+from finnmake.flow.fifo_tasks import FifoChoice
 from finnmake.flow.manifest import MANIFEST_FORMAT, Manifest
 from finnmake.flow.session import targets_of
 from finnmake.flow.stages import Stage
@@ -35,6 +36,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def accelerator(**arguments: Any) -> Accelerator:
     return Accelerator(**{"model": "net.onnx", "board": BOARD, **arguments})
+
+
+def write_manifest(folder: Path) -> None:
+    """Writes one without layers."""
+    manifest = Manifest(
+        layers=(),
+        stitched="s",
+        input_shape=(),
+        output_shape=(),
+        input_order=(),
+        output_order=(),
+        output_scale=(),
+        output_bias=(),
+    )
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"format": MANIFEST_FORMAT, **asdict(manifest)}))
 
 
 @pytest.mark.parametrize(
@@ -133,6 +150,29 @@ def test_the_folding_that_a_build_writes_is_not_the_one_that_it_reads(folder: Pa
     (folder / "build/net/fold.json").write_text("{}")
     with pytest.raises(BuildFileError, match="Copy it to another place"):
         accelerator(fold="build/net/fold.json").plan()
+
+
+def test_the_depths_that_a_build_writes_are_not_those_that_it_reads(folder: Path) -> None:
+    (folder / "build/net").mkdir(parents=True)
+    (folder / "build/net/fifo_depths.json").write_text("{}")
+    with pytest.raises(BuildFileError, match="Copy it to another place"):
+        accelerator(fifo_depths="build/net/fifo_depths.json").plan()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "schedules", "in", "out", "graph.onnx"])
+def test_a_users_file_may_have_any_name(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (folder / name).write_text("{}")
+    write_manifest(folder / "build/net/unbuffered")
+    monkeypatch.setattr(FifoChoice, "measures", lambda self, unbuffered: True)
+    own = (("ApplyConfig", {"config": Path(name)}),)
+    for target in (accelerator(fold=name, fifo_depths=name), accelerator(fold={}, transformations=own)):
+        tasks = [task for task in target.plan() if folder / name in task.action.inputs.values()]
+        assert len(tasks) == (1 if target.transformations else 2)
+        for task in tasks:
+            places = [place for place, source in task.action.inputs.items() if source == folder / name]
+            others = [*(place for place in task.action.inputs if place not in places), *task.action.outputs]
+            assert places == [f"user/{name}"]
+            assert not [place for place in others if place.startswith("user/")]
 
 
 def test_the_output_folder_may_be_written_in_any_way(folder: Path) -> None:
@@ -234,18 +274,7 @@ def test_run_looks_for_the_folder_of_its_output_first(folder: Path, capsys: pyte
 
 
 def test_a_clock_is_the_same_however_it_is_written(folder: Path) -> None:
-    (folder / "build/net").mkdir(parents=True)
-    manifest = Manifest(
-        layers=(),
-        stitched="s",
-        input_shape=(),
-        output_shape=(),
-        input_order=(),
-        output_order=(),
-        output_scale=(),
-        output_bias=(),
-    )
-    (folder / "build/net/manifest.json").write_text(json.dumps({"format": MANIFEST_FORMAT, **asdict(manifest)}))
+    write_manifest(folder / "build/net")
 
     def commands(clock_mhz: float) -> list[str]:
         return [repr(task.action.command) for task in accelerator(clock_mhz=clock_mhz).plan()]
