@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
@@ -120,23 +119,6 @@ def depths_of(names: list[str], inputs: list[int], table: Mapping[str, Any]) -> 
 
 def _is_depth(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAXIMUM_DEPTH
-
-
-def read_depths(file: str) -> Mapping[str, Any]:
-    """The table in a JSON file.
-
-    Raises:
-        FoldingError: the file cannot be read, or holds no table.
-    """
-    try:
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise FoldingError(f"cannot be read: {problem.strerror}", where=file) from None
-    except (ValueError, RecursionError) as problem:
-        raise FoldingError(f"is not JSON: {problem}", where=file) from None
-    if not isinstance(content, dict):
-        raise FoldingError("is not a table of layers", where=file)
-    return content
 
 
 def depths_text(names: list[str], inputs: list[int], depths: Mapping[Edge, int]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from finnmake.dataflow.fifo_sizing import estimated_depths, named_depths, read_depths
+from finnmake.dataflow.fifo_sizing import estimated_depths, named_depths
 from finnmake.dataflow.nodes import hardware_node, splice
 from finnmake.dataflow.stream_graph import from_host, stream_graph, stream_inputs
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
+from finnmake.transformation.layer_table import read_layer_table
 
 
 class InsertFIFO(Rewrite):
@@ -27,7 +28,7 @@ class InsertFIFO(Rewrite):
     """
 
     def __init__(self, depths: Mapping[str, Any] | None = None, *, file: str | None = None) -> None:
-        self._depths: Mapping[str, Any] = read_depths(file) if file is not None else depths or {}
+        self._depths: Mapping[str, Any] = read_layer_table(file) if file is not None else depths or {}
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from finnmake.dataflow.core_schedule import CoreSchedule, read_schedule
-from finnmake.dataflow.fifo_sizing import Edge, depths_of, depths_text, read_depths
+from finnmake.dataflow.fifo_sizing import Edge, depths_of, depths_text
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.errors import FinnmakeError, VerificationError
 from finnmake.runtime.fifo_depths import FifoSizing, SizedGraph
 from finnmake.runtime.stream_timing import Fifo, StreamTiming, TimedCore
+from finnmake.transformation.layer_table import read_layer_table
 
 
 def size_fifos(*, depths: Mapping[str, Any] | None = None, file: str | None = None) -> None:
@@ -33,7 +34,7 @@ def size_fifos(*, depths: Mapping[str, Any] | None = None, file: str | None = No
     """
     layers = json.loads(Path("manifest.json").read_text(encoding="utf-8"))["layers"]
     names, inputs = [layer["name"] for layer in layers], [len(layer["inputs"]) for layer in layers]
-    fixed = depths_of(names, inputs, read_depths(file) if file is not None else depths or {})
+    fixed = depths_of(names, inputs, read_layer_table(file) if file is not None else depths or {})
     schedules: dict[str, CoreSchedule] = {}
     cores = []
     for layer in layers:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
@@ -23,6 +21,7 @@ from finnmake.transformation.hardware import (
     folding_size,
     is_hardware,
 )
+from finnmake.transformation.layer_table import read_layer_table
 
 _FINN_NAMES = {
     "MVAU": "MatrixVectorActivation",
@@ -88,7 +87,7 @@ class ApplyFolding(Rewrite):
     """
 
     def __init__(self, folding: Mapping[str, Mapping[str, Any]] | None = None, *, file: str | None = None) -> None:
-        self._folding: Mapping[str, Mapping[str, Any]] = _read(file) if file is not None else folding or {}
+        self._folding: Mapping[str, Mapping[str, Any]] = read_layer_table(file) if file is not None else folding or {}
 
     def rewrite(self, model: ModelWrapper) -> None:
         """Changes the copy in place."""
@@ -161,18 +160,6 @@ def _table(values: object, where: str) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
         raise FoldingError(f"its folding is {values!r}, not a table of attributes", where=where)
     return values
-
-
-def _read(file: str) -> Mapping[str, Mapping[str, Any]]:
-    try:
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise FoldingError(f"cannot be read: {problem.strerror}", where=file) from None
-    except ValueError as problem:
-        raise FoldingError(f"is not JSON: {problem}", where=file) from None
-    if not isinstance(content, dict):
-        raise FoldingError("is not a table of layers", where=file)
-    return content
 
 
 def _find(name: str, layers: Mapping[str, ir.Node]) -> ir.Node | None:
