@@ -54,7 +54,7 @@ class Accelerator(Target):
         clock_mhz: clock of the accelerator; the board's default where None.
         fold: a folding file (JSON), a mapping ``{layer: {"PE": .., "SIMD": ..}}``, or ``"auto"``.
         target_fps: frames per second that automatic folding reaches with the least hardware; without it, as many as
-            the board has room for.
+            the board has room for. Not beside another ``fold``.
         fifo_depths: how FIFO depths are found: ``"measured"``, from the schedule of every core, measured in RTL, as
             few words as let the design run at its slowest layer's interval; ``"estimated"``, from what the layers
             state; ``"auto"``, measured except for chains of dense layers and with cores by an HLS tool. Or a file
@@ -138,6 +138,12 @@ class Accelerator(Target):
         if self.target_fps is not None and not 1e-3 <= self.target_fps <= 1e12:
             raise BuildFileError(
                 f"a target of {self.target_fps} frames per second", where=self.name, remedy="Say 0.001 to 1e12."
+            )
+        if self.target_fps is not None and self.fold != "auto":
+            raise BuildFileError(
+                f"target_fps={self.target_fps:g} beside a folding, which says how fast each layer is",
+                where=self.name,
+                remedy='Leave one of them out, or say fold="auto" (--fold auto).',
             )
         if self.top_k is not None and self.top_k < 0:
             raise BuildFileError(f"top_k={self.top_k}", where=self.name, remedy="Say how many labels, or 0 for none.")

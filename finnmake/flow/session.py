@@ -96,6 +96,9 @@ def _overridden(target: Target, options: argparse.Namespace) -> Target:
             raise BuildFileError(
                 f"has no {', '.join(unknown)}", where=target.name, remedy="It is no accelerator: leave the option out."
             )
+    elif changes.get("fold", "auto") != "auto":
+        # A folding on the command line is in place of automatic folding, and of what that aims at.
+        changes = {"target_fps": None, **changes}
     return replace(target, **changes)
 
 

@@ -67,6 +67,8 @@ def test_every_model_names_its_accelerator(model: str, name: str) -> None:
         {"target_fps": float("nan")},
         {"target_fps": 0},
         {"target_fps": 1e-320},
+        {"target_fps": 100, "fold": "fold.json"},
+        {"target_fps": 100, "fold": {"MatrixVectorActivation_0": {"PE": 1}}},
         {"clock_mhz": float("nan")},
         {"fold": None},
         {"fold": {"MatrixVectorActivation_0": 3}},
@@ -253,6 +255,31 @@ def test_depths_on_the_command_line_are_those_of_a_build_file(folder: Path) -> N
     (target,) = targets_of(options).values()
     assert isinstance(target, Accelerator)
     assert (target.fifo_depths, target.engine) == ("measured", {"LabelSelect": "rtl"})
+
+
+@pytest.mark.parametrize(
+    ("written", "options", "refused"),
+    [
+        ({"target_fps": 100}, ("--fold", "fold.json"), False),
+        ({"target_fps": 100}, ("--fold", "auto", "--target-fps", "50"), False),
+        ({"fold": "fold.json"}, ("--fold", "auto", "--target-fps", "50"), False),
+        ({"fold": "fold.json"}, ("--target-fps", "50"), True),
+        ({}, ("--target-fps", "50", "--fold", "fold.json"), True),
+    ],
+)
+def test_a_folding_and_what_automatic_folding_aims_at(
+    folder: Path, written: Mapping[str, Any], options: tuple[str, ...], refused: bool
+) -> None:
+    arguments = {"model": "net.onnx", "board": BOARD, **written}
+    (folder / "dodo.py").write_text(f"from finnmake import Accelerator\nnet = Accelerator(**{arguments!r})\n")
+    parsed = cli.build_parser().parse_args(["build", *options])
+    if refused:
+        with pytest.raises(BuildFileError, match="Leave one of them out"):
+            targets_of(parsed)
+    else:
+        (target,) = targets_of(parsed).values()
+        assert isinstance(target, Accelerator)
+        assert target.target_fps == parsed.target_fps
 
 
 def test_a_path_that_no_file_can_have_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
