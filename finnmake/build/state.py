@@ -11,11 +11,11 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from finnmake.build.locks import require_record_locks
 from finnmake.errors import StoreError
@@ -33,6 +33,11 @@ create table if not exists build (id integer primary key, started real, seconds 
 create table if not exists memo (kind text, name text, stamp text, value text, primary key (kind, name)) without rowid;
 """
 _FORMAT = f"insert or ignore into memo values ('format', 'state', '', '{FORMAT_VERSION}');"
+
+_MAYBE_DAMAGE = (sqlite3.DatabaseError, ValueError, TypeError)
+"""What is raised where a page, or the JSON in a text, is not what was written; see ``_is_damage``."""
+
+_Read = TypeVar("_Read")
 
 
 class DigestRow(NamedTuple):
@@ -102,19 +107,30 @@ class State:
                 require_record_locks(path.parent)
             try:
                 self._open()
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
+            except _MAYBE_DAMAGE as error:
+                if not _is_damage(error):
                     raise
-                # The state only saves work: a damaged one is put aside and everything is asked of the store again.
-                for suffix in ("", "-wal", "-shm"):
-                    with suppress(FileNotFoundError):
-                        Path(f"{path}{suffix}").rename(f"{path}.damaged{suffix}")
-                print(f"finnmake: {path.name} was damaged and is kept as {path.name}.damaged", file=sys.stderr)
+                self._put_aside()
                 self._open()
         except (OSError, sqlite3.Error) as error:
             raise _state_error(path, error) from error
 
+    def _put_aside(self) -> None:
+        """Makes room for a new file: the state only saves work, all that a damaged one held is asked of the store."""
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(f"{self.path}{suffix}").rename(f"{self.path}.damaged{suffix}")
+        print(f"finnmake: {self.path.name} was damaged and is kept as {self.path.name}.damaged", file=sys.stderr)
+
     def _open(self) -> None:
+        self._connection = self._connect()
+        try:
+            self._load()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
         # isolation_level None: no implicit transactions; the few that are needed are written down.
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -129,21 +145,42 @@ class State:
                 raise StoreError(
                     f"format version {row} is not {FORMAT_VERSION}", where=str(self.path), remedy="delete the file"
                 )
-            self.digests = {
-                row[0]: DigestRow._make(row[1:])
-                for row in connection.execute(
-                    "select path, inode, size, mtime_ns, ctime_ns, recorded_ns, sha256 from digest"
-                )
-            }
-            self._memos: dict[tuple[str, str], tuple[str, str]] = {
-                (kind, name): (stamp, value)
-                for kind, name, stamp, value in connection.execute("select kind, name, stamp, value from memo")
-            }
-            self.tasks = {record.name: record for record in _read_tasks(connection)}
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        return connection
+
+    def _load(self) -> None:
+        """Reads all but what few builds ask for."""
+        connection = self._connection
+        self.digests = {
+            row[0]: DigestRow._make(row[1:])
+            for row in connection.execute(
+                "select path, inode, size, mtime_ns, ctime_ns, recorded_ns, sha256 from digest"
+            )
+        }
+        self._memos: dict[tuple[str, str], tuple[str, str]] = {
+            (kind, name): (stamp, value)
+            for kind, name, stamp, value in connection.execute("select kind, name, stamp, value from memo")
+        }
+        self.tasks = {record.name: record for record in _read_tasks(connection)}
+
+    def _row(self, read: Callable[[tuple[Any, ...]], _Read], query: str, *values: Any) -> _Read | None:
+        """What is read of the first row of a query; None where there is none, or the file turns out to be damaged."""
+        with self._lock:
+            try:
+                row = self._connection.execute(query, values).fetchone()
+                return None if row is None else read(row)
+            except _MAYBE_DAMAGE as error:
+                if not _is_damage(error):
+                    raise _state_error(self.path, error) from error
+                # What has been loaded was sound, and this build goes on with it.
+                self._connection.close()
+                self._put_aside()
+                self._connection = self._connect()
+                if self.build_id:
+                    self._execute(("insert into build (id, started) values (?,?)", (self.build_id, self._started)))
+                return None
 
     def _execute(self, *statements: tuple[str, Iterable[Any]]) -> None:
         with self._lock:
@@ -192,9 +229,9 @@ class State:
 
     def last_build(self) -> tuple[int, tuple[str, ...]]:
         """Number of the last build (0: none) and the names of the tasks that it found up to date."""
-        with self._lock:
-            row = self._connection.execute("select id, up_to_date from build order by id desc limit 1").fetchone()
-        return (row[0], tuple(json.loads(row[1] or "[]"))) if row else (0, ())
+        query = "select id, up_to_date from build order by id desc limit 1"
+        found = self._row(lambda row: (int(row[0]), tuple[str, ...](json.loads(row[1] or "[]"))), query)
+        return found or (0, ())
 
     def record_digest(self, path: str, row: DigestRow) -> None:
         """Remember a file's digest; written with the next task or at the end."""
@@ -215,11 +252,9 @@ class State:
 
     def ingredients(self, name: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
         """A task's ingredients in its last execution and in the one before; None where there was none."""
-        with self._lock:
-            row = self._connection.execute("select ingredients, previous from task where name=?", (name,)).fetchone()
-        if row is None:
-            return None, None
-        return json.loads(row[0]), json.loads(row[1]) if row[1] else None
+        query = "select ingredients, previous from task where name=?"
+        found = self._row(lambda row: (json.loads(row[0]), json.loads(row[1]) if row[1] else None), query, name)
+        return found or (None, None)
 
     def memos(self, kind: str) -> dict[str, str]:
         """All texts of a kind by name."""
@@ -303,6 +338,12 @@ def _read_tasks(connection: sqlite3.Connection) -> Iterable[TaskRecord]:
     for name, origin, fingerprint, key, outputs, build, outcome, reason, seconds in connection.execute(query):
         records = tuple(OutputRecord(*values) for values in json.loads(outputs))
         yield TaskRecord(name, origin, fingerprint, key, records, build, outcome, reason, seconds)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether it is the file's content that cannot be read; Python says so of texts with an OperationalError."""
+    other = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
+    return not other or "decode to UTF-8" in str(error)
 
 
 def _state_error(path: Path, error: Exception) -> StoreError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from finnmake.build.state import OutputRecord, State, TaskRecord
+from finnmake.build.state import DigestRow, OutputRecord, State, TaskRecord
 from finnmake.errors import StoreError
 
 
@@ -54,6 +54,63 @@ def test_damaged_file_is_put_aside(tmp_path: Path, content: bytes, capsys: pytes
     state.shut()
     assert "was damaged" in capsys.readouterr().err
     assert (tmp_path / "state.sqlite.damaged").read_bytes() == content
+
+
+def spoil(path: Path, table: str, column: str, content: bytes) -> None:
+    """Writes bytes into all texts of a column, as a damaged page has them."""
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"update {table} set {column}=cast(? as text)", (content,))
+    connection.close()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[1]"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("task", "outputs"), ("task", "ingredients"), ("task", "previous"), ("build", "up_to_date")],
+)
+def test_texts_that_are_damaged_put_the_file_aside(
+    tmp_path: Path, table: str, column: str, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if (column, content) != ("outputs", b"[1]"):
+        content = content.replace(b"[1]", b"[1")
+    path = tmp_path / "state.sqlite"
+    state = State(path)
+    state.begin_build()
+    for key in "12":
+        state.record_task(record("t:a", key), {"input a": key})
+    state.end_build(["t:b"])
+    state.shut()
+    spoil(path, table, column, content)
+    state = State(path)
+    number = state.begin_build() if table == "task" else 0
+    assert state.ingredients("t:a") == ((None, None) if table == "task" else ({"input a": "2"}, {"input a": "1"}))
+    assert state.last_build() == (number, ())
+    assert capsys.readouterr().err.count("was damaged") == 1
+    assert (tmp_path / "state.sqlite.damaged").is_file()
+    state.record_task(record("t:c"), {"input c": "1"})
+    state.end_build([])
+    state.shut()
+    state = State(path)
+    assert set(state.tasks) == {"t:c"}
+    assert capsys.readouterr().err == ""
+    state.shut()
+
+
+@pytest.mark.parametrize(("table", "column"), [("task", "reason"), ("digest", "sha256"), ("memo", "value")])
+def test_texts_that_every_build_reads_are_looked_at_first(
+    tmp_path: Path, table: str, column: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "state.sqlite"
+    state = State(path)
+    state.record_digest("a", DigestRow(1, 1, 1, 1, 1, "0" * 64))
+    state.record_task(record("t:a"), {})
+    state.shut()
+    spoil(path, table, column, b"\xff")
+    state = State(path)
+    assert "was damaged" in capsys.readouterr().err
+    assert state.tasks == {}
+    assert state.digests == {}
+    state.shut()
 
 
 def test_other_format_is_refused(tmp_path: Path) -> None:
