@@ -87,6 +87,22 @@ def validate(model: ModelWrapper, custom_ops: CustomOps) -> None:
         _check_constant(value)
 
 
+def check_arrays(model: ModelWrapper) -> None:
+    """Checks that the numbers of all constants fit their types and shapes, of any graph; texts are not looked at.
+
+    Raises:
+        ModelError: names the tensor, or node and attribute, before anything is allocated for it.
+    """
+    for value in model.graph.initializers.values():
+        if value.const_value is not None and value.const_value.dtype != ir.DataType.STRING:
+            _array(value.const_value, f"tensor {value.name}", empty=True)
+    for node in model.graph:
+        for name, found in node.attributes.items():
+            tensor = found.value
+            if isinstance(tensor, ir.TensorProtocol) and tensor.dtype != ir.DataType.STRING:
+                _array(tensor, f"{describe(node)}: attribute {name}", empty=True)
+
+
 def check_parameters(nodes: Iterable[ir.Node]) -> None:
     """Checks that weights, scales and thresholds are constants.
 
@@ -263,14 +279,14 @@ def _check_attributes(node: ir.Node, opset: int) -> None:
             )
 
 
-def _array(tensor: ir.TensorProtocol, where: str) -> NDArray[Any]:
-    """A tensor's numbers, checked before anything is allocated."""
+def _array(tensor: ir.TensorProtocol, where: str, *, empty: bool = False) -> NDArray[Any]:
+    """A tensor's numbers, checked before anything is allocated; ``empty`` allows that a matrix has none."""
     remedy = "The file is damaged: export or copy the model again."
     try:
         shape = tuple(int(dim) for dim in tensor.shape.numpy())
         if tensor.dtype in (ir.DataType.STRING, ir.DataType.UNDEFINED):
             raise ModelError(f"holds no numbers but {tensor.dtype.name}", where=where, remedy=remedy)
-        check_size(shape, tensor.dtype, where, empty=len(shape) == 1)
+        check_size(shape, tensor.dtype, where, empty=empty or len(shape) == 1)
         return tensor.numpy()
     except (ValueError, TypeError, AssertionError) as problem:  # AssertionError: onnx-ir, data of another type
         raise ModelError(f"its data does not fit its type and shape: {problem}", where=where, remedy=remedy) from None

@@ -7,9 +7,12 @@ import os
 import re
 import signal
 import urllib.request
+from pathlib import Path
 
+import onnx
 import pytest
 
+from finnmake import cli
 from tests.support.command import Installation
 from tests.support.networks import Mlp
 from tests.support.project import Project
@@ -47,6 +50,19 @@ def test_diff(imported: Project) -> None:
 )
 def test_what_is_not_there(imported: Project, name: str, said: str) -> None:
     assert said in imported.refused("diff", name, "net.onnx", status=2)
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_a_tensor_that_its_file_does_not_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], json_too: tuple[str, ...]
+) -> None:
+    model = Mlp().model()
+    onnx.save(model, tmp_path / "whole.onnx")
+    (weights,) = [tensor for tensor in model.graph.initializer if tensor.name == "w1"]
+    weights.dims[:] = [1 << 31, 1 << 31]
+    onnx.save(model, tmp_path / "damaged.onnx")
+    assert cli.main(["diff", str(tmp_path / "whole.onnx"), str(tmp_path / "damaged.onnx"), *json_too]) == 2
+    assert "damaged.onnx: tensor w1: a tensor of shape [2147483648, 2147483648] takes" in capsys.readouterr().err
 
 
 def test_show(imported: Project) -> None:
