@@ -65,6 +65,16 @@ NOTE_KEY = "finnmake.folding_note"
 
 _FUNCTION = frozenset({"mode", "rhs_style", "rounding"})
 """Attributes with choices that say what a layer computes: not a folding's business."""
+_CHOSEN = {
+    name: tuple(dict.fromkeys(value for table in CHOICES.values() for value in table.get(name, ())))
+    for name in {entry for table in CHOICES.values() for entry in table} - _FUNCTION
+}
+"""Of attributes with choices, what any layer may have."""
+_ATTRIBUTES = frozenset(_CHOSEN) | {name for table in (*FOLDING.values(), *SWITCHES.values()) for name in table}
+"""What a folding may say of any layer."""
+_OP_TYPES = frozenset(_FINN_NAMES) | frozenset(_FINN_NAMES.values()) | _NO_LAYERS | FOLDING.keys() | CHOICES.keys()
+"""That defaults may be for: our op types, and FINN's that have a counterpart here or need none."""
+_ALL = "all"
 _MOST_SHOWN = 20
 
 
@@ -95,14 +105,16 @@ class ApplyFolding(Rewrite):
         ignored: list[str] = []
         problems: list[FoldingError] = []
         for name, value in _table(self._folding.get("Defaults", {}), "Defaults").items():
-            # FINN writes a default as [value, [op types]]; a plain value is for all.
-            typed = isinstance(value, list) and len(value) == 2 and isinstance(value[1], list)
-            plain, kinds = (value[0], value[1]) if typed else (value, None)
-            for node in layers.values():
-                if name in _settable(node) and (
-                    kinds is None or node.op_type in {finn_op_type(kind) for kind in kinds}
-                ):
-                    _set(node, name, plain)
+            if name in _NO_ATTRIBUTES:
+                ignored.append(f"Defaults.{name}")
+                continue
+            try:
+                for plain, kinds in _defaults(name, value):
+                    for node in layers.values():
+                        if name in _settable(node) and (kinds is None or node.op_type in kinds):
+                            _set(node, name, plain)
+            except FoldingError as problem:
+                problems.append(problem)
         for name, values in self._folding.items():
             if name == "Defaults":
                 continue
@@ -162,6 +174,52 @@ def _table(values: object, where: str) -> Mapping[str, Any]:
     return values
 
 
+def _defaults(name: str, value: Any) -> list[tuple[Any, frozenset[str] | None]]:
+    """The values of a default, in order, each with the op types that it is for; None for all.
+
+    FINN writes ``[value, [op types], value, [op types], ..]`` and ``[value, "all"]``; a plain value is for all.
+
+    Raises:
+        FoldingError: an attribute or an op type that there is not, a value that no layer takes.
+    """
+    if name not in _ATTRIBUTES:
+        raise FoldingError(
+            f"no layer has an attribute {name!r}",
+            where="Defaults",
+            remedy=f"There are {', '.join(sorted(_ATTRIBUTES))}.",
+        )
+    parts = value if isinstance(value, list | tuple) else [value, _ALL]
+    if not parts or len(parts) % 2:
+        raise FoldingError(
+            f"{name} = {value!r}", where="Defaults", remedy='Say a value, or [value, ["op type", ..], value, [..], ..].'
+        )
+    defaults = []
+    for plain, kinds in zip(parts[::2], parts[1::2], strict=True):
+        _check_choice(name, plain, "Defaults")
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        if not isinstance(kinds, list | tuple) or not all(isinstance(kind, str) for kind in kinds):
+            raise FoldingError(
+                f"{name} = {value!r}: {kinds!r} are no op types",
+                where="Defaults",
+                remedy='Say ["op type", ..] or "all".',
+            )
+        plain_kinds = [re.sub("_(hls|rtl)$", "", kind) for kind in kinds if kind != _ALL]
+        if unknown := [kind for kind in plain_kinds if kind not in _OP_TYPES]:
+            raise FoldingError(
+                f"{name}: no layer is of the op type {', '.join(unknown)}",
+                where="Defaults",
+                remedy=f"There are {', '.join(sorted(_OP_TYPES))}.",
+            )
+        defaults.append((plain, None if _ALL in kinds else frozenset(map(finn_op_type, plain_kinds))))
+    return defaults
+
+
+def _check_choice(name: str, value: Any, where: str) -> None:
+    """Refuses a value that no layer takes, of an attribute with choices."""
+    if name in _CHOSEN and value not in _CHOSEN[name]:
+        raise FoldingError(f"{name} = {value!r}", where=where, remedy=f"Legal values: {', '.join(_CHOSEN[name])}.")
+
+
 def _find(name: str, layers: Mapping[str, ir.Node]) -> ir.Node | None:
     """The layer of a name; None for a node of FINN that is no layer here.
 
@@ -214,8 +272,9 @@ def _set(node: ir.Node, name: str, value: Any) -> None:
         if value not in (0, 1):
             raise FoldingError(f"{name} = {value!r}", where=where, remedy="Legal values: 0, 1.")
         node.attributes.add(ir.AttrInt64(name, int(value)))
-    elif name in {entry for choice in CHOICES.values() for entry in choice} - _FUNCTION:
-        return  # FINN's files give memory styles to layers without a choice
+    elif name in _CHOSEN:
+        # FINN's files give memory styles to layers without a choice.
+        _check_choice(name, value, where)
     else:
         raise FoldingError(
             f"has no attribute {name!r}", where=where, remedy=f"Its attributes: {', '.join(_settable(node))}."

@@ -125,6 +125,18 @@ def test_shared_keyword_spotting_network() -> None:
         ({"LabelSelect_0": {"SIMD": 2}}, "no attribute 'SIMD'"),
         ({"MatrixVectorActivation_0": {"resType": "magic"}}, "auto, lut, dsp"),
         ({"MatrixVectorActivation_0": 3}, "not a table"),
+        (
+            {"LabelSelect_0": {"ram_style": "blok"}},
+            r"layer LabelSelect_0: ram_style = 'blok'\n.*auto, distributed",
+        ),
+        ({"Defaults": {"PEE": 2}}, "Defaults: no layer has an attribute 'PEE'\n.*PE, SIMD"),
+        ({"Defaults": {"rhs_style": "const"}}, "no layer has an attribute 'rhs_style'"),
+        ({"Defaults": {"mem_mode": ["extern", ["MVAU_9"]]}}, "Defaults: mem_mode = 'extern'"),
+        ({"Defaults": {"ram_style": ["block", ["MatrixVectorActivaton"]]}}, "op type MatrixVectorActivaton\n.* MVAU,"),
+        ({"Defaults": {"ram_style": ["block", [3]]}}, r"\[3\] are no op types"),
+        ({"Defaults": {"ram_style": ["block"]}}, r"Defaults: ram_style = \['block'\]"),
+        ({"Defaults": {"ram_style": []}}, r"Defaults: ram_style = \[\]"),
+        ({"Defaults": {"PE": [3, "all"]}}, "PE = 3 does not divide"),
     ],
 )
 def test_illegal_foldings_are_refused(folding: dict[str, dict[str, object]], message: str) -> None:
@@ -172,6 +184,35 @@ def test_defaults_and_changes_of_one_layer() -> None:
     assert [attribute(node, "PE") for node in folded.nodes] == [2, 2, 4, 2, 2]
     assert [attribute(node, "ram_style") for node in folded.nodes[1:4]] == ["block"] * 3
     assert attribute(layers.nodes[1], "PE") == 1
+
+
+@pytest.mark.parametrize(
+    ("default", "expected"),
+    [
+        (["block", "all"], ["block", "block", "block"]),
+        (["block", ["all"]], ["block", "block", "block"]),
+        (["block", ["MVAU"]], [None, "block", "block"]),
+        (["block", ["MVAU_hls", "Thresholding_rtl"]], ["block", "block", "block"]),
+        (["block", "Thresholding"], ["block", "auto", "auto"]),
+        (["block", ["MVAU_rtl"], "distributed", ["VVAU", "Thresholding_hls"]], ["distributed", "block", "block"]),
+        (["block", ["VVAU", "StreamingFIFO_rtl"]], [None, "auto", "auto"]),
+    ],
+)
+def test_defaults_as_finn_writes_them(default: list[object], expected: list[str | None]) -> None:
+    layers = hardware(import_model(Mlp().model()))
+    folded = layers.transform(ApplyFolding({"Defaults": {"ram_style": default}}))
+    assert [attribute(node, "ram_style") for node in folded.nodes[:3]] == expected
+
+
+def test_finns_attributes_without_meaning_here_are_noted() -> None:
+    layers = hardware(import_model(Mlp().model()))
+    folding: dict[str, dict[str, object]] = {
+        "Defaults": {"impl_style": ["rtl", "all"]},
+        "MVAU_0": {"inFIFODepths": [2]},
+    }
+    note = layers.transform(ApplyFolding(folding)).get_metadata_prop(NOTE_KEY)
+    assert note is not None
+    assert "Defaults.impl_style, MVAU_0.inFIFODepths" in note
 
 
 def test_finns_name_of_it_takes_a_file_or_a_mapping(tmp_path: Path) -> None:
