@@ -6,7 +6,7 @@ Measured depths, the fewest that suffice, are the business of ``finnmake.runtime
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from finnmake.dataflow.convolution_input_generator import ConvolutionInputGenerator
@@ -19,6 +19,9 @@ MINIMUM_DEPTH = 2
 
 MAXIMUM_DEPTH = 1 << 24
 """More words are a mistake."""
+
+MEMORY_BITS = 1 << 30
+"""A FIFO has fewer: Yosys has no memory of more."""
 
 DEPTHS_ATTRIBUTE = "inFIFODepths"
 """FINN's name for the depths in front of a node's inputs."""
@@ -115,6 +118,29 @@ def depths_of(names: list[str], inputs: list[int], table: Mapping[str, Any]) -> 
             )
         depths.update({(position, port): int(depth) for port, depth in enumerate(wanted)})
     return depths
+
+
+def check_memories(names: Sequence[str], depths: Mapping[Edge, int], widths: Callable[[Edge], int]) -> None:
+    """Refuses FIFOs that cannot be synthesised.
+
+    Args:
+        names: of the layers.
+        depths: by the streams.
+        widths: bits of the words of a stream.
+
+    Raises:
+        FoldingError: for a FIFO of ``MEMORY_BITS`` or more, with the largest that there can be in its place.
+    """
+    for edge, depth in depths.items():
+        width = widths(edge)
+        if depth * width >= MEMORY_BITS:
+            largest = min(MAXIMUM_DEPTH, (MEMORY_BITS - 1) // width)
+            raise FoldingError(
+                f"a FIFO of {depth} words of {width} bits in front of input {edge[1]} is too large to be synthesised",
+                where=f"layer {names[edge[0]]}",
+                remedy=f"The largest depth there is {largest}: give it ({DEPTHS_ATTRIBUTE}), or fold the layers closer "
+                "to each other's pace.",
+            )
 
 
 def _is_depth(value: object) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from finnmake.dataflow.fifo_sizing import estimated_depths, named_depths
+from finnmake.dataflow.fifo_sizing import check_memories, estimated_depths, named_depths
 from finnmake.dataflow.nodes import hardware_node, splice
-from finnmake.dataflow.stream_graph import from_host, stream_graph, stream_inputs
+from finnmake.dataflow.stream_graph import from_host, layer_names, stream_graph, stream_inputs
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.transformation.base import Rewrite
 from finnmake.transformation.layer_table import read_layer_table
@@ -24,7 +24,7 @@ class InsertFIFO(Rewrite):
     Needs: a graph of folded hardware layers with equal words at every edge. Leaves: same function, same order.
 
     Raises:
-        FoldingError: a name that is no layer, or no list of depths.
+        FoldingError: a name that is no layer, no list of depths, or a FIFO too large to be synthesised.
     """
 
     def __init__(self, depths: Mapping[str, Any] | None = None, *, file: str | None = None) -> None:
@@ -40,6 +40,8 @@ class InsertFIFO(Rewrite):
             for port, (stream, value) in enumerate(zip(layer.input_streams(), stream_inputs(node, layer), strict=True))
             if not from_host(graph.sources[position][port])
         ]
+        widths = {edge: stream.width for edge, stream, _ in streams}
+        check_memories(layer_names(graph), {edge: depths.get(edge, 0) for edge in widths}, widths.__getitem__)
         number = 0
         for edge, stream, source in streams:
             if not depths.get(edge, 0):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finnmake.dataflow.core_schedule import CoreSchedule, read_schedule
-from finnmake.dataflow.fifo_sizing import Edge, depths_of, depths_text
+from finnmake.dataflow.fifo_sizing import Edge, check_memories, depths_of, depths_text
 from finnmake.dataflow.streaming_fifo import StreamingFIFO
 from finnmake.errors import FinnmakeError, VerificationError
 from finnmake.runtime.fifo_depths import FifoSizing, SizedGraph
@@ -29,12 +29,13 @@ def size_fifos(*, depths: Mapping[str, Any] | None = None, file: str | None = No
         file: a file that holds them, instead of ``depths``.
 
     Raises:
-        FoldingError: depths of no layer, or no depths.
+        FoldingError: depths of no layer, no depths, or a FIFO too large to be synthesised, given or found.
         VerificationError: depths that make the design stand still.
     """
     layers = json.loads(Path("manifest.json").read_text(encoding="utf-8"))["layers"]
     names, inputs = [layer["name"] for layer in layers], [len(layer["inputs"]) for layer in layers]
     fixed = depths_of(names, inputs, read_layer_table(file) if file is not None else depths or {})
+    check_memories(names, fixed, lambda edge: int(_stream(layers, edge)["width"]))
     schedules: dict[str, CoreSchedule] = {}
     cores = []
     for layer in layers:
@@ -57,13 +58,19 @@ def size_fifos(*, depths: Mapping[str, Any] | None = None, file: str | None = No
             where = ", ".join(names) if not fixed else ", ".join(sorted({names[position] for position, _ in fixed}))
             raise VerificationError(problem.what, where=where, remedy=problem.remedy) from None
     found = {edge: fifo.depth for edge, fifo in sized.fifos.items()}
+    check_memories(names, found, lambda edge: int(_stream(layers, edge)["width"]))
     Path("out/fifo_depths.json").write_text(depths_text(names, inputs, found), encoding="utf-8")
     _write_model(sized, sizing.bound)
 
 
 def _fifo_layer(layers: Sequence[Mapping[str, Any]], edge: Edge, depth: int) -> StreamingFIFO:
-    stream = layers[edge[0]]["inputs"][edge[1]]
+    stream = _stream(layers, edge)
     return StreamingFIFO(stream["datatype"], stream["elements_per_word"], stream["words_per_frame"], depth)
+
+
+def _stream(layers: Sequence[Mapping[str, Any]], edge: Edge) -> Mapping[str, Any]:
+    stream: Mapping[str, Any] = layers[edge[0]]["inputs"][edge[1]]
+    return stream
 
 
 def _write_model(sized: SizedGraph, slowest: int) -> None:
