@@ -44,6 +44,15 @@ def load_build_file(path: Path) -> dict[str, Target]:
     by_name = {target.name: target for target in targets}
     if len(by_name) < len(targets):
         raise BuildFileError("two targets have the same name", where=str(path), remedy="Give one a name=.")
+    in_folder: dict[Path, str] = {}
+    for name, target in by_name.items():
+        other = in_folder.setdefault(target.folder(), name)
+        if other != name:
+            raise BuildFileError(
+                f"{other} and {name} have the same output folder {target.output}",
+                where=str(path),
+                remedy="Give one another output=.",
+            )
     return by_name
 
 

@@ -38,6 +38,9 @@ def run_command(options: argparse.Namespace) -> int:
     jobs = jobs_of(options)
     if not options.inputs.is_file():
         raise BuildFileError(f"there is no file {options.inputs}", remedy=f"Looked for {options.inputs.absolute()}.")
+    for read in (options.inputs, accelerator.model_path()):
+        if options.output.exists() and options.output.samefile(read):
+            raise BuildFileError(f"--output {options.output} is a file that is read", remedy="Name another --output.")
     if not options.output.absolute().parent.is_dir():
         # Before the simulation, not after it.
         raise BuildFileError(f"there is no folder {options.output.parent}", remedy="Make it, or name another --output.")

@@ -122,6 +122,20 @@ class Target(ABC):
                 where=self.name,
                 remedy="Name a folder inside, or put a finnmake.toml into a folder around both.",
             )
+        for own in (workspace.state_folder, workspace.store):
+            if folder.is_relative_to(own):
+                raise BuildFileError(
+                    f"the output folder {self.output} lies in {own}, which is finnmake's own",
+                    where=self.name,
+                    remedy=f"Name another folder, for example build/{self.name}.",
+                )
+        if (folder / BUILD_FILE).exists():
+            # Its fold.json, manifest.json and others are written over by those of the build.
+            raise BuildFileError(
+                f"the output folder {self.output} is that of a build file, whose files it would write over",
+                where=self.name,
+                remedy=f"Name a folder of its own, for example build/{self.name}.",
+            )
         return folder.relative_to(workspace.root).as_posix()
 
     def _existing(self, name: str | Path, what: str) -> Path:

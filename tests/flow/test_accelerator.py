@@ -108,6 +108,8 @@ def test_every_model_names_its_accelerator(model: str, name: str) -> None:
         {"until": "nowhere"},
         {"until": 5},
         {"until": []},
+        {"output": ".finnmake"},
+        {"output": "build/../.finnmake/store/net"},
     ],
 )
 def test_what_cannot_be_is_one_message(arguments: Mapping[str, Any]) -> None:
@@ -280,6 +282,32 @@ def test_a_folding_and_what_automatic_folding_aims_at(
         (target,) = targets_of(parsed).values()
         assert isinstance(target, Accelerator)
         assert target.target_fps == parsed.target_fps
+
+
+def test_the_folder_of_a_build_file_is_not_written_over(folder: Path) -> None:
+    (folder / "dodo.py").write_text("")
+    with pytest.raises(BuildFileError, match="is that of a build file"):
+        accelerator(output=".").plan()
+    assert accelerator(output="build").plan()
+
+
+def test_two_targets_do_not_share_an_output_folder(folder: Path) -> None:
+    (folder / "dodo.py").write_text(
+        "from finnmake import Accelerator\n"
+        f"a = Accelerator(model='net.onnx', board={BOARD!r}, name='a', output='made')\n"
+        f"b = Accelerator(model='net.onnx', board={BOARD!r}, name='b', output='./x/../made/')\n"
+    )
+    with pytest.raises(BuildFileError, match="a and b have the same output folder"):
+        load_build_file(Path("dodo.py"))
+
+
+@pytest.mark.parametrize("output", ["x.npy", "../project/x.npy", "link.npy", "net.onnx"])
+def test_run_does_not_write_over_what_it_reads(folder: Path, capsys: pytest.CaptureFixture[str], output: str) -> None:
+    (folder / "x.npy").write_bytes(b"mine")
+    (folder / "link.npy").symlink_to("x.npy")
+    assert cli.main(["run", "net.onnx", "--board", BOARD, "--inputs", "x.npy", "--output", output]) == 1
+    assert "is a file that is read" in capsys.readouterr().err
+    assert (folder / "x.npy").read_bytes() == b"mine"
 
 
 def test_a_path_that_no_file_can_have_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
