@@ -30,7 +30,7 @@ from finnmake.flow.manifest import (
 from finnmake.graph.element_order import ElementOrder
 from finnmake.graph.model_wrapper import ModelWrapper
 from finnmake.graph.tensors import get_shape
-from finnmake.transformation.apply_folding import folding_of
+from finnmake.transformation.apply_folding import NOTE_KEY, folding_of
 from finnmake.transformation.host import output_scaling
 
 
@@ -76,6 +76,8 @@ def _layer_entry(name: str, layer: Layer, files: LayerFiles, sources: tuple[Sour
 
 def write_layers(engines: Engines) -> None:
     """``in/graph.onnx`` to ``out/{manifest,fold}.json`` and ``out/layers/NAME/{layer.json, PARAMETER.npy}``.
+
+    ``out/notes.txt`` says what of the folding has been ignored, which is nobody's business but the user's.
 
     Args:
         engines: what makes the cores.
@@ -127,4 +129,6 @@ def write_layers(engines: Engines) -> None:
     )
     body: Mapping[str, Any] = {"format": MANIFEST_FORMAT, **asdict(manifest)}
     Path("out/manifest.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    note = model.get_metadata_prop(NOTE_KEY)
+    Path("out/notes.txt").write_text(f"{note}\n" if note else "", encoding="utf-8")
     Path("out/fold.json").write_text(json.dumps(folding_of(model.graph), indent=1) + "\n", encoding="utf-8")

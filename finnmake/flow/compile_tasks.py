@@ -18,6 +18,9 @@ from finnmake.flow.transformation_names import find_transformation
 FOLDING_FILE = "fold.json"
 """In a target's output folder: the folding that its layers have, as ``ApplyFolding`` takes it."""
 
+NOTES_FILE = "notes.txt"
+"""In a target's output folder: what of its folding has been ignored; empty where nothing has."""
+
 USER_FOLDER = "user"
 """In an action's box: the files with names that users chose, which may be those of anything else there."""
 
@@ -236,6 +239,7 @@ def _layers(previous: str, graph: str, context: LayerContext) -> PlannedTask:
             outputs={
                 "out/manifest.json": f"{context.folder}/manifest.json",
                 f"out/{FOLDING_FILE}": f"{context.folder}/{FOLDING_FILE}",
+                f"out/{NOTES_FILE}": f"{context.folder}/{NOTES_FILE}",
                 "out/layers/": f"{context.folder}/layers",
             },
         ),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from finnmake.errors import BuildFileError
 from finnmake.flow.accelerator import Accelerator
 from finnmake.flow.build_files import load_build_file
+from finnmake.flow.compile_tasks import NOTES_FILE
 from finnmake.flow.engines import Engines
 from finnmake.flow.fifo_tasks import WAYS
 from finnmake.flow.plan import MAIN_OUTPUTS
@@ -224,11 +225,16 @@ def _summary(target: Target, outputs: Mapping[str, Path]) -> str:
         graphs = [outputs[name] for name in outputs if name.startswith(prefix) and name.endswith(".onnx")]
         # Their names begin with the number of the step.
         return f"  graph                 {_shown(max(graphs))}\n" if graphs else ""
-    if target.last_stage() < Stage.BITSTREAM:
-        unbounded = target.until is None
-        return f"  board                 {target.board}: no place and route, so no bitstream\n" if unbounded else ""
+    last = target.last_stage()
+    notes = (folder / NOTES_FILE).read_text(encoding="utf-8").splitlines() if last >= Stage.LAYERS else []
+    if last < Stage.BITSTREAM:
+        lines = [("note", note) for note in notes]
+        if target.until is None:
+            lines.append(("board", f"{target.board}: no place and route, so no bitstream"))
+        return "".join(f"  {name:<21} {text}\n" for name, text in lines)
     return (
-        "\n"
+        "".join(f"  {'note':<21} {note}\n" for note in notes)
+        + "\n"
         + (folder / "report.txt").read_text(encoding="utf-8")
         + f"  files                 {_shown(folder / f'{target.name}.bit')}\n"
         + f"                        {_shown(folder / 'deploy')}/ (driver and description)\n"

@@ -137,7 +137,9 @@ class ApplyFolding(Rewrite):
         _refuse(problems)
         align_depthwise_windows(model.graph)
         if ignored:
-            model.set_metadata_prop(NOTE_KEY, "Ignored, as it has no counterpart here: " + ", ".join(sorted(ignored)))
+            more = [f"and {len(ignored) - _MOST_SHOWN} more"] if len(ignored) > _MOST_SHOWN else []
+            shown = ", ".join([*sorted(ignored)[:_MOST_SHOWN], *more])
+            model.set_metadata_prop(NOTE_KEY, f"ignored of the folding, as it has no counterpart here: {shown}")
 
 
 def folding_of(graph: ir.Graph) -> dict[str, dict[str, int | str]]:

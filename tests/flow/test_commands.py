@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from tests.support.networks import Mlp
-from tests.support.project import NAME, Project
+from tests.support.project import FOLDING, NAME, Project
 
 STAGES = {
     "import": {"imported"},
@@ -69,10 +69,24 @@ def test_a_bare_model_from_nothing(project: Project, tmp_path: Path) -> None:
     assert folding["MatrixVectorActivation_0"]["SIMD"] != 2
     folding["MatrixVectorActivation_0"] |= {"SIMD": 2, "PE": 2}
     (project.folder / "mine.json").write_text(json.dumps(folding))
-    edited = project.build(*arguments, "--fold", "mine.json")
+    edited = project.build(*arguments[:-2], "--fold", "mine.json")
     assert json.loads(Path(edited.body["outputs"]["folding"]).read_text()) == folding
     done = project.installation.run("finnmake.cli", ["-C", "build/net", "why"], project.folder)
     assert "net:import: up to date" in done.stdout, done.stderr
+
+
+def test_what_is_ignored_of_a_folding_is_said(project: Project) -> None:
+    finns: dict[str, dict[str, object]] = {
+        "MVAU_hls_0": {"PE": 2, "inFIFODepths": [4]},
+        "Reshape_rtl_0": {"impl_style": "rtl"},
+    }
+    for folding, ignored in ((FOLDING, ""), (finns, "MVAU_hls_0.inFIFODepths, Reshape_rtl_0")):
+        project.write_folding(folding)
+        for _ in range(2):
+            done = project.finnmake("build", "--until", "layers")
+            assert done.returncode == 0, done.stdout + done.stderr
+            notes = [line for line in done.stdout.splitlines() if line.startswith("  note ")]
+            assert [line.partition(": ")[2] for line in notes] == [ignored] * bool(ignored)
 
 
 def test_build_of_a_target_and_of_one_task(project: Project) -> None:

@@ -213,6 +213,10 @@ def test_finns_attributes_without_meaning_here_are_noted() -> None:
     note = layers.transform(ApplyFolding(folding)).get_metadata_prop(NOTE_KEY)
     assert note is not None
     assert "Defaults.impl_style, MVAU_0.inFIFODepths" in note
+    vanished: dict[str, dict[str, object]] = {f"StreamingFIFO_rtl_{number}": {} for number in range(100, 130)}
+    note = layers.transform(ApplyFolding(vanished)).get_metadata_prop(NOTE_KEY)
+    assert note is not None
+    assert note.endswith("StreamingFIFO_rtl_119, and 10 more")
 
 
 def test_finns_name_of_it_takes_a_file_or_a_mapping(tmp_path: Path) -> None:
