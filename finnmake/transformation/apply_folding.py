@@ -172,7 +172,11 @@ def _refuse(problems: list[FoldingError]) -> None:
 
 def _table(values: object, where: str) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
-        raise FoldingError(f"its folding is {values!r}, not a table of attributes", where=where)
+        raise FoldingError(
+            f"its folding is {values!r}, not a table of attributes",
+            where=where,
+            remedy='Say {"attribute": value, ..}, for example {"PE": 2}.',
+        )
     return values
 
 

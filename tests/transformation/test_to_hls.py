@@ -124,7 +124,7 @@ def test_shared_keyword_spotting_network() -> None:
         ),
         ({"LabelSelect_0": {"SIMD": 2}}, "no attribute 'SIMD'"),
         ({"MatrixVectorActivation_0": {"resType": "magic"}}, "auto, lut, dsp"),
-        ({"MatrixVectorActivation_0": 3}, "not a table"),
+        ({"MatrixVectorActivation_0": 3}, r"not a table of attributes\n  Say"),
         (
             {"LabelSelect_0": {"ram_style": "blok"}},
             r"layer LabelSelect_0: ram_style = 'blok'\n.*auto, distributed",
