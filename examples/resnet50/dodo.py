@@ -8,6 +8,4 @@ resnet50 = Accelerator(
     clock_mhz=195,
     target_fps=2000,
     samples="sample.npy",
-    # Measured, each of its 155 cores would be simulated first, with up to 4,608 products in every cycle.
-    fifo_depths="estimated",
 )

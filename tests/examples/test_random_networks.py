@@ -100,7 +100,8 @@ class FullSize:
         onnx.save(model, self._folder / f"{name}.onnx")
         np.save(self._folder / "sample.npy", np.random.default_rng(0).integers(0, 256, (1, 3, size, size), np.uint8))
         self.run("layers", "reference")
-        self.layers = json.loads((self._folder / "build" / name / "manifest.json").read_text())["layers"]
+        self.output = self._folder / "build" / name
+        self.layers = json.loads((self.output / "manifest.json").read_text())["layers"]
 
     def run(self, *steps: str) -> None:
         """Builds steps of the target."""
@@ -147,7 +148,13 @@ def test_cnv_of_full_size_through_stitched_rtl(tmp_path: Path) -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
 def test_resnet50_is_folded_for_2000_frames_a_second(tmp_path: Path) -> None:
-    FullSize(tmp_path, "resnet50", resnet50(), 224).check_cores(195_000_000 // 2000, simulated=12)
+    network = FullSize(tmp_path, "resnet50", resnet50(), 224)
+    network.check_cores(195_000_000 // 2000, simulated=12)
+    network.run("rtlsim")
+    simulated = json.loads((network.output / "stitched/rtlsim.json").read_text())
+    model = json.loads((network.output / "cycle_model.json").read_text())
+    assert model["interval_cycles"] == model["slowest_layer_cycles"]
+    assert simulated["first_latency_cycles"] == model["first_word_cycles"]
 
 
 @pytest.mark.nightly
