@@ -225,7 +225,7 @@ LATIN_1 = os.fsdecode(b"caf\xe9")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["build", "--fold", f"{LATIN_1}.json"], "input path 'caf\\udce9.json'"),
+        (["build", "--fold", f"{LATIN_1}.json"], "caf\\udce9.json' is not a plain relative path"),
         (["build", "--until", "import", "--out", LATIN_1], "output path 'caf\\udce9/"),
         (
             ["build", f"{LATIN_1}.onnx", "--board", "ulx3s-85f", "--until", "import"],
